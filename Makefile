@@ -1,0 +1,38 @@
+# Everything runs in .venv. `make run` installs what the product needs, the other commands what developers need.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+
+.PHONY: run test lint bench format
+
+run: $(VENV)/.runtime
+	@exec $(BIN)/python -m config.local
+
+test: $(VENV)/.developer
+	$(BIN)/python -m pytest
+
+lint: export DEMO = 1
+lint: $(VENV)/.developer
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy .
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m tests.embedded manage.py makemigrations --check --dry-run
+
+bench: $(VENV)/.developer
+	$(BIN)/python -m benchmarks
+
+format: $(VENV)/.developer
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+$(VENV)/.runtime: requirements.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements.txt
+	touch $@
+
+$(VENV)/.developer: requirements.txt requirements-dev.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) -r requirements-dev.txt
+	touch $(VENV)/.runtime $@

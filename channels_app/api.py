@@ -1,0 +1,112 @@
+"""Channels, for an administrator's script."""
+
+from datetime import datetime
+from typing import Annotated, Any
+
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from ninja import Router, Schema, Status
+from ninja.pagination import paginate
+from pydantic import ConfigDict, Field
+
+from channels_app import services
+from channels_app.encryption import SecretUnreadable
+from channels_app.models import Channel
+from notifications.services import archive_channel
+
+router = Router(tags=["Channels"])
+
+Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\t\n\r]*$")]
+Headers = Annotated[dict[str, str], Field(description="Sent along with each postback.")]
+PAUSED_BY_HAND = "Paused through the API."
+
+
+class Input(Schema):
+    model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class ChannelIn(Input):
+    name: Name
+    kind: str
+    url: str | None = None
+    headers: Headers | None = None
+    recipients: list[str] | None = None
+
+
+class ChannelChange(Input):
+    name: Name = ""
+    url: str = ""
+    headers: Headers = {}
+    recipients: list[str] | None = None
+
+
+class ChannelOut(Schema):
+    """A channel. `headers` is null where the key that encrypted them is lost."""
+
+    id: str
+    name: str
+    kind: str
+    status: str
+    pause_reason: str | None
+    url: str
+    headers: dict[str, str] | None
+    recipients: list[str] = []  # a postback goes to a URL
+    created_at: datetime
+
+    @staticmethod
+    def resolve_pause_reason(channel: Channel) -> str | None:
+        return channel.pause_reason or None
+
+    @staticmethod
+    def resolve_headers(channel: Channel) -> dict[str, str] | None:
+        try:
+            return channel.headers
+        except SecretUnreadable:
+            return None
+
+
+class NewChannelOut(ChannelOut):
+    """A channel with its signing secret, which is shown this once."""
+
+    secret: str
+
+
+@router.get("/channels", response=list[ChannelOut])
+@paginate
+def list_channels(request: HttpRequest) -> QuerySet[Channel]:
+    return Channel.objects.filter(archived_at=None)
+
+
+@router.post("/channels", response={201: NewChannelOut})
+def create_channel(request: HttpRequest, body: ChannelIn) -> Status[Channel]:
+    services.refuse_recipients(body.recipients)
+    return Status(201, services.create_channel(name=body.name, kind=body.kind, url=body.url, headers=body.headers))
+
+
+@router.get("/channels/{channel_id}", response=ChannelOut)
+def read_channel(request: HttpRequest, channel_id: str) -> Channel:
+    return Channel.objects.get(pk=channel_id, archived_at=None)
+
+
+@router.patch("/channels/{channel_id}", response=ChannelOut)
+def change_channel(request: HttpRequest, channel_id: str, body: ChannelChange) -> Channel:
+    services.refuse_recipients(body.recipients)
+    given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set - {"recipients"}}
+    return services.update_channel(channel_id=channel_id, **given)
+
+
+@router.delete("/channels/{channel_id}", response={204: None})
+def delete_channel(request: HttpRequest, channel_id: str) -> Status[None]:
+    """Detached everywhere; its pending deliveries fail with the reason; the log keeps its name."""
+    archive_channel(channel_id=channel_id)
+    return Status(204, None)
+
+
+@router.post("/channels/{channel_id}/pause", response=ChannelOut)
+def pause_channel(request: HttpRequest, channel_id: str) -> Channel:
+    return services.pause_channel(channel_id=channel_id, reason=PAUSED_BY_HAND)
+
+
+@router.post("/channels/{channel_id}/resume", response=ChannelOut)
+def resume_channel(request: HttpRequest, channel_id: str) -> Channel:
+    return services.resume_channel(channel_id=channel_id)

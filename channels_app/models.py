@@ -1,0 +1,79 @@
+"""A channel: where notifications go, and how."""
+
+import json
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.utils import timezone
+from typeid import TypeID
+
+from channels_app import encryption
+from channels_app.transports import Destination, kind_choices
+
+
+def new_channel_id() -> str:
+    return str(TypeID("chn"))
+
+
+def validate_kind(kind: str) -> None:
+    if kind not in dict(kind_choices()):
+        raise ValidationError("%(kind)s is not a kind of channel.", params={"kind": kind})
+
+
+class Channel(models.Model):
+    """One receiver. Its secret and its extra headers, which carry credentials, are encrypted at rest.
+
+    A channel is active, paused or archived (deleted, kept for the log). `channels_app.services` changes it.
+    """
+
+    class Status(models.TextChoices):
+        ACTIVE = "active", "Active"
+        PAUSED = "paused", "Paused"
+        ARCHIVED = "archived", "Deleted"
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_channel_id, editable=False)
+    name = models.CharField(max_length=100)
+    kind = models.CharField(max_length=20, validators=[validate_kind])
+    url = models.CharField(max_length=2000, blank=True)
+    encrypted_headers = models.TextField(blank=True, editable=False)
+    encrypted_secret = models.TextField(blank=True, editable=False)
+    paused_at = models.DateTimeField(null=True, blank=True, editable=False)
+    pause_reason = models.CharField(max_length=500, blank=True, editable=False)
+    archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"{self.name} (deleted)" if self.archived_at else self.name
+
+    @property
+    def status(self) -> str:
+        if self.archived_at:
+            return self.Status.ARCHIVED
+        return self.Status.PAUSED if self.paused_at else self.Status.ACTIVE
+
+    @property
+    def secret(self) -> str:
+        """The signing secret (`whsec_...`), "" for a kind without one. Raises `encryption.SecretUnreadable`."""
+        return encryption.decrypt(self.encrypted_secret) if self.encrypted_secret else ""
+
+    @secret.setter
+    def secret(self, value: str) -> None:
+        self.encrypted_secret = encryption.encrypt(value) if value else ""
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The extra headers sent along. Raises `encryption.SecretUnreadable`."""
+        return json.loads(encryption.decrypt(self.encrypted_headers)) if self.encrypted_headers else {}
+
+    @headers.setter
+    def headers(self, value: dict[str, str]) -> None:
+        self.encrypted_headers = encryption.encrypt(json.dumps(value)) if value else ""
+
+    def destination(self) -> Destination:
+        """What a transport needs, without the database. Raises `encryption.SecretUnreadable`."""
+        return Destination(
+            kind=self.kind, url=self.url, headers=self.headers, secrets=(self.secret,) if self.secret else ()
+        )

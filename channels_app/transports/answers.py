@@ -1,0 +1,65 @@
+"""Reading what a receiver sent back, in bounded memory, into what the log can keep."""
+
+import codecs
+import email.utils
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+import requests
+
+MAX_BODY_BYTES = 64 * 1024
+KEPT_BODY_BYTES = 16 * 1024
+KEPT_HEADER_CHARACTERS = 1024
+MAX_RETRY_AFTER_SECONDS = 3600.0
+
+
+def read_body(response: requests.Response, into: bytearray) -> None:
+    """Read at most 64 KiB of the body as it came over the wire, undecoded, into `into`.
+
+    Raises what urllib3 raises when the body breaks off or is not HTTP; what came before that is kept.
+    """
+    while len(into) < MAX_BODY_BYTES:
+        piece = response.raw.read1(MAX_BODY_BYTES - len(into), decode_content=False)
+        if not piece:
+            return
+        into += piece
+
+
+def body_text(body: bytes) -> str:
+    """The first 16 KiB as text, or a note of its size when it is not UTF-8."""
+    try:
+        text = codecs.getincrementaldecoder("utf-8")().decode(body[:KEPT_BODY_BYTES])
+    except UnicodeDecodeError:
+        size = f"{len(body)} bytes" if len(body) < MAX_BODY_BYTES else f"{MAX_BODY_BYTES} bytes or more"
+        return f"[binary content, {size}]"
+    return storable(text)
+
+
+def headers_text(headers: Mapping[str, str]) -> dict[str, str]:
+    """Headers for the log: each value at most 1024 characters; http.client gives at most 100 of them."""
+    return {
+        storable(name[:KEPT_HEADER_CHARACTERS]): storable(value[:KEPT_HEADER_CHARACTERS])
+        for name, value in headers.items()
+    }
+
+
+def storable(text: str) -> str:
+    """PostgreSQL stores every character but NUL."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def retry_after(value: str | None, *, now: datetime) -> float | None:
+    """`Retry-After` (RFC 9110, section 10.2.3: seconds or a date) as seconds from `now`, 0 to 3600.
+
+    None if there is none or it cannot be read.
+    """
+    value = (value or "").strip()
+    if value.isascii() and value.isdigit():
+        return min(float(value), MAX_RETRY_AFTER_SECONDS)
+    try:
+        moment = email.utils.parsedate_to_datetime(value)
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        seconds = (moment - now).total_seconds()
+    except (ValueError, TypeError, OverflowError):
+        return None
+    return min(max(seconds, 0.0), MAX_RETRY_AFTER_SECONDS)

@@ -1,0 +1,173 @@
+"""One POST and what came of it: the only place that calls a receiver over HTTP."""
+
+import http.client
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from http import HTTPStatus
+from urllib.parse import SplitResult, urlsplit
+
+import requests
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+from requests.structures import CaseInsensitiveDict
+from urllib3.exceptions import HTTPError
+
+from channels_app.transports.adapter import DeadlineAdapter
+from channels_app.transports.addresses import refusal
+from channels_app.transports.answers import body_text, headers_text, read_body, retry_after
+from channels_app.transports.base import Answer, Outcome
+from channels_app.transports.deadline import Exchange
+from channels_app.transports.dialing import (
+    CONNECT_SECONDS,
+    LOOKUP_SECONDS,
+    AddressRefusedError,
+    Dialer,
+    NoConnectionError,
+    literal_address,
+    refused_sentence,
+)
+from channels_app.transports.faults import body_was_cut_short, failure_before_status, over_time
+from channels_app.transports.lookup import Lookups, Resolve
+from channels_app.transports.rules import check_url
+
+MASK = "********"
+_LOOKUPS = Lookups()
+_FAILURES = (
+    AddressRefusedError,
+    NoConnectionError,
+    requests.RequestException,
+    HTTPError,
+    http.client.HTTPException,
+    OSError,
+)
+
+
+@dataclass(frozen=True)
+class Client:
+    """Posts within a deadline, to permitted addresses only, in bounded memory. Safe to share between threads.
+
+    The request goes straight to a `requests` adapter, without a `Session`: so there are no cookies, no netrc, no proxy
+    or certificate settings from the environment (`trust_env`) and no redirects. (A session reads the whole body of
+    a redirect even where it may not follow it.)
+
+    `settings.POSTBACK_ALLOWED_NETWORKS` lets networks through that are not public, `settings.EXTRA_CA_BUNDLE` adds
+    certificate authorities. With `settings.EGRESS_PROXY_URL` every request goes through that HTTP proxy. **The proxy
+    then guards the addresses**: it resolves the names, so Tidings can only refuse addresses written in the URL itself.
+    """
+
+    resolve: Resolve = _LOOKUPS
+    lookup_seconds: float = LOOKUP_SECONDS
+    connect_seconds: float = CONNECT_SECONDS
+
+    def post(
+        self,
+        url: str,
+        body: bytes,
+        headers: Mapping[str, str],
+        *,
+        now: datetime,
+        timeout: float,
+        masked: Collection[str] = (),
+    ) -> Answer:
+        """POST `body` once. Answers for every failure of the network or the receiver; `timeout` is in seconds.
+
+        Raises only for what an operator must mend: an unusable `EGRESS_PROXY_URL` or `EXTRA_CA_BUNDLE`.
+
+        `headers` are added to `Host`, `User-Agent`, `Accept-Encoding: identity` and `Connection: close`; the values of
+        those in `masked` are left out of the answer's `request_headers`.
+        """
+        exchange = Exchange(timeout)
+        try:
+            url = check_url(url)
+        except ValueError as error:
+            return Answer(Outcome.BLOCKED, url=url, error=str(error))
+        parts = urlsplit(url)
+        proxy = _egress_proxy()
+        literal = literal_address(parts.hostname or "")
+        if proxy and literal and (reason := refusal(literal, settings.POSTBACK_ALLOWED_NETWORKS)):
+            return Answer(Outcome.BLOCKED, url=url, error=refused_sentence(literal, reason))
+        sent = CaseInsensitiveDict[str](
+            {
+                "Host": _host_header(parts),
+                "User-Agent": f"Tidings/{settings.VERSION}",
+                "Accept-Encoding": "identity",
+                "Connection": "close",
+            }
+        )
+        sent.update(headers)
+        request = requests.Request("POST", url, headers=sent, data=body).prepare()
+        hidden = {name.lower() for name in masked}
+        recorded = {name: MASK if name.lower() in hidden else value for name, value in request.headers.items()}
+        dialer = Dialer(
+            exchange,
+            self.resolve,
+            allowed=None if proxy else settings.POSTBACK_ALLOWED_NETWORKS,
+            lookup_seconds=self.lookup_seconds,
+            connect_seconds=self.connect_seconds,
+        )
+        adapter = DeadlineAdapter(dialer, settings.EXTRA_CA_BUNDLE)
+        try:
+            response = adapter.send(request, stream=True, proxies={parts.scheme: proxy} if proxy else None)
+        except _FAILURES as error:
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            outcome, sentence = failure_before_status(error, exchange, parts.hostname or "", port)
+            return Answer(outcome, url=url, request_headers=recorded, error=sentence)
+        finally:
+            adapter.close()
+        content = bytearray()
+        try:
+            read_body(response, content)
+            outcome, sentence = _of_status(response)
+        except _FAILURES as error:
+            outcome, sentence = _of_broken_body(error, exchange, response)
+        finally:
+            response.close()
+        return Answer(
+            outcome,
+            url=url,
+            status_code=response.status_code,
+            request_headers=recorded,
+            response_headers=headers_text(response.headers),
+            response_body=body_text(bytes(content)),
+            retry_after=retry_after(response.headers.get("Retry-After"), now=now),
+            error=sentence,
+        )
+
+
+def _egress_proxy() -> str:
+    proxy: str = settings.EGRESS_PROXY_URL
+    if proxy and not proxy.startswith(("http://", "https://")):
+        # The sockets of a SOCKS client would not be ours, and know neither deadline nor limits.
+        raise ImproperlyConfigured("EGRESS_PROXY_URL must begin with http:// or https://.")
+    return proxy
+
+
+def _of_status(response: requests.Response) -> tuple[Outcome, str]:
+    status = response.status_code
+    if 200 <= status < 300:
+        return Outcome.SUCCEEDED, ""
+    if status == HTTPStatus.GONE:
+        return Outcome.GONE, "The receiver answered 410 Gone: it wants no more messages."
+    if 300 <= status < 400:
+        return Outcome.HTTP_ERROR, f"The receiver answered {_named(status)}; redirects are not followed."
+    return Outcome.HTTP_ERROR, f"The receiver answered {_named(status)}."
+
+
+def _of_broken_body(error: Exception, exchange: Exchange, response: requests.Response) -> tuple[Outcome, str]:
+    if exchange.expired:
+        return Outcome.TIMEOUT, over_time(exchange)
+    cut_short = body_was_cut_short(error, exchange)
+    if cut_short and 200 <= response.status_code < 300:
+        return Outcome.SUCCEEDED, ""  # The receiver has said yes; what else it meant to say does not matter.
+    fault = "broke off within its body" if cut_short else "is not valid HTTP"
+    return Outcome.PROTOCOL_ERROR, f"The answer ({_named(response.status_code)}) {fault}."
+
+
+def _named(status: int) -> str:
+    """`404 Not Found`: the standard's phrase, since the receiver's own may be anything."""
+    return f"{status} {HTTPStatus(status).phrase}" if status in set(HTTPStatus) else str(status)
+
+
+def _host_header(parts: SplitResult) -> str:
+    return parts.netloc.removesuffix(":443" if parts.scheme == "https" else ":80")

@@ -1,0 +1,163 @@
+"""Sockets that know when their exchange must be over.
+
+A socket's own timeout starts anew at every call: a receiver that drips one byte a second holds it for ever. These set
+the time left before each call instead. (In CPython a timeout bounds the whole of one connect, handshake, send or
+receive, so that is enough.)
+"""
+
+import http.client
+import socket
+import ssl
+import time
+from collections.abc import Iterable
+from enum import StrEnum
+from typing import Any, cast
+
+MAX_HEAD_BYTES = 64 * 1024
+
+
+class Phase(StrEnum):
+    """Where an exchange is, as the end of a sentence."""
+
+    LOOKUP = "looking up the name"
+    CONNECT = "connecting"
+    TLS = "agreeing on TLS"
+    SEND = "sending the request"
+    WAIT = "waiting for an answer"
+    READ = "reading the answer"
+
+
+class HeadTooLargeError(http.client.HTTPException):
+    """The status line and headers of an answer exceed `MAX_HEAD_BYTES`."""
+
+
+class Exchange:
+    """One request and its answer: the deadline, and how far things have come.
+
+    `received` counts the bytes of the answer (inside TLS; a proxy's consent to a tunnel is no part of it), `ended` says
+    that the peer has closed its side.
+    """
+
+    def __init__(self, timeout: float) -> None:
+        self.timeout = timeout
+        self.phase = Phase.LOOKUP
+        self.received = 0
+        self.ended = False
+        self._deadline = time.monotonic() + timeout
+        self._head_left: int | None = None
+
+    def left(self) -> float:
+        """Seconds left, more than 0. Raises `TimeoutError` once there are none."""
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("The deadline of the exchange is over.")
+        return left
+
+    @property
+    def expired(self) -> bool:
+        # A millisecond of grace: a wait for exactly the time left ends about now, not after now.
+        return time.monotonic() >= self._deadline - 0.001
+
+    def connected(self) -> None:
+        """Connection, tunnel and TLS stand; whatever is received from now on is the answer."""
+        self.phase = Phase.SEND
+        self.begin_head()
+
+    def begin_head(self) -> None:
+        """A status line and headers come next: at most `MAX_HEAD_BYTES`, give or take one buffer."""
+        self._head_left = MAX_HEAD_BYTES
+
+    def begin_body(self) -> None:
+        self._head_left = None
+
+    def count(self, size: int) -> None:
+        """Take note of a receive of `size` bytes."""
+        if not size:
+            self.ended = True
+        elif self.phase in {Phase.SEND, Phase.WAIT, Phase.READ}:
+            self.phase = Phase.READ
+            self.received += size
+        if self._head_left is not None:
+            self._head_left -= size
+            if self._head_left < 0:
+                raise HeadTooLargeError(f"more than {MAX_HEAD_BYTES} bytes of headers")
+
+
+class DeadlineSocket(socket.socket):
+    """A TCP socket bound to an exchange."""
+
+    def __init__(self, exchange: Exchange, family: int) -> None:
+        super().__init__(family, socket.SOCK_STREAM)
+        self.exchange = exchange
+
+    def send(self, *args: Any) -> int:
+        self.settimeout(self.exchange.left())
+        return super().send(*args)
+
+    def sendall(self, *args: Any) -> None:
+        self.settimeout(self.exchange.left())
+        super().sendall(*args)
+
+    def recv(self, *args: Any) -> bytes:
+        self.settimeout(self.exchange.left())
+        data = super().recv(*args)
+        self.exchange.count(len(data))
+        return data
+
+    def recv_into(self, *args: Any) -> int:
+        self.settimeout(self.exchange.left())
+        size = super().recv_into(*args)
+        self.exchange.count(size)
+        return size
+
+
+class DeadlineSSLSocket(ssl.SSLSocket):
+    """The same inside TLS. `recv` and `recv_into` come through `read`, `sendall` through `send`."""
+
+    exchange: Exchange
+
+    def do_handshake(self, block: bool = False) -> None:
+        self.settimeout(self.exchange.left())
+        super().do_handshake(block)
+
+    def send(self, *args: Any) -> int:
+        self.settimeout(self.exchange.left())
+        return super().send(*args)
+
+    def read(self, *args: Any) -> Any:
+        self.settimeout(self.exchange.left())
+        data: Any = super().read(*args)
+        self.exchange.count(data if isinstance(data, int) else len(data))
+        return data
+
+
+class DeadlineContext(ssl.SSLContext):
+    """A TLS context that hands the exchange of a `DeadlineSocket` on to the socket that wraps it.
+
+    It can be shared by threads: once made, nothing changes it.
+    """
+
+    sslsocket_class = DeadlineSSLSocket
+
+    def offer_http_1_1(self) -> None:
+        super().set_alpn_protocols(["http/1.1"])
+
+    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
+        """Nothing: urllib3 calls this for each connection, and OpenSSL would free the list another thread copies."""
+
+    def wrap_socket(  # type: ignore[override]  # narrower on purpose: client sockets only
+        self, sock: DeadlineSocket | DeadlineSSLSocket, *, server_hostname: str | None = None
+    ) -> ssl.SSLSocket:
+        exchange = sock.exchange
+        exchange.phase = Phase.TLS
+        wrapped = cast(
+            DeadlineSSLSocket,
+            super().wrap_socket(sock, do_handshake_on_connect=False, server_hostname=server_hostname),
+        )
+        wrapped.exchange = exchange
+        try:
+            wrapped.do_handshake()
+        except (OSError, ValueError):
+            wrapped.close()
+            raise
+        return wrapped

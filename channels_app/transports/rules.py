@@ -1,0 +1,104 @@
+"""What a channel may be given as a URL and as extra headers. Pure functions; a `ValueError` says why not."""
+
+import ipaddress
+import re
+from collections.abc import Mapping
+from urllib.parse import SplitResult, quote, urlsplit
+
+import idna
+
+MAX_URL_LENGTH = 2000
+MAX_HEADERS = 20
+MAX_HEADER_VALUE_LENGTH = 1024
+
+_LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
+# A last label that is a number makes every address parser try to read an IPv4 address (WHATWG URL, section 3.5).
+_NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
+_PRINTABLE_ASCII = re.compile(r"[\x20-\x7e]*")
+_OURS = frozenset({"host", "transfer-encoding", "connection", "user-agent"})
+_OUR_PREFIXES = ("content-", "webhook-")
+
+
+def check_url(url: str) -> str:
+    """The URL as it is called: scheme and host in lower case, international names in IDNA, no fragment.
+
+    Raises `ValueError` with a sentence unless it is an `http` or `https` URL of at most 2000 characters with a host,
+    a usable port and neither credentials nor white space, control characters or backslashes. Which addresses the host
+    leads to is checked at each attempt, not here.
+    """
+    if any(char.isspace() or not char.isprintable() or char == "\\" for char in url):
+        raise ValueError("The URL must not contain spaces, control characters or backslashes.")
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError as error:
+        raise ValueError(f"The URL cannot be read: {error}.") from error
+    if parts.scheme not in {"http", "https"}:
+        raise ValueError("The URL must begin with https:// or http://.")
+    if "@" in parts.netloc:
+        raise ValueError("The URL must not contain a user name or password; use a header instead.")
+    if not parts.hostname:
+        raise ValueError("The URL must name a host.")
+    if port == 0:
+        raise ValueError("The port must be between 1 and 65535.")
+    netloc = _checked_host(parts) + (f":{port}" if port else "")
+    path, query = (quote(part, safe="%!#$&'()*+,/:;=?@[]~{}|^`\"<>") for part in (parts.path, parts.query))
+    checked = SplitResult(parts.scheme, netloc, path, query, "").geturl()
+    if max(len(url), len(checked)) > MAX_URL_LENGTH:
+        raise ValueError(f"The URL must be at most {MAX_URL_LENGTH} characters long.")
+    return checked
+
+
+def _checked_host(parts: SplitResult) -> str:
+    host = parts.hostname or ""
+    if "[" in parts.netloc:
+        try:
+            if "%" in host:
+                raise ValueError(host)
+            return f"[{ipaddress.IPv6Address(host).compressed}]"
+        except ValueError as error:
+            raise ValueError(f"{host} is not an IPv6 address.") from error
+    name = host
+    if not host.isascii():
+        try:
+            name = idna.encode(host, uts46=True).decode("ascii")
+        except idna.IDNAError as error:
+            raise ValueError(f"{host} is not a valid host name.") from error
+    name = name.removesuffix(".")
+    labels = name.split(".")
+    if len(name) > 253 or not all(_LABEL.fullmatch(label) for label in labels):
+        raise ValueError(f"{host[:100]} is not a valid host name.")
+    if _NUMBER.fullmatch(labels[-1]):
+        try:
+            return ipaddress.IPv4Address(name).compressed
+        except ValueError as error:
+            raise ValueError(f"{host} is not an IPv4 address.") from error
+    return name
+
+
+def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
+    """The extra headers of a channel, values trimmed, in the order given.
+
+    Raises `ValueError` with a sentence for more than 20, for a name that is no token (RFC 9110), that comes twice
+    or that is ours to set, and for a value of more than 1 KiB or of anything but printable ASCII.
+    """
+    if len(headers) > MAX_HEADERS:
+        raise ValueError(f"At most {MAX_HEADERS} headers are possible, not {len(headers)}.")
+    checked: dict[str, str] = {}
+    seen: set[str] = set()
+    for name, value in headers.items():
+        lowered = name.lower()
+        if not _TOKEN.fullmatch(name):
+            raise ValueError(f"{name[:100]!r} is not a valid header name.")
+        if lowered in _OURS or lowered.startswith(_OUR_PREFIXES):
+            raise ValueError(f"The header {name} is set by Tidings and cannot be given.")
+        if lowered in seen:
+            raise ValueError(f"The header {name} is given twice.")
+        if len(value) > MAX_HEADER_VALUE_LENGTH:
+            raise ValueError(f"The value of {name} must be at most {MAX_HEADER_VALUE_LENGTH} characters long.")
+        if not _PRINTABLE_ASCII.fullmatch(value):
+            raise ValueError(f"The value of {name} must consist of printable ASCII characters.")
+        seen.add(lowered)
+        checked[name] = value.strip(" ")
+    return checked

@@ -1,0 +1,73 @@
+"""Keys of the REST API: made once and shown once, found again by their hash."""
+
+import hashlib
+import secrets
+from collections.abc import Collection
+from datetime import timedelta
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+from django.utils import timezone
+
+from config.api.models import ApiKey, Scope
+from config.api.text import is_clean_line
+
+KEY_PREFIX = "tidings_"
+SHOWN_CHARACTERS = len(KEY_PREFIX) + 6
+LAST_USED_RESOLUTION = timedelta(minutes=1)
+
+
+def create_key(*, name: str, scopes: Collection[str]) -> tuple[ApiKey, str]:
+    """Make a key and return its record together with the key itself, which is kept nowhere.
+
+    `name` is trimmed, 1 to 100 characters on one line; `scopes` is at least one of `Scope`, repetitions count once.
+    Raises `ValidationError` with `name` or `scopes`.
+    """
+    name = name.strip()
+    longest = ApiKey._meta.get_field("name").max_length or 0
+    if not name:
+        raise ValidationError({"name": ["A key needs a name."]})
+    if len(name) > longest:
+        raise ValidationError({"name": [f"A name has at most {longest} characters."]})
+    if not is_clean_line(name):
+        raise ValidationError({"name": ["A name is a single line without control characters."]})
+    if not scopes:
+        raise ValidationError({"scopes": ["A key needs at least one scope."]})
+    for scope in scopes:
+        if scope not in Scope.values:
+            raise ValidationError({"scopes": [f"There is no scope {scope!r}: choose from {', '.join(Scope.values)}."]})
+    key = KEY_PREFIX + secrets.token_urlsafe(32)
+    record = ApiKey.objects.create(
+        name=name,
+        key_hash=_hash(key),
+        prefix=key[:SHOWN_CHARACTERS],
+        scopes=[scope for scope in Scope.values if scope in scopes],
+    )
+    return record, key
+
+
+def authenticate(key: str) -> ApiKey | None:
+    """The record of a key that is in force, else None. Notes the use, at most once a minute."""
+    record = ApiKey.objects.filter(key_hash=_hash(key), revoked_at=None).first()
+    if record is not None:
+        _note_use(record)
+    return record
+
+
+def revoke_key(record: ApiKey) -> None:
+    """Take the key out of force for good; revoking it again keeps the first time."""
+    ApiKey.objects.filter(pk=record.pk, revoked_at=None).update(revoked_at=timezone.now())
+    record.refresh_from_db()
+
+
+def _note_use(record: ApiKey) -> None:
+    now = timezone.now()
+    stale = now - LAST_USED_RESOLUTION
+    if record.last_used_at is None or record.last_used_at <= stale:
+        # Asked again in the database: of many calls at once, one writes.
+        ApiKey.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=stale), pk=record.pk).update(last_used_at=now)
+        record.last_used_at = now
+
+
+def _hash(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()

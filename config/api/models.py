@@ -1,0 +1,43 @@
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+
+
+class Scope(models.TextChoices):
+    """What a key may do: what a shop or a funnel calls, or what an administrator's script calls."""
+
+    STOREFRONT = "storefront", "Storefront"
+    MANAGE = "manage", "Manage"
+
+
+class ApiKey(models.Model):
+    """A key of the REST API, of which only the hash is kept.
+
+    `key_hash` is the SHA-256 of the key in hexadecimal: a key has 256 random bits, so a slow hash would add nothing.
+    `prefix` is the beginning of the key, by which people tell keys apart.
+    """
+
+    name = models.CharField(max_length=100)
+    key_hash = models.CharField(max_length=64, unique=True, editable=False)
+    prefix = models.CharField(max_length=20, editable=False)
+    scopes = ArrayField(models.CharField(max_length=10, choices=Scope))
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    last_used_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="To the minute: it is written at most once in one."
+    )
+    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        verbose_name = "API key"
+        verbose_name_plural = "API keys"
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(scopes__contained_by=["storefront", "manage"]), name="api_key_scopes_known"
+            ),
+            models.CheckConstraint(condition=Q(scopes__len__gte=1), name="api_key_has_a_scope"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix}…)"

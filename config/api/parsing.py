@@ -1,0 +1,116 @@
+"""What a request says: JSON in the body, text in the query.
+
+Stricter than `json.loads` where leniency would come back as an error of ours, or as a number that nobody sent.
+"""
+
+import json
+import math
+from collections.abc import Iterator
+from decimal import Decimal
+from typing import Any, NoReturn
+
+from django.http import HttpRequest
+from django.http.request import QueryDict
+from django.utils.datastructures import MultiValueDict
+from ninja.parser import Parser
+
+from config.api.field_errors import MAX_ERRORS, FieldError, field_path
+from config.api.problems import Problem
+from config.api.text import UNCLEAN_MESSAGE, is_clean
+
+MAX_DEPTH = 64
+
+
+class StrictParser(Parser):
+    """Ninja's hook for reading a request. It is asked for a body only where one is there and wanted."""
+
+    def parse_body(self, request: HttpRequest) -> dict[str, Any]:
+        return parse_object(request.body)
+
+    def parse_querydict(
+        self, data: MultiValueDict[str, Any], list_fields: list[str], request: HttpRequest
+    ) -> dict[str, Any]:
+        """The parameters as ninja takes them; a 422 `Problem` for text that must not reach the database."""
+        if isinstance(data, QueryDict):
+            _refuse([field_path((key,)) for key, values in data.lists() if not all(map(is_clean, [key, *values]))])
+        return super().parse_querydict(data, list_fields, request)
+
+
+def parse_object(body: bytes) -> dict[str, Any]:
+    """Read a JSON object (RFC 8259) in UTF-8; a byte order mark is ignored, as section 8.1 allows.
+
+    Numbers: a whole one is an `int`, one with a fraction a `Decimal`, one with an exponent a `float`, so that whoever
+    takes money can tell them apart. Raises a 400 `Problem` for what is not JSON, is nested deeper than 64 levels,
+    repeats a member (which the RFC leaves open; picking one of the two would be a guess), or holds a number that is
+    not finite or not readable; 422 for JSON that is not an object, and for text, a member's name included, that holds
+    what `config.api.text` does not let in, naming where.
+    """
+    try:
+        document = json.loads(
+            body.decode("utf-8-sig"),
+            object_pairs_hook=_members,
+            parse_float=_fraction,
+            parse_constant=_not_a_number,
+        )
+    except UnicodeDecodeError as error:
+        raise Problem(400, "The body is not UTF-8.") from error
+    except json.JSONDecodeError as error:
+        raise Problem(400, f"The body is not JSON: line {error.lineno}, column {error.colno}.") from error
+    except RecursionError as error:
+        raise _too_deep() from error
+    except ValueError as error:  # Python reads whole numbers of at most sys.get_int_max_str_digits() digits
+        raise Problem(400, "The body holds a number that is too long.") from error
+    if not isinstance(document, dict):
+        raise Problem.of_fields([FieldError("", "The body must be a JSON object.")])
+    unclean: list[str] = []
+    for path, value in _walk(document):
+        if isinstance(value, dict | list) and len(path) >= MAX_DEPTH:
+            raise _too_deep()
+        texts = [part for part in (*path[-1:], value) if isinstance(part, str)]
+        if not all(map(is_clean, texts)):
+            unclean.append(field_path(path))
+    _refuse(unclean)
+    return document
+
+
+def _walk(document: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
+    """Every value with its path, in the document's order. Iterative: the document decides how deep it is."""
+    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
+    while waiting:
+        path, value = waiting.pop()
+        yield path, value
+        members: list[tuple[str | int, Any]] = []
+        if isinstance(value, dict):
+            members = list(value.items())
+        elif isinstance(value, list):
+            members = list(enumerate(value))
+        waiting.extend(((*path, key), member) for key, member in reversed(members))
+
+
+def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise Problem(400, "An object in the body has the same member twice.")
+    return members
+
+
+def _fraction(literal: str) -> Decimal | float:
+    if "e" not in literal.lower():
+        return Decimal(literal)
+    number = float(literal)
+    if not math.isfinite(number):
+        raise Problem(400, "The body holds a number that is too large.")
+    return number
+
+
+def _not_a_number(literal: str) -> NoReturn:
+    raise Problem(400, f"The body is not JSON: {literal} is not a number there.")
+
+
+def _too_deep() -> Problem:
+    return Problem(400, f"The body is nested deeper than {MAX_DEPTH} levels.")
+
+
+def _refuse(fields: list[str]) -> None:
+    if fields:
+        raise Problem.of_fields([FieldError(field, UNCLEAN_MESSAGE) for field in fields[:MAX_ERRORS]])

@@ -1,0 +1,93 @@
+"""The environment as the settings see it.
+
+An unset variable and an empty one are the same. A value that cannot be used is refused at start, with the
+name of the variable (`ImproperlyConfigured`).
+"""
+
+import ipaddress
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+LOCAL_ENVIRONMENT_FILE = "local.env"
+NAMES = (
+    *("SECRET_KEY", "DEBUG", "DEMO", "ALLOWED_HOSTS", "PUBLIC_URL", "TIME_ZONE", "LOG_LEVEL", "DATABASE_URL"),
+    *("REDIS_URL", "EMAIL_URL", "SECRETS_ENCRYPTION_KEYS", "DEFAULT_CURRENCY", "METRICS_TOKEN", "DATA_DIR"),
+    *("POSTBACK_TIMEOUT_SECONDS", "POSTBACK_RETRY_STATUS_CODES", "POSTBACK_RETRY_DELAYS_SECONDS"),
+    *("POSTBACK_ALLOWED_NETWORKS", "EGRESS_PROXY_URL", "EXTRA_CA_BUNDLE", "FUNNEL_COMPLETION_SECONDS"),
+    *("DELIVERY_CONCURRENCY", "CHANNEL_CONCURRENCY", "SWEEP_INTERVAL_SECONDS", "RETENTION_DAYS"),
+)
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
+
+
+def load(base_dir: Path) -> environ.Env:
+    """Drop empty variables, add what a launcher with the same `DATA_DIR` has published, return the reader.
+
+    `DATA_DIR/local.env` holds `NAME=value` lines, taken literally; the environment wins over it, and where
+    `DATABASE_URL` is set it is not read. It lets `manage.py` work beside a running `make run`.
+    """
+    for name in NAMES:
+        if not os.environ.get(name, "").strip():
+            os.environ.pop(name, None)
+    published = Path(os.environ.get("DATA_DIR", base_dir / ".data")) / LOCAL_ENVIRONMENT_FILE
+    if "DATABASE_URL" not in os.environ and published.is_file():
+        for line in published.read_text().splitlines():
+            name, separator, value = line.partition("=")
+            if separator and value:
+                os.environ.setdefault(name, value)
+    return environ.Env()
+
+
+def literal(name: str) -> str:
+    """A secret, exactly as it stands: django-environ would read a leading `$` as a reference."""
+    return os.environ.get(name, "").strip()
+
+
+def number(env: environ.Env, name: str, default: float, minimum: float, maximum: float) -> float:
+    return _within(name, _parsed(name, env.str(name, default=str(default))), minimum, maximum)
+
+
+def integer(env: environ.Env, name: str, default: int, minimum: int, maximum: int) -> int:
+    return _whole(name, number(env, name, default, minimum, maximum))
+
+
+def numbers(env: environ.Env, name: str, default: list[str], maximum: float, at_most: int) -> list[float]:
+    values = [_within(name, _parsed(name, item), 0, maximum) for item in env.list(name, default=default)]
+    if not 1 <= len(values) <= at_most:
+        raise ImproperlyConfigured(f"{name} takes one to {at_most} numbers, not {len(values)}.")
+    return values
+
+
+def status_codes(env: environ.Env, name: str, default: list[str]) -> frozenset[int]:
+    items: Sequence[str] = env.list(name, default=default)
+    return frozenset(_whole(name, _within(name, _parsed(name, item), 400, 599)) for item in items)
+
+
+def networks(env: environ.Env, name: str) -> list[Network]:
+    try:
+        return [ipaddress.ip_network(item.strip()) for item in env.list(name, default=[])]
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} takes networks such as 10.0.0.0/8: {error}.") from error
+
+
+def _parsed(name: str, value: str) -> float:
+    try:
+        return float(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} must be a number, not {value!r}.") from error
+
+
+def _within(name: str, value: float, minimum: float, maximum: float) -> float:
+    if not minimum <= value <= maximum:
+        raise ImproperlyConfigured(f"{name} must be between {minimum:g} and {maximum:g}, not {value:g}.")
+    return value
+
+
+def _whole(name: str, value: float) -> int:
+    if value != int(value):
+        raise ImproperlyConfigured(f"{name} must be a whole number, not {value:g}.")
+    return int(value)

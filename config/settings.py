@@ -1,0 +1,234 @@
+"""Settings of Tidings. Everything that differs between installations comes from the environment.
+
+The table in README.md documents each variable; `config.environment` says how values are read.
+"""
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import structlog
+from django.core.exceptions import ImproperlyConfigured
+from django.urls import reverse_lazy
+
+from config import environment
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+VERSION = "0.1.0"
+env = environment.load(BASE_DIR)
+
+DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
+DEBUG = env.bool("DEBUG", default=False)
+DEMO = env.bool("DEMO", default=False)
+LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+
+# Keys. Production refuses to start without its own; DEBUG and DEMO may run on a key that everybody knows.
+_DEMO_SECRET_KEY = "demo-only-secret-key-that-protects-nothing"
+_DEMO_ENCRYPTION_KEY = "ZGVtby1vbmx5LWtleS10aGF0LXByb3RlY3RzLW5vbmU="
+SECRET_KEY = environment.literal("SECRET_KEY")
+SECRETS_ENCRYPTION_KEYS = [key for key in environment.literal("SECRETS_ENCRYPTION_KEYS").split(",") if key.strip()]
+if DEBUG or DEMO:
+    SECRET_KEY = SECRET_KEY or _DEMO_SECRET_KEY
+    SECRETS_ENCRYPTION_KEYS = SECRETS_ENCRYPTION_KEYS or [_DEMO_ENCRYPTION_KEY]
+elif SECRET_KEY in {"", _DEMO_SECRET_KEY}:
+    raise ImproperlyConfigured("SECRET_KEY must be set to a secret of its own unless DEBUG or DEMO is on.")
+elif not SECRETS_ENCRYPTION_KEYS or _DEMO_ENCRYPTION_KEY in SECRETS_ENCRYPTION_KEYS:
+    raise ImproperlyConfigured("SECRETS_ENCRYPTION_KEYS must be set to keys of its own unless DEBUG or DEMO is on.")
+
+# Where people reach this installation.
+PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+_public = urlsplit(PUBLIC_URL)
+if PUBLIC_URL and (_public.scheme not in {"http", "https"} or not _public.hostname):
+    raise ImproperlyConfigured(f"PUBLIC_URL must be like https://notify.example.com, not {PUBLIC_URL!r}.")
+ALLOWED_HOSTS = env.list(
+    "ALLOWED_HOSTS", default=[host for host in (_public.hostname, "localhost", "127.0.0.1", "[::1]") if host]
+)
+CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if PUBLIC_URL else []
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
+if _public.scheme == "https":
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SAMESITE = "Lax"
+X_FRAME_OPTIONS = "DENY"
+SECURE_REFERRER_POLICY = "same-origin"
+
+INSTALLED_APPS = [
+    "unfold.apps.BasicAppConfig",
+    "config.apps.TidingsAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_structlog",
+    "ninja",
+    "config.api",
+    "config.demo",
+    "orders",
+    "channels_app",
+    "notifications",
+]
+MIDDLEWARE = [
+    "config.api.problems.ProblemMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+]
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+# PostgreSQL, the queue of record. The pool is merged into OPTIONS: assigning it would lose sslmode and the socket.
+_database: dict[str, Any] = env.db_url("DATABASE_URL", default="postgres:///tidings")
+if _database["ENGINE"] != "django.db.backends.postgresql":
+    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://...).")
+_database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 12, "timeout": 10}
+DATABASES = {"default": {**_database, "CONN_HEALTH_CHECKS": True}}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# Redis or Valkey: the doorbell's broker and the cache. Nothing in it is needed to deliver.
+REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+
+CELERY_BROKER_URL = re.sub(r"^unix://", "redis+socket://", REDIS_URL)
+CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry_on_timeout": False}
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_RESULT_BACKEND = None
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_WORKER_POOL = "threads"
+CELERY_WORKER_CONCURRENCY = 4
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
+    "complete-stale-funnel-orders": {
+        "task": "orders.tasks.complete_stale_funnel_orders",
+        "schedule": 5.0,
+        "options": {"expires": 5.0},
+    },
+    "record-beat": {
+        "task": "notifications.tasks.record_beat",
+        "schedule": 30.0,
+        "options": {"expires": 30.0},
+    },
+}
+
+# Delivery. The rules behind each value stand in README.md.
+POSTBACK_TIMEOUT_SECONDS = environment.number(env, "POSTBACK_TIMEOUT_SECONDS", 30, 0.1, 300)
+POSTBACK_RETRY_STATUS_CODES = environment.status_codes(
+    env, "POSTBACK_RETRY_STATUS_CODES", ["408", "425", "429", "500", "502", "503", "504"]
+)
+POSTBACK_RETRY_DELAYS_SECONDS = environment.numbers(
+    env, "POSTBACK_RETRY_DELAYS_SECONDS", ["60", "300", "1800"], maximum=86400, at_most=3
+)
+POSTBACK_ALLOWED_NETWORKS = environment.networks(env, "POSTBACK_ALLOWED_NETWORKS")
+EGRESS_PROXY_URL = env.str("EGRESS_PROXY_URL", default="")
+if EGRESS_PROXY_URL and urlsplit(EGRESS_PROXY_URL).scheme not in {"http", "https"}:
+    raise ImproperlyConfigured("EGRESS_PROXY_URL must be like http://proxy.example.com:3128.")
+EXTRA_CA_BUNDLE = env.str("EXTRA_CA_BUNDLE", default="")
+if EXTRA_CA_BUNDLE and not Path(EXTRA_CA_BUNDLE).is_file():
+    raise ImproperlyConfigured(f"EXTRA_CA_BUNDLE names no file: {EXTRA_CA_BUNDLE}.")
+FUNNEL_COMPLETION_SECONDS = environment.number(env, "FUNNEL_COMPLETION_SECONDS", 1800, 1, 86400 * 30)
+DELIVERY_CONCURRENCY = environment.integer(env, "DELIVERY_CONCURRENCY", 64, 1, 1000)
+CHANNEL_CONCURRENCY = environment.integer(env, "CHANNEL_CONCURRENCY", 8, 1, 1000)
+SWEEP_INTERVAL_SECONDS = environment.number(env, "SWEEP_INTERVAL_SECONDS", 1, 0.05, 60)
+RETENTION_DAYS = environment.integer(env, "RETENTION_DAYS", 90, 1, 36500)
+DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", default="USD")
+METRICS_TOKEN = environment.literal("METRICS_TOKEN")
+
+NINJA_PAGINATION_CLASS = "config.api.pagination.CursorPagination"
+
+globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+
+LANGUAGE_CODE = "en-us"
+TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+UNFOLD = {
+    "SITE_TITLE": "Tidings",
+    "SITE_HEADER": "Tidings",
+    "SITE_SUBHEADER": "System notifications",
+    "SITE_SYMBOL": "campaign",
+    "SHOW_HISTORY": True,
+    "SHOW_VIEW_ON_SITE": False,
+}
+
+# One line a record, on stderr: JSON for machines, plain text where a person looks at the terminal.
+_shared_processors: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_log_level,
+    structlog.stdlib.add_logger_name,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+]
+structlog.configure(
+    processors=[*_shared_processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "line": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "processors": [
+                structlog.stdlib.ProcessorFormatter.remove_processors_meta,
+                structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
+                if DEBUG or DEMO
+                else structlog.processors.JSONRenderer(),
+            ],
+            "foreign_pre_chain": _shared_processors,
+        }
+    },
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "django.server": {"level": "WARNING"},
+        "celery": {"level": "WARNING"},
+        "django_structlog": {"level": "WARNING"},
+    },
+}

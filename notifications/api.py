@@ -1,0 +1,293 @@
+"""Event types, attached channels, events and deliveries, for an administrator's script."""
+
+import json
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import Q, QuerySet
+from django.http import Http404, HttpRequest
+from ninja import Query, Router, Schema, Status
+from ninja.pagination import paginate
+from pydantic import AwareDatetime, ConfigDict
+
+from notifications import services
+from notifications.catalogue import EVENT_TYPES, EventType
+from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch
+from orders.models import Source
+
+router = Router(tags=["Notifications"])
+
+
+class Input(Schema):
+    model_config = ConfigDict(extra="forbid")
+
+
+class EventTypeChange(Input):
+    enabled: bool
+
+
+class EventTypeOut(Schema):
+    key: str
+    label: str
+    description: str
+    enabled: bool
+    kinds: list[str]
+    manual_retry: bool
+    changed_by: str | None
+    changed_at: datetime | None
+
+
+class AttachmentIn(Input):
+    channel: str
+    sources: list[str] = list(Source.values)
+
+
+class AttachmentChange(Input):
+    sources: list[str]
+
+
+class AttachmentOut(Schema):
+    channel: str
+    sources: list[str]
+
+    @staticmethod
+    def resolve_channel(attachment: EventChannel) -> str:
+        return attachment.channel_id
+
+
+class RouteOut(Schema):
+    """What became of an event at one attached channel."""
+
+    channel: str
+    outcome: str
+    delivery: str | None
+
+
+class EventOut(Schema):
+    """One occurrence; `body` is what every channel receives, null only where it could not be built."""
+
+    id: str
+    type: str
+    source: str
+    created_at: datetime
+    order: str | None
+    body: dict[str, Any] | None
+    routing: list[RouteOut]
+
+    @staticmethod
+    def resolve_order(event: Event) -> str | None:
+        return event.order.number if event.order else None
+
+    @staticmethod
+    def resolve_body(event: Event) -> dict[str, Any] | None:
+        return None if event.body is None else json.loads(event.body)
+
+
+class AttemptOut(Schema):
+    id: str
+    number: int
+    trigger: str
+    outcome: str
+    url: str
+    status_code: int | None
+    request_headers: dict[str, str]
+    response_headers: dict[str, str]
+    response_body: str
+    started_at: datetime
+    duration_ms: int | None
+    error: str
+
+
+class DeliveryOut(Schema):
+    """One event for one channel. `next_attempt_at` is null while it is in flight and once it is finished."""
+
+    id: str
+    event: str
+    event_type: str
+    channel: str
+    order: str | None
+    status: str
+    attempts_made: int
+    next_attempt_at: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
+    retry_allowed: bool
+    retry_refused_because: str | None
+    attempts: list[AttemptOut]
+
+    @staticmethod
+    def resolve_event(delivery: Delivery) -> str:
+        return delivery.event_id
+
+    @staticmethod
+    def resolve_channel(delivery: Delivery) -> str:
+        return delivery.channel_id
+
+    @staticmethod
+    def resolve_order(delivery: Delivery) -> str | None:
+        return delivery.event.order.number if delivery.event.order else None
+
+    @staticmethod
+    def resolve_status(delivery: Delivery) -> str:
+        return delivery.shown_status
+
+    @staticmethod
+    def resolve_next_attempt_at(delivery: Delivery) -> datetime | None:
+        return None if delivery.in_flight else delivery.next_attempt_at
+
+    @staticmethod
+    def resolve_retry_allowed(delivery: Delivery) -> bool:
+        return services.retry_refused_because(delivery) is None
+
+    @staticmethod
+    def resolve_retry_refused_because(delivery: Delivery) -> str | None:
+        return services.retry_refused_because(delivery)
+
+    @staticmethod
+    def resolve_attempts(delivery: Delivery) -> list[Any]:
+        return list(delivery.attempts.all())
+
+
+class EventFilters(Schema):
+    event_type: str | None = None
+    order: str | None = None
+    source: str | None = None
+
+
+class DeliveryFilters(Schema):
+    status: str | None = None
+    event_type: str | None = None
+    channel: str | None = None
+    order: str | None = None
+    created_after: AwareDatetime | None = None
+
+
+@router.get("/event-types", response=list[EventTypeOut])
+@paginate
+def list_event_types(request: HttpRequest) -> list[EventTypeOut]:
+    switches = EventTypeSwitch.objects.in_bulk()
+    return [_event_type_out(event_type, switches.get(event_type.key)) for event_type in EVENT_TYPES.values()]
+
+
+@router.patch("/event-types/{key}", response=EventTypeOut)
+def change_event_type(request: HttpRequest, key: str, body: EventTypeChange) -> EventTypeOut:
+    event_type = _event_type(key)
+    switch = services.set_event_type_enabled(event_type=event_type, enabled=body.enabled, by=_actor(request))
+    return _event_type_out(event_type, switch)
+
+
+@router.get("/event-types/{key}/channels", response=list[AttachmentOut])
+@paginate
+def list_attached_channels(request: HttpRequest, key: str) -> QuerySet[EventChannel]:
+    return EventChannel.objects.filter(event_type=_event_type(key).key)
+
+
+@router.post("/event-types/{key}/channels", response={201: AttachmentOut})
+def attach_channel(request: HttpRequest, key: str, body: AttachmentIn) -> Status[EventChannel]:
+    """All three sources are chosen where none are given."""
+    return Status(
+        201, services.attach_channel(event_type=_event_type(key), channel_id=body.channel, sources=body.sources)
+    )
+
+
+@router.patch("/event-types/{key}/channels/{channel_id}", response=AttachmentOut)
+def change_attached_channel(request: HttpRequest, key: str, channel_id: str, body: AttachmentChange) -> EventChannel:
+    return services.change_sources(event_type=_event_type(key), channel_id=channel_id, sources=body.sources)
+
+
+@router.delete("/event-types/{key}/channels/{channel_id}", response={204: None})
+def detach_channel(request: HttpRequest, key: str, channel_id: str) -> Status[None]:
+    services.detach_channel(event_type=_event_type(key), channel_id=channel_id)
+    return Status(204, None)
+
+
+@router.get("/events", response=list[EventOut])
+@paginate
+def list_events(request: HttpRequest, filters: Query[EventFilters]) -> QuerySet[Event]:
+    _check_choice("event_type", filters.event_type, list(EVENT_TYPES))
+    _check_choice("source", filters.source, Source.values)
+    return Event.objects.select_related("order").filter(
+        **_given(type=filters.event_type, order__number=filters.order, source=filters.source)
+    )
+
+
+@router.get("/events/{event_id}", response=EventOut)
+def read_event(request: HttpRequest, event_id: str) -> Event:
+    return Event.objects.select_related("order").get(pk=event_id)
+
+
+@router.get("/deliveries", response=list[DeliveryOut])
+@paginate
+def list_deliveries(request: HttpRequest, filters: Query[DeliveryFilters]) -> QuerySet[Delivery]:
+    """`held` is pending on a paused channel; `pending` is the others."""
+    _check_choice("status", filters.status, ["pending", "held", "succeeded", "failed"])
+    _check_choice("event_type", filters.event_type, list(EVENT_TYPES))
+    return _deliveries().filter(
+        _has_status(filters.status),
+        **_given(
+            event_type=filters.event_type,
+            channel_id=filters.channel,
+            event__order__number=filters.order,
+            created_at__gt=filters.created_after,
+        ),
+    )
+
+
+@router.get("/deliveries/{delivery_id}", response=DeliveryOut)
+def read_delivery(request: HttpRequest, delivery_id: str) -> Delivery:
+    return _deliveries().get(pk=delivery_id)
+
+
+@router.post("/deliveries/{delivery_id}/retry", response={202: DeliveryOut})
+def retry_delivery(request: HttpRequest, delivery_id: str) -> Status[Delivery]:
+    """A fresh cycle of a failed delivery of the four event types; 409 with the reason where it is refused."""
+    services.retry_delivery(delivery_id=delivery_id, by=_actor(request))
+    return Status(202, _deliveries().get(pk=delivery_id))
+
+
+def _deliveries() -> QuerySet[Delivery]:
+    return Delivery.objects.select_related("event__order", "channel").prefetch_related("attempts")
+
+
+def _has_status(status: str | None) -> Q:
+    held = Q(status="pending", channel__paused_at__isnull=False, lease_token=None)
+    if status is None:
+        return Q()
+    if status == "held":
+        return held
+    return Q(status="pending") & ~held if status == "pending" else Q(status=status)
+
+
+def _given(**filters: Any) -> dict[str, Any]:
+    return {name: value for name, value in filters.items() if value is not None}
+
+
+def _check_choice(field: str, value: str | None, allowed: list[str]) -> None:
+    if value is not None and value not in allowed:
+        raise ValidationError({field: [f"Choose from: {', '.join(allowed)}."]})
+
+
+def _event_type(key: str) -> EventType:
+    try:
+        return EVENT_TYPES[key]
+    except KeyError as error:
+        raise Http404("There is no such event type.") from error
+
+
+def _event_type_out(event_type: EventType, switch: EventTypeSwitch | None) -> EventTypeOut:
+    return EventTypeOut(
+        key=event_type.key,
+        label=event_type.label,
+        description=event_type.description,
+        enabled=bool(switch and switch.enabled),
+        kinds=event_type.kinds,
+        manual_retry=event_type.manual_retry,
+        changed_by=switch.changed_by if switch else None,
+        changed_at=switch.changed_at if switch else None,
+    )
+
+
+def _actor(request: HttpRequest) -> str:
+    """Who calls, for the history: the name of the API key."""
+    return f"API key {request.auth}"  # type: ignore[attr-defined]

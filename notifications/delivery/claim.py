@@ -1,0 +1,212 @@
+"""Takes due deliveries out of PostgreSQL, the queue of record, and gives back those whose worker died.
+
+All times are the database's; a claimed row carries a lease that its worker must not outlive.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID, uuid4
+
+from django.conf import settings
+from django.db import connection, transaction
+
+from channels_app.models import Channel
+from notifications.models import new_attempt_id
+
+# The advisory lock that lets one claim at a time count the leases of all processes: "tidings", as a bigint.
+CLAIM_LOCK = 0x746964696E6773
+LEASE_MARGIN_SECONDS = 30
+FAILURES_BEFORE_PROBING = 5
+UNKNOWNS_BEFORE_FAILING = 3
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A delivery taken for one attempt. `channel` is a detached copy, read with the claim."""
+
+    delivery_id: str
+    lease_token: UUID
+    attempt_id: str
+    event_id: str
+    event_type: str
+    body: str
+    channel: Channel
+    number: int
+    trigger: str
+    automatic_retries: int
+    slowed: bool
+    troubled: bool
+
+
+# Channels in random order, else the first ones win for ever; the limit of each is its cap less its live leases.
+# Slowed channels (cap lowered by a timeout, or probed only) take their turn first and hold at most half of the slots.
+CLAIM = """
+WITH candidate AS MATERIALIZED (
+    SELECT
+        channel.id,
+        coalesce(health.in_flight_cap < %(cap)s OR health.failures_in_row >= %(failures)s, false) AS slowed,
+        coalesce(health.in_flight_cap IS NOT NULL OR health.failures_in_row > 0, false) AS troubled,
+        greatest(0, CASE
+            WHEN health.failures_in_row >= %(failures)s THEN 1
+            ELSE least(coalesce(health.in_flight_cap, %(cap)s), %(cap)s)
+        END - coalesce(live.leases, 0)) AS room
+    FROM channels_app_channel channel
+    LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
+    LEFT JOIN (
+        SELECT channel_id, count(*) AS leases FROM notifications_delivery
+        WHERE lease_token IS NOT NULL GROUP BY channel_id
+    ) live ON live.channel_id = channel.id
+    WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL
+        AND (health.probe_at IS NULL OR health.probe_at <= statement_timestamp())
+    ORDER BY random()
+),
+due_slowed AS MATERIALIZED (
+    SELECT due.id, true AS slowed, true AS troubled
+    FROM (SELECT * FROM candidate WHERE slowed AND room > 0) candidate
+    CROSS JOIN LATERAL (
+        SELECT id FROM notifications_delivery
+        WHERE channel_id = candidate.id AND status = 'pending' AND lease_token IS NULL
+            AND next_attempt_at <= statement_timestamp()
+        ORDER BY next_attempt_at LIMIT candidate.room FOR UPDATE SKIP LOCKED
+    ) due
+    LIMIT least(%(slots)s, %(slowed_slots)s)
+),
+due_other AS MATERIALIZED (
+    SELECT due.id, false AS slowed, candidate.troubled
+    FROM (SELECT * FROM candidate WHERE NOT slowed AND room > 0) candidate
+    CROSS JOIN LATERAL (
+        SELECT id FROM notifications_delivery
+        WHERE channel_id = candidate.id AND status = 'pending' AND lease_token IS NULL
+            AND next_attempt_at <= statement_timestamp()
+        ORDER BY next_attempt_at LIMIT candidate.room FOR UPDATE SKIP LOCKED
+    ) due
+    LIMIT %(slots)s - (SELECT count(*) FROM due_slowed)
+),
+due AS MATERIALIZED (
+    SELECT chosen.*, row_number() OVER () AS position
+    FROM (SELECT * FROM due_slowed UNION ALL SELECT * FROM due_other) chosen
+),
+leased AS (
+    UPDATE notifications_delivery delivery
+    SET lease_token = %(token)s,
+        lease_expires_at = statement_timestamp() + make_interval(secs => %(lease)s),
+        attempts_made = delivery.attempts_made + 1
+    FROM due WHERE delivery.id = due.id
+    RETURNING delivery.*, (%(attempts)s::text[])[due.position] AS attempt_id, due.slowed, due.troubled
+),
+started AS (
+    INSERT INTO notifications_deliveryattempt
+        (id, delivery_id, number, trigger, outcome, url, request_headers, response_headers, response_body,
+         started_at, error)
+    SELECT leased.attempt_id, leased.id, leased.attempts_made, leased.next_trigger, 'started', channel.url, '{}', '{}',
+        '', statement_timestamp(), ''
+    FROM leased JOIN channels_app_channel channel ON channel.id = leased.channel_id
+)
+SELECT leased.id, leased.attempt_id, leased.event_id, leased.event_type, event.body, leased.attempts_made,
+    leased.next_trigger, leased.automatic_retries, leased.slowed, leased.troubled,
+    channel.id, channel.name, channel.kind, channel.url, channel.encrypted_headers, channel.encrypted_secret
+FROM leased
+JOIN notifications_event event ON event.id = leased.event_id
+JOIN channels_app_channel channel ON channel.id = leased.channel_id
+"""
+
+# A lease that ran out: its attempt ends as unknown, and the row is due at once with the same event id.
+RECOVER = """
+WITH expired AS MATERIALIZED (
+    SELECT id FROM notifications_delivery
+    WHERE lease_token IS NOT NULL AND lease_expires_at < statement_timestamp()
+    ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+),
+closed AS (
+    UPDATE notifications_deliveryattempt attempt
+    SET outcome = 'unknown', error = %(error)s
+    FROM expired WHERE attempt.delivery_id = expired.id AND attempt.outcome = 'started'
+)
+UPDATE notifications_delivery delivery
+SET lease_token = NULL, lease_expires_at = NULL, outcome = 'unknown', status_code = NULL,
+    unknowns_in_row = unknowns_in_row + 1,
+    error = %(error)s,
+    next_trigger = 'recovered',
+    status = CASE WHEN unknowns_in_row + 1 >= %(unknowns)s THEN 'failed' ELSE 'pending' END,
+    next_attempt_at = CASE WHEN unknowns_in_row + 1 >= %(unknowns)s THEN NULL ELSE statement_timestamp() END,
+    finished_at = CASE WHEN unknowns_in_row + 1 >= %(unknowns)s THEN statement_timestamp() END
+FROM expired WHERE delivery.id = expired.id
+RETURNING delivery.id
+"""
+WORKER_DIED = "The worker stopped before it could record the answer; the postback may have arrived."
+
+# What a transaction that overlapped the deletion of a channel recorded for it.
+ABANDON = """
+UPDATE notifications_delivery delivery
+SET status = 'failed', next_attempt_at = NULL, finished_at = statement_timestamp(), error = %(error)s
+FROM channels_app_channel channel
+WHERE channel.archived_at IS NOT NULL AND delivery.channel_id = channel.id
+    AND delivery.status = 'pending' AND delivery.lease_token IS NULL
+"""
+CHANNEL_DELETED = "The channel was deleted."
+
+BEAT = """
+INSERT INTO notifications_heartbeat (name, at) VALUES (%(name)s, statement_timestamp())
+ON CONFLICT (name) DO UPDATE SET at = excluded.at
+WHERE notifications_heartbeat.at < excluded.at - make_interval(secs => %(every)s)
+"""
+
+
+def lease_seconds() -> float:
+    return settings.POSTBACK_TIMEOUT_SECONDS + LEASE_MARGIN_SECONDS
+
+
+def recover() -> int:
+    """Free the deliveries whose worker died and fail those that a deleted channel left. Returns how many it freed."""
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute(RECOVER, {"error": WORKER_DIED, "unknowns": UNKNOWNS_BEFORE_FAILING})
+        recovered: int = cursor.rowcount
+        cursor.execute(ABANDON, {"error": CHANNEL_DELETED})
+    return recovered
+
+
+def claim(*, slots: int, slowed_slots: int) -> list[Claim]:
+    """Lease up to `slots` due deliveries, at most `slowed_slots` of them on slowed channels.
+
+    Two statements in one short READ COMMITTED transaction: the lock, and the claim, whose snapshot therefore sees every
+    lease that another process committed; so the caps hold over all processes.
+    """
+    token = uuid4()
+    values: dict[str, Any] = {
+        "cap": settings.CHANNEL_CONCURRENCY,
+        "failures": FAILURES_BEFORE_PROBING,
+        "slots": slots,
+        "slowed_slots": slowed_slots,
+        "token": token,
+        "lease": lease_seconds(),
+        "attempts": [new_attempt_id() for _ in range(slots)],
+    }
+    with transaction.atomic(), connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
+        cursor.execute(CLAIM, values)
+        return [_claim(row, token) for row in cursor.fetchall()]
+
+
+def beat(name: str, *, at_most_every: float) -> None:
+    """Note that a worker or beat is alive, unless that was noted within `at_most_every` seconds."""
+    with connection.cursor() as cursor:
+        cursor.execute(BEAT, {"name": name, "every": at_most_every})
+
+
+def _claim(row: tuple[Any, ...], token: UUID) -> Claim:
+    (delivery_id, attempt_id, event_id, event_type, body, number, trigger, retries, slowed, troubled, *channel) = row
+    fields = ("id", "name", "kind", "url", "encrypted_headers", "encrypted_secret")
+    return Claim(
+        delivery_id=delivery_id,
+        lease_token=token,
+        attempt_id=attempt_id,
+        event_id=event_id,
+        event_type=event_type,
+        body=body,
+        channel=Channel(**dict(zip(fields, channel, strict=True))),
+        number=number,
+        trigger=trigger,
+        automatic_retries=retries,
+        slowed=slowed,
+        troubled=troubled,
+    )

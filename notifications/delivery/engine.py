@@ -1,0 +1,154 @@
+"""Claims, sends and records until nothing is due.
+
+One call runs at a time in a process; a call that finds it running leaves a kick, and the runner looks for it again
+*after* it has let go, so that no wake-up is lost.
+"""
+
+import queue
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError, connection
+
+from notifications.delivery.claim import Claim, beat, claim, lease_seconds, recover
+from notifications.delivery.record import record
+from notifications.delivery.send import Result, send
+from notifications.models import Heartbeat
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_EVERY_SECONDS = 5
+# How long to wait for further answers after the first one, so that they are recorded together.
+GATHER_SECONDS = 0.005
+RECORD_AGAIN_AFTER_SECONDS = 0.5
+
+
+class Engine:
+    """The delivering part of one worker process. Its threads send; the thread that runs it claims and records."""
+
+    def __init__(self) -> None:
+        self._slots = settings.DELIVERY_CONCURRENCY
+        self._pool = ThreadPoolExecutor(self._slots, thread_name_prefix="send")
+        self._running = threading.Lock()
+        self._kicked = threading.Event()
+        self._stopping = threading.Event()
+        # Results of the sending threads; None wakes the runner up to look for due rows.
+        self._inbox: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
+        self._in_flight = 0
+        self._in_flight_slowed = 0
+        self._chores_at = 0.0
+
+    def deliver_due(self) -> int:
+        """Deliver until nothing is due and nothing in flight; where that is going on already, have it look again.
+
+        Returns how many attempts were recorded. Raises `DatabaseError` when PostgreSQL is away and nothing is in
+        flight.
+        """
+        recorded = 0
+        self._kicked.set()
+        while self._kicked.is_set() and not self._stopping.is_set():
+            if not self._running.acquire(blocking=False):
+                self._inbox.put(None)
+                break
+            try:
+                recorded += self._run()
+            finally:
+                self._running.release()
+        return recorded
+
+    def stop(self) -> None:
+        """Claim nothing more, at once; what is in flight is finished and recorded."""
+        self._stopping.set()
+        self._inbox.put(None)
+
+    def join(self, timeout: float) -> bool:
+        """Wait until nothing is in flight and the sending threads have ended. Whether that was so in time."""
+        if not self._running.acquire(timeout=timeout):
+            return False
+        self._pool.shutdown()
+        self._running.release()
+        return True
+
+    def _run(self) -> int:
+        recorded = 0
+        while True:
+            if not self._stopping.is_set():
+                self._claim()
+            if not self._in_flight:
+                return recorded
+            recorded += self._record(self._gather())
+
+    def _claim(self) -> None:
+        """Fill the free slots. With something in flight a `DatabaseError` is logged, else raised."""
+        self._kicked.clear()
+        slots = self._slots - self._in_flight
+        if slots < 1:
+            return
+        slowed_slots = max(1, self._slots // 2) - self._in_flight_slowed
+        asked = time.monotonic()
+        try:
+            self._do_chores(asked)
+            claims = claim(slots=slots, slowed_slots=max(0, slowed_slots))
+        except DatabaseError:
+            if not self._in_flight:
+                raise
+            log.exception("claim_failed")
+            return
+        finally:
+            # A kept connection stays broken after a restart of PostgreSQL; the pool hands out a checked one.
+            connection.close()
+        for each in claims:
+            self._in_flight += 1
+            self._in_flight_slowed += each.slowed
+            self._pool.submit(self._send, each, lease_ends=asked + lease_seconds())
+
+    def _do_chores(self, now: float) -> None:
+        if now < self._chores_at:
+            return
+        recover()
+        beat(Heartbeat.Name.WORKER, at_most_every=HEARTBEAT_EVERY_SECONDS)
+        self._chores_at = now + settings.SWEEP_INTERVAL_SECONDS
+
+    def _send(self, each: Claim, *, lease_ends: float) -> None:
+        result = Result(each, None, 0)
+        try:
+            result = send(each, lease_ends=lease_ends)
+        finally:
+            self._inbox.put(result)
+
+    def _gather(self) -> list[Result]:
+        """Wait for an answer, a wake-up or the next sweep; take along the answers that arrive a moment later."""
+        results: list[Result] = []
+        wait = settings.SWEEP_INTERVAL_SECONDS
+        while len(results) < self._in_flight:
+            try:
+                arrived = self._inbox.get(timeout=wait)
+            except queue.Empty:
+                break
+            if arrived is not None:
+                results.append(arrived)
+            elif not results:
+                break
+            wait = GATHER_SECONDS
+        return results
+
+    def _record(self, results: list[Result]) -> int:
+        recorded = 0
+        patience_ends = time.monotonic() + lease_seconds()
+        while results:
+            try:
+                recorded = record(results)
+                break
+            except DatabaseError:
+                log.exception("record_failed", deliveries=[result.claim.delivery_id for result in results])
+                if time.monotonic() > patience_ends:
+                    break  # The leases have run out: the rows are due again.
+                time.sleep(RECORD_AGAIN_AFTER_SECONDS)
+            finally:
+                connection.close()
+        self._in_flight -= len(results)
+        self._in_flight_slowed -= sum(result.claim.slowed for result in results)
+        return recorded

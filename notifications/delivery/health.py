@@ -1,0 +1,69 @@
+"""Keeps failing channels from holding up the others. What is learnt is kept in PostgreSQL, for all workers.
+
+A timeout lowers the channel's cap to one in flight; each success raises it by one until it is back at the common cap.
+From the fifth failure in a row a single probe goes out at growing intervals, the longest being the first retry delay:
+a channel that is tried less often than its retries come due would delay them for nothing. Waiting consumes no retry.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models.functions import Now
+
+from channels_app.transports import Outcome
+from notifications.delivery.claim import FAILURES_BEFORE_PROBING
+from notifications.models import ChannelHealth
+
+# The interval doubles from a 64th of the longest with every further failure.
+SMALLEST_FRACTION = 64
+# Not the channel's fault.
+OURS = {Outcome.INTERNAL_ERROR, Outcome.UNKNOWN}
+
+
+def learn(outcomes: Iterable[tuple[str, Outcome, bool]]) -> None:
+    """Take in what attempts came to: (channel id, outcome, whether the channel was in trouble when claimed).
+
+    Must run inside a transaction. A success of a channel that was well changes nothing and costs nothing.
+    """
+    news: dict[str, list[Outcome]] = defaultdict(list)
+    for channel_id, outcome, troubled in outcomes:
+        if outcome not in OURS and (troubled or outcome != Outcome.SUCCEEDED):
+            news[channel_id].append(outcome)
+    if not news:
+        return
+    ChannelHealth.objects.bulk_create(
+        [ChannelHealth(channel_id=channel_id) for channel_id in sorted(news)], ignore_conflicts=True
+    )
+    rows = ChannelHealth.objects.select_for_update().filter(channel_id__in=news).order_by("channel_id")
+    for health in rows:
+        _update(health, news[health.channel_id])
+
+
+def forgive(channel_id: str) -> None:
+    """Let the next probe go at once: somebody says that the cause is gone."""
+    ChannelHealth.objects.filter(channel_id=channel_id, probe_at__gt=Now()).update(probe_at=None)
+
+
+def _update(health: ChannelHealth, outcomes: list[Outcome]) -> None:
+    for outcome in outcomes:
+        if outcome == Outcome.SUCCEEDED:
+            health.failures_in_row = 0
+            if health.in_flight_cap is not None:
+                health.in_flight_cap += 1
+                if health.in_flight_cap >= settings.CHANNEL_CONCURRENCY:
+                    health.in_flight_cap = None
+        else:
+            health.failures_in_row += 1
+            if outcome == Outcome.TIMEOUT:
+                health.in_flight_cap = 1
+    probing = health.failures_in_row >= FAILURES_BEFORE_PROBING
+    health.probe_at = Now() + _interval(health.failures_in_row) if probing else None
+    health.save()
+
+
+def _interval(failures_in_row: int) -> timedelta:
+    longest = settings.POSTBACK_RETRY_DELAYS_SECONDS[0]
+    doublings = min(failures_in_row - FAILURES_BEFORE_PROBING, 32)
+    return timedelta(seconds=min(longest, longest / SMALLEST_FRACTION * 2**doublings))

@@ -1,0 +1,136 @@
+"""Writes down what came of attempts, many in one statement, fenced by the lease token."""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+from django.db import DataError, connection, transaction
+
+from channels_app.models import Channel
+from channels_app.services import pause_channel
+from channels_app.transports import Answer, Outcome
+from notifications.delivery import health, policy
+from notifications.delivery.claim import CHANNEL_DELETED
+from notifications.delivery.send import Result
+
+log = structlog.get_logger(__name__)
+
+GONE = "The receiver answered 410 Gone: it wants no more postbacks."
+
+# Only rows that still carry our lease token are written: what another worker has taken over since is its own.
+RECORD = """
+WITH result AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(%(results)s::jsonb) AS result(
+        delivery_id text, lease_token uuid, attempt_id text, outcome text, url text, status_code int,
+        request_headers jsonb, response_headers jsonb, response_body text, error text, duration_ms int,
+        succeeded boolean, wait_seconds double precision)
+),
+judged AS (
+    SELECT result.*, CASE
+            WHEN result.succeeded THEN 'succeeded'
+            WHEN result.wait_seconds IS NULL OR channel.archived_at IS NOT NULL THEN 'failed'
+            ELSE 'pending'
+        END AS next_status,
+        channel.archived_at IS NOT NULL AND result.wait_seconds IS NOT NULL AS abandoned
+    FROM result
+    JOIN notifications_delivery delivery ON delivery.id = result.delivery_id
+    JOIN channels_app_channel channel ON channel.id = delivery.channel_id
+),
+settled AS (
+    UPDATE notifications_delivery delivery
+    SET status = judged.next_status,
+        outcome = judged.outcome,
+        status_code = judged.status_code,
+        error = CASE WHEN judged.abandoned THEN concat_ws(' ', nullif(judged.error, ''), %(deleted)s)
+            ELSE judged.error END,
+        next_attempt_at = CASE WHEN judged.next_status = 'pending'
+            THEN statement_timestamp() + make_interval(secs => judged.wait_seconds) END,
+        next_trigger = CASE WHEN judged.next_status = 'pending' THEN 'automatic' ELSE delivery.next_trigger END,
+        automatic_retries = delivery.automatic_retries + (judged.next_status = 'pending')::int,
+        unknowns_in_row = 0,
+        finished_at = CASE WHEN judged.next_status <> 'pending' THEN statement_timestamp() END,
+        lease_token = NULL, lease_expires_at = NULL
+    FROM judged
+    WHERE delivery.id = judged.delivery_id AND delivery.lease_token = judged.lease_token
+    RETURNING delivery.id
+)
+UPDATE notifications_deliveryattempt attempt
+SET outcome = result.outcome, url = result.url, status_code = result.status_code,
+    request_headers = result.request_headers, response_headers = result.response_headers,
+    response_body = result.response_body, error = result.error, duration_ms = result.duration_ms
+FROM result JOIN settled ON settled.id = result.delivery_id
+WHERE attempt.id = result.attempt_id
+"""
+
+
+def record(results: Sequence[Result]) -> int:
+    """Record what was sent. Returns how many leases still were ours; raises `DatabaseError` when PostgreSQL is away.
+
+    A channel whose receiver answered 410 is paused before: should we die in between, it is asked again at most.
+    """
+    sent = [(result, result.answer) for result in results if result.answer is not None]
+    for channel_id in {result.claim.channel.pk for result, answer in sent if answer.outcome == Outcome.GONE}:
+        _pause_gone(channel_id)
+    if not sent:
+        return 0
+    try:
+        return _record(sent)
+    except DataError:
+        # One answer that PostgreSQL cannot hold must not keep the others from being recorded.
+        log.exception("answers_not_storable", deliveries=[result.claim.delivery_id for result, _ in sent])
+        return sum(_record_alone(result, answer) for result, answer in sent)
+
+
+def _record(sent: Sequence[tuple[Result, Answer]]) -> int:
+    rows = [_row(result, answer) for result, answer in sent]
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(RECORD, {"results": json.dumps(rows), "deleted": CHANNEL_DELETED})
+            recorded: int = cursor.rowcount
+        health.learn((result.claim.channel.pk, answer.outcome, result.claim.troubled) for result, answer in sent)
+    if recorded < len(sent):
+        log.warning("leases_lost", lost=len(sent) - recorded)
+    return recorded
+
+
+def _record_alone(result: Result, answer: Answer) -> int:
+    try:
+        return _record([(result, answer)])
+    except DataError:
+        unstorable = Answer(
+            Outcome.INTERNAL_ERROR,
+            url=result.claim.channel.url,
+            status_code=answer.status_code,
+            error=f"The answer could not be stored; the attempt ended as {answer.outcome.label.lower()}.",
+        )
+        return _record([(result, unstorable)])
+
+
+def _row(result: Result, answer: Answer) -> dict[str, Any]:
+    claim = result.claim
+    succeeded = answer.outcome == Outcome.SUCCEEDED
+    return {
+        "delivery_id": claim.delivery_id,
+        "lease_token": str(claim.lease_token),
+        "attempt_id": claim.attempt_id,
+        "outcome": answer.outcome,
+        "url": answer.url,
+        "status_code": answer.status_code,
+        "request_headers": answer.request_headers,
+        "response_headers": answer.response_headers,
+        "response_body": answer.response_body,
+        "error": answer.error,
+        "duration_ms": result.duration_ms,
+        "succeeded": succeeded,
+        "wait_seconds": None
+        if succeeded
+        else policy.seconds_until_retry(answer, automatic_retries=claim.automatic_retries),
+    }
+
+
+def _pause_gone(channel_id: str) -> None:
+    try:
+        pause_channel(channel_id=channel_id, reason=GONE)
+    except Channel.DoesNotExist:
+        return  # Deleted meanwhile: nothing is left to pause.

@@ -1,0 +1,64 @@
+"""One attempt, in a thread, without a database connection."""
+
+import time
+from dataclasses import dataclass
+
+import structlog
+from django.conf import settings
+from django.utils import timezone
+
+from channels_app.encryption import SecretUnreadable
+from channels_app.transports import TRANSPORTS, Answer, Message, Outcome
+from notifications.delivery.claim import Claim
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True)
+class Result:
+    """What came of a claim. `answer` is None where nothing was sent because the lease was running out."""
+
+    claim: Claim
+    answer: Answer | None
+    duration_ms: int
+
+
+def send(claim: Claim, *, lease_ends: float) -> Result:
+    """Send one claimed delivery, unless its lease (monotonic seconds) ends before an answer could be awaited.
+
+    A worker that was frozen past its lease must not send what another has sent since. Never raises.
+    """
+    timeout = settings.POSTBACK_TIMEOUT_SECONDS
+    started = time.monotonic()
+    if started + timeout > lease_ends:
+        log.warning("lease_ran_out", delivery_id=claim.delivery_id, event_id=claim.event_id)
+        return Result(claim, None, 0)
+    answer = _answer(claim, timeout)
+    duration_ms = round((time.monotonic() - started) * 1000)
+    log.info(
+        "attempt",
+        delivery_id=claim.delivery_id,
+        event_id=claim.event_id,
+        event_type=claim.event_type,
+        channel_id=claim.channel.pk,
+        number=claim.number,
+        trigger=claim.trigger,
+        outcome=str(answer.outcome),
+        status_code=answer.status_code,
+        duration_ms=duration_ms,
+    )
+    return Result(claim, answer, duration_ms)
+
+
+def _answer(claim: Claim, timeout: float) -> Answer:
+    try:
+        destination = claim.channel.destination()
+        message = Message(id=claim.event_id, body=claim.body.encode())
+        return TRANSPORTS[claim.channel.kind].send(destination, message, now=timezone.now(), timeout=timeout)
+    except SecretUnreadable as error:
+        return Answer(Outcome.INTERNAL_ERROR, url=claim.channel.url, error=str(error))
+    except Exception as error:
+        log.exception("attempt_broke", delivery_id=claim.delivery_id, channel_id=claim.channel.pk)
+        return Answer(
+            Outcome.INTERNAL_ERROR, url=claim.channel.url, error=f"A fault of Tidings: {type(error).__name__}."
+        )

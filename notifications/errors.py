@@ -1,0 +1,2 @@
+class Conflict(Exception):
+    """The state of things forbids the call; the message is a sentence for people."""

@@ -1,0 +1,147 @@
+"""Hears what `orders` announces and records it: one event, and a delivery for each channel that is to hear of it.
+
+Runs inside the transaction of the call that made it so: both are committed with the order, or not at all.
+"""
+
+from dataclasses import dataclass
+from typing import Any, cast
+
+import structlog
+from django.db import models, transaction
+from django.dispatch import Signal
+from django.utils import timezone
+
+from notifications import doorbell
+from notifications.catalogue import EVENT_TYPES, EventType
+from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, new_delivery_id
+from notifications.payloads import build_body
+from orders.models import Contact, Order, Refund, Transaction
+from orders.representations import SourceName
+
+log = structlog.get_logger(__name__)
+
+# How a fact kept in `Event.facts` is found again, by the name of the signal's argument.
+FACT_MODELS: dict[str, type[models.Model]] = {
+    "order": Order,
+    "contact": Contact,
+    "transaction": Transaction,
+    "refund": Refund,
+}
+BODY_NOT_BUILT = "The body could not be built. This is a fault of Tidings; a retry builds it again."
+
+
+def connect_all() -> None:
+    """Connect each announced event type to its signal. Called once, when the app is ready."""
+    for event_type in EVENT_TYPES.values():
+        if event_type.signal is not None:
+            _connect(event_type, event_type.signal)
+
+
+def _connect(event_type: EventType, signal: Signal) -> None:
+    def receive(*, source: SourceName | None = None, **facts: Any) -> None:
+        del facts["signal"], facts["sender"]
+        record_event(event_type, source=source or facts["order"].source, facts=facts)
+
+    signal.connect(receive, weak=False, dispatch_uid=event_type.key)
+
+
+def record_event(event_type: EventType, *, source: SourceName, facts: dict[str, Any]) -> Event:
+    """Record one occurrence with its deliveries. Must run inside a transaction.
+
+    `facts` are the signal's arguments. A body that cannot be built costs the caller nothing: the event stands without
+    it, and its deliveries are failed as `internal_error`.
+    """
+    order, contact = facts.get("order"), facts.get("contact")
+    event = Event(
+        type=event_type.key,
+        source=source,
+        order=order,
+        contact=contact or (order.contact if order else None),
+        facts={name: value.pk if isinstance(value, models.Model) else value for name, value in facts.items()},
+        created_at=timezone.now(),
+    )
+    try:
+        with transaction.atomic():
+            event.body = _body(event, event_type, facts)
+    except Exception:
+        log.exception("body_not_built", event_type=event.type, event_id=event.pk)
+    routes = route(event_type, source=source)
+    event.routing = [route.as_json() for route in routes]
+    event.save(force_insert=True)
+    deliveries = Delivery.objects.bulk_create(_delivery(event, route) for route in routes if route.delivery)
+    if deliveries:
+        doorbell.ring_on_commit()
+    return event
+
+
+def rebuild_body(event: Event) -> str:
+    """The body of an event whose building failed, from its facts as they are now. Raises what building raises."""
+    facts = {
+        name: FACT_MODELS[name]._default_manager.get(pk=value) if name in FACT_MODELS else value
+        for name, value in event.facts.items()
+    }
+    return _body(event, EVENT_TYPES[event.type], facts)
+
+
+def _body(event: Event, event_type: EventType, facts: dict[str, Any]) -> str:
+    if event_type.data is None:
+        raise LookupError(f"{event_type.key} has no payload.")
+    return build_body(
+        event_id=event.pk,
+        event_type=event_type.key,
+        created_at=event.created_at,
+        source=cast(SourceName, event.source),
+        data=event_type.data(**facts),
+    )
+
+
+@dataclass(frozen=True)
+class Route:
+    """What becomes of an event at one attached channel; `delivery` is the id of the delivery to make, if any."""
+
+    channel_id: str
+    channel_name: str
+    outcome: Event.RoutingOutcome
+    delivery: str | None
+
+    def as_json(self) -> dict[str, str | None]:
+        return {
+            "channel": self.channel_id,
+            "name": self.channel_name,
+            "outcome": str(self.outcome),
+            "delivery": self.delivery,
+        }
+
+
+def route(event_type: EventType, *, source: str) -> list[Route]:
+    """Who hears of an occurrence of this type from this source, and who not and why. One query."""
+    enabled = EventTypeSwitch.objects.filter(event_type=event_type.key, enabled=True)
+    attached = (
+        EventChannel.objects.filter(event_type=event_type.key, channel__archived_at=None)
+        .select_related("channel")
+        .annotate(enabled=models.Exists(enabled))
+        .order_by("pk")
+    )
+    return [_route(event_type, attachment, source=source) for attachment in attached]
+
+
+def _route(event_type: EventType, attachment: Any, *, source: str) -> Route:
+    outcomes = Event.RoutingOutcome
+    channel = attachment.channel
+    if not attachment.enabled:
+        outcome = outcomes.EVENT_DISABLED
+    elif channel.kind not in event_type.kinds:
+        outcome = outcomes.KIND_NOT_ALLOWED
+    elif source not in attachment.sources:
+        outcome = outcomes.SOURCE_NOT_CHOSEN
+    else:
+        outcome = outcomes.HELD if channel.paused_at else outcomes.DELIVERED
+    goes = outcome in {outcomes.DELIVERED, outcomes.HELD}
+    return Route(channel.pk, channel.name, outcome, new_delivery_id() if goes else None)
+
+
+def _delivery(event: Event, route: Route) -> Delivery:
+    delivery = Delivery(id=route.delivery, event=event, event_type=event.type, channel_id=route.channel_id)
+    if event.body is None:
+        delivery.fail_unbuilt(BODY_NOT_BUILT)
+    return delivery

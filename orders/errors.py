@@ -1,0 +1,2 @@
+class Conflict(Exception):
+    """The call is well-formed, but the order's state does not allow it. Its text is a sentence for the caller."""

@@ -1,0 +1,112 @@
+from collections.abc import Sequence
+from decimal import Decimal
+
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+
+from orders import signals
+from orders.errors import Conflict
+from orders.inputs import ItemInput
+from orders.models import Contact, Order, OrderItem, Transaction
+from orders.services.ordering import charge_items, price_items, save_items
+from orders.services.reading import lock_order, read_again
+
+
+def record_transaction(
+    *,
+    number: str,
+    status: str,
+    amount: Decimal,
+    gateway: str,
+    reference: str,
+    decline_code: str | None = None,
+    decline_message: str | None = None,
+    is_upsell: bool = False,
+    items: Sequence[ItemInput] = (),
+) -> tuple[Transaction, bool]:
+    """Record what the gateway said of a purchase (`approved` or `declined`). Returns it, and whether it is new.
+
+    An approved purchase adds its `items`, pays the order's unpaid ones, turns a lead into a customer, and
+    completes the order unless a funnel is to do so. A declined one changes nothing; its items are ignored.
+
+    The same order, status and amount under the same gateway and reference is a repeat: the stored transaction,
+    and nothing happens. Raises `Conflict` for any other use of a reference and for a refunded order,
+    `ValidationError` on `items[i]...` (see `create_order`) or on the reason of a decline that is none.
+    """
+    if status == Transaction.Status.APPROVED:
+        _refuse_reasons(decline_code=decline_code, decline_message=decline_message)
+    with transaction.atomic():
+        order = lock_order(number=number)
+        stored = _find(gateway, reference)
+        if stored is not None:
+            return _same_again(stored, order, status, amount), False
+        if order.status == Order.Status.REFUNDED:
+            raise Conflict("The order is refunded and takes no more purchases.")
+        purchase = Transaction(
+            order=order,
+            status=status,
+            amount=amount,
+            currency=order.currency,
+            gateway=gateway,
+            reference=reference,
+            is_upsell=is_upsell,
+            decline_code=decline_code or None,
+            decline_message=decline_message or None,
+        )
+        try:
+            with transaction.atomic():
+                purchase.save(force_insert=True)
+        except IntegrityError:
+            # Another order recorded this reference since we looked; on this order, its lock held others back.
+            stored = _find(gateway, reference)
+            if stored is None:
+                raise
+            return _same_again(stored, order, status, amount), False
+        if status == Transaction.Status.APPROVED:
+            _settle(order, purchase, items)
+        else:
+            purchase.order = read_again(order)
+            signals.transaction_declined.send(sender=Transaction, transaction=purchase, order=purchase.order)
+    return purchase, True
+
+
+def _settle(order: Order, purchase: Transaction, items: Sequence[ItemInput]) -> None:
+    """All that an approved purchase brings about, and its announcements."""
+    lines = price_items(items=items, currency=order.currency)
+    charge_items(order=order, lines=lines)
+    first = order.status == Order.Status.OPEN
+    order.take_payment(purchase.amount)
+    completes = first and order.origin != Order.Origin.FUNNEL
+    if completes:
+        order.complete()
+    order.save()
+    if first:
+        OrderItem.objects.filter(order=order, paid_by=None).update(paid_by=purchase)
+    save_items(order=order, lines=lines, paid_by=purchase, is_upsell=purchase.is_upsell)
+    # Of two first purchases at once, the second waits here for the first and then finds no lead.
+    turned = Contact.objects.filter(pk=order.contact_id, status=Contact.Status.LEAD).update(
+        status=Contact.Status.CUSTOMER
+    )
+
+    order = purchase.order = read_again(order)
+    signals.transaction_approved.send(sender=Transaction, transaction=purchase, order=order)
+    if turned:
+        signals.customer_created.send(sender=Contact, contact=order.contact, order=order)
+    if completes:
+        signals.order_completed.send(sender=Order, order=order)
+
+
+def _refuse_reasons(**reasons: str | None) -> None:
+    given = [field for field, value in reasons.items() if value]
+    if given:
+        raise ValidationError({field: ["Only a declined purchase has this."] for field in given})
+
+
+def _find(gateway: str, reference: str) -> Transaction | None:
+    return Transaction.objects.filter(gateway=gateway, reference=reference).first()
+
+
+def _same_again(stored: Transaction, order: Order, status: str, amount: Decimal) -> Transaction:
+    if (stored.order_id, stored.status, stored.amount) != (order.pk, status, amount):
+        raise Conflict("This gateway and reference stand for another purchase.")
+    return stored

@@ -1,0 +1,52 @@
+import re
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
+
+from orders.models import Funnel, Order, Source
+
+_NUMBER = re.compile(r"[0-9]{1,20}")
+
+
+def get_order(*, number: str) -> Order:
+    """The order of this number with its contact, funnel and items, as `represent_order` needs it.
+
+    Raises `Order.DoesNotExist`, also for what cannot be a number.
+    """
+    return _complete(Order.objects.all()).get(**_named(number))
+
+
+def read_again(order: Order) -> Order:
+    """The order as it now stands in the database: one fresh instance for all who hear of a change."""
+    return _complete(Order.objects.all()).get(pk=order.pk)
+
+
+def lock_order(*, number: str) -> Order:
+    """The order's row, locked until the transaction ends; rows that refer to it can still be inserted."""
+    return Order.objects.select_for_update(no_key=True).get(**_named(number))
+
+
+def find_funnel(*, source: str, slug: str | None) -> Funnel | None:
+    """The funnel that a call names: with source funnel a known one, with any other source none."""
+    if source != Source.FUNNEL:
+        if slug is not None:
+            raise ValidationError({"funnel": ["Only a call with the source funnel names a funnel."]})
+        return None
+    if slug is None:
+        raise ValidationError({"funnel": ["A call with the source funnel names its funnel."]})
+    try:
+        return Funnel.objects.get(slug=slug)
+    except Funnel.DoesNotExist:
+        raise ValidationError({"funnel": ["There is no funnel with this slug."]}) from None
+
+
+def _complete(orders: QuerySet[Order]) -> QuerySet[Order]:
+    return orders.select_related("contact", "funnel").prefetch_related("items")
+
+
+def _named(number: str) -> dict[str, Any]:
+    # PostgreSQL refuses a NUL in text with an error of its own; what is not a number finds nothing either way.
+    if not _NUMBER.fullmatch(number):
+        raise Order.DoesNotExist("There is no order with this number.")
+    return {"number": number}

@@ -1,0 +1,15 @@
+"""The facts that `orders.services` announces.
+
+Each is sent inside the transaction of the call that made it so, after all its changes, in the order in which
+they are listed here. `sender` is the model class; the arguments are saved model instances. A receiver that raises
+undoes the call.
+"""
+
+from django.dispatch import Signal
+
+contact_created = Signal()  # contact, source (the sender's), reactivated (bool)
+transaction_approved = Signal()  # transaction, order
+transaction_declined = Signal()  # transaction, order
+customer_created = Signal()  # contact, order
+order_completed = Signal()  # order
+refund_applied = Signal()  # refund, transaction, order

@@ -1,0 +1,47 @@
+"""Fixtures that every test may need. The servers come from `tests.embedded`."""
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
+
+import pytest
+from django.conf import settings
+from django.db import connection
+from django.test import override_settings
+from pytest_django.plugin import DjangoDbBlocker
+
+
+@pytest.fixture(scope="session", autouse=True)
+def sources_as_static_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Pages name static files as they are: nobody has to collect them before a test."""
+    plain = {**settings.STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
+    empty: Path = tmp_path_factory.mktemp("static")
+    with override_settings(STORAGES=plain, STATIC_ROOT=empty):
+        yield
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
+    """Before the test database is dropped: ends the connections that threads of tests have left open."""
+    yield
+    with django_db_blocker.unblock(), connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
+
+
+@pytest.fixture
+def subprocess_environment(django_db_setup: None) -> dict[str, str]:
+    """The environment for a program of Tidings that works on the test database.
+
+    It sees what is committed, so the test itself needs `django_db(transaction=True)`.
+    """
+    url = urlsplit(os.environ["DATABASE_URL"])
+    database = connection.settings_dict["NAME"]
+    return {
+        **os.environ,
+        "DATABASE_URL": urlunsplit(url._replace(path=f"/{database}")),
+        "DJANGO_SETTINGS_MODULE": "config.settings",
+    }

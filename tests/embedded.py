@@ -1,0 +1,87 @@
+"""Pytest plugin: a fresh PostgreSQL and Valkey for the session, before Django reads its settings.
+
+Loaded by `-p tests.embedded` in pyproject.toml; `python -m tests.embedded SCRIPT ...` runs a script with them.
+Where DATABASE_URL or REDIS_URL is set, that server is used instead. Processes that tests start inherit
+everything through the environment.
+"""
+
+import contextlib
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Generator
+from pathlib import Path
+
+import pytest
+from cryptography.fernet import Fernet
+
+from config.environment import NAMES
+from config.local import processes
+from config.local.processes import Child
+from config.local.servers import Postgres, Valkey, socket_folder
+
+_SERVERS = ("DATABASE_URL", "REDIS_URL")
+_READY_SECONDS = 60
+# The cluster is thrown away: nothing in it has to survive a crash of the machine.
+_NOTHING_IS_KEPT = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
+    """A wrapper, since wrappers run before every other implementation: pytest-django's imports the settings."""
+    provide_servers(early_config.add_cleanup)
+    return (yield)
+
+
+def provide_servers(add_cleanup: Callable[[Callable[[], None]], object]) -> None:
+    """Start what is not given by the environment, and put it there; cleanups are to run last in, first out."""
+    folder = Path(tempfile.mkdtemp(prefix="tidings-tests-"))
+    add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
+    given = {name: os.environ[name] for name in _SERVERS if os.environ.get(name, "").strip()}
+    for name in NAMES:  # the tests' own settings, not those of whoever runs them
+        os.environ.pop(name, None)
+    os.environ |= {
+        "DEMO": "1",
+        "DATA_DIR": str(folder),
+        "SECRET_KEY": secrets.token_urlsafe(50),
+        "SECRETS_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
+        **given,
+    }
+    sockets = socket_folder()
+    add_cleanup(lambda: shutil.rmtree(sockets, ignore_errors=True))
+    if "DATABASE_URL" not in given:
+        postgres = Postgres(folder / "postgres", sockets, folder / "postgres.log", _NOTHING_IS_KEPT)
+        _start(postgres, add_cleanup)
+        os.environ["DATABASE_URL"] = postgres.url
+    if "REDIS_URL" not in given:
+        valkey = Valkey(sockets, folder / "valkey.log")
+        _start(valkey, add_cleanup)
+        os.environ["REDIS_URL"] = valkey.url
+
+
+def _start(server: Postgres | Valkey, add_cleanup: Callable[[Callable[[], None]], object]) -> None:
+    child = processes.start(server.service(), os.environ, folder=Path("/"))
+    add_cleanup(lambda: _stop(child))
+    _wait_until_ready(server.ready, child)
+
+
+def _stop(child: Child) -> None:
+    processes.stop([child])
+
+
+def _wait_until_ready(ready: Callable[[], bool], child: Child) -> None:
+    deadline = time.monotonic() + _READY_SECONDS
+    while not ready():
+        if not child.alive() or time.monotonic() > deadline:
+            pytest.exit(f"{child.service.name} does not start:\n{child.service.last_words()}", returncode=3)
+        time.sleep(0.02)
+
+
+if __name__ == "__main__":
+    with contextlib.ExitStack() as cleanups:
+        provide_servers(cleanups.callback)
+        sys.exit(subprocess.call([sys.executable, *sys.argv[1:]]))

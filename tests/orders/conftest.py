@@ -1,0 +1,46 @@
+import pytest
+
+from orders.models import Contact, Funnel, Product
+from tests.orders.shop import Announcements, contact_input
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def announced() -> Announcements:
+    """What the services announced since the test began."""
+    with Announcements() as announcements:
+        yield announcements
+
+
+@pytest.fixture
+def mug(db: None) -> Product:
+    return Product.objects.create(
+        sku="mug", title="Mug", kind=Product.Kind.PHYSICAL, unit_price="12.50", currency="USD"
+    )
+
+
+@pytest.fixture
+def course(db: None) -> Product:
+    return Product.objects.create(
+        sku="course", title="Course", kind=Product.Kind.DIGITAL, unit_price="49.00", currency="USD"
+    )
+
+
+@pytest.fixture
+def poster(db: None) -> Product:
+    """Priced in another currency than the shop's."""
+    return Product.objects.create(
+        sku="poster", title="Poster", kind=Product.Kind.PHYSICAL, unit_price="9.90", currency="EUR"
+    )
+
+
+@pytest.fixture
+def funnel(db: None) -> Funnel:
+    return Funnel.objects.create(name="Spring launch", slug="spring")
+
+
+@pytest.fixture
+def lead(db: None) -> Contact:
+    data = contact_input("ada@example.com").model_dump()
+    return Contact.objects.create(source="shop", **data)

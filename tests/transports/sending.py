@@ -1,0 +1,46 @@
+"""One call of the postback transport, with what most tests do not care about filled in."""
+
+import time
+from datetime import UTC, datetime
+from typing import Any
+
+from channels_app.transports import Answer, Destination, Message
+from channels_app.transports.client import Client
+from channels_app.transports.postback import PostbackTransport
+from channels_app.transports.signature import new_secret
+
+NOW = datetime(2026, 11, 23, 18, 36, tzinfo=UTC)
+BODY = '{"id":"evt_1","name":"Zoë"}'.encode()
+SECRET = new_secret()
+NOISE = 3.0  # seconds that a busy machine may add to a deadline
+
+
+def send(
+    url: str,
+    *,
+    timeout: float = 10.0,
+    headers: dict[str, str] | None = None,
+    secrets: tuple[str, ...] = (SECRET,),
+    now: datetime = NOW,
+    message: Message | None = None,
+    **client: Any,
+) -> Answer:
+    """Send `BODY` (or `message`) and check what holds for every attempt: it ends by its deadline."""
+    transport = PostbackTransport(Client(**client))
+    destination = Destination("postback", url, headers or {}, secrets)
+    began = time.monotonic()
+    answer = transport.send(destination, message or Message("evt_1", BODY), now=now, timeout=timeout)
+    assert time.monotonic() - began < timeout + NOISE
+    return answer
+
+
+def resolver(*answers: list[str]) -> Any:
+    """A name server that gives these answers one after the other, the last for ever; `.asked` are the names."""
+    asked: list[str] = []
+
+    def resolve(host: str, port: int, limit: float) -> list[str]:
+        asked.append(host)
+        return answers[min(len(asked), len(answers)) - 1]
+
+    resolve.asked = asked  # type: ignore[attr-defined]
+    return resolve

@@ -1,0 +1,138 @@
+"""Certificates, host names, versions."""
+
+import ssl
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import trustme
+from django.test import override_settings
+
+from channels_app.transports import Outcome
+from channels_app.transports.adapter import tls_context
+from tests.transports.hostile import (
+    Behaviour,
+    HostileServer,
+    Peer,
+    answers,
+    closes_at_once,
+    head,
+    resets_at_once,
+    server_context,
+)
+from tests.transports.sending import resolver, send
+
+NAME = "receiver.example"
+HERE = resolver(["127.0.0.1"])
+
+
+def test_the_name_stays_in_sni_host_and_certificate_though_an_address_is_called(ca: trustme.CA) -> None:
+    context = server_context(ca, NAME)
+    asked: list[str | None] = []
+    context.sni_callback = lambda sock, name, ctx: asked.append(name)
+    with HostileServer(answers(), tls=context) as server:
+        answer = send(server.url_for(NAME), resolve=HERE)
+
+    assert answer.outcome == Outcome.SUCCEEDED, answer.error
+    assert asked == [NAME]
+    assert f"\r\nHost: {NAME}:{server.port}\r\n".encode() in server.requests[0][0]
+
+
+def test_a_certificate_for_another_name_is_refused(ca: trustme.CA) -> None:
+    with HostileServer(answers(), tls=server_context(ca, "other.example", "127.0.0.1")) as server:
+        answer = send(server.url_for(NAME), resolve=HERE)
+
+    assert (answer.outcome, answer.error) == (Outcome.CONNECTION_ERROR, f"The certificate is not valid for {NAME}.")
+    assert server.requests == []
+
+
+def test_a_certificate_for_another_address_is_refused(ca: trustme.CA) -> None:
+    with HostileServer(answers(), tls=server_context(ca, NAME)) as server:
+        answer = send(server.url)
+
+    assert (answer.outcome, answer.error) == (Outcome.CONNECTION_ERROR, "The certificate is not valid for 127.0.0.1.")
+    assert server.requests == []
+
+
+def test_a_common_name_alone_does_not_make_a_certificate_valid(ca: trustme.CA) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    ca.issue_cert("other.example", common_name=NAME).configure_cert(context)
+    with HostileServer(answers(), tls=context) as server:
+        answer = send(server.url_for(NAME), resolve=HERE)
+
+    assert (answer.outcome, answer.error) == (Outcome.CONNECTION_ERROR, f"The certificate is not valid for {NAME}.")
+
+
+def test_an_expired_certificate_is_refused(ca: trustme.CA) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    yesterday = datetime.now(UTC) - timedelta(days=1)
+    ca.issue_cert(NAME, not_before=yesterday - timedelta(days=9), not_after=yesterday).configure_cert(context)
+    with HostileServer(answers(), tls=context) as server:
+        answer = send(server.url_for(NAME), resolve=HERE)
+
+    assert (answer.outcome, answer.error) == (Outcome.CONNECTION_ERROR, f"The certificate of {NAME} has expired.")
+    assert server.requests == []
+
+
+def test_an_unknown_authority_is_refused_until_an_operator_adds_it(ca: trustme.CA) -> None:
+    with HostileServer(answers(), tls=server_context(ca, NAME)) as server:
+        with override_settings(EXTRA_CA_BUNDLE=""):
+            refused = send(server.url_for(NAME), resolve=HERE)
+        assert server.requests == []
+        accepted = send(server.url_for(NAME), resolve=HERE)
+
+    assert refused.outcome == Outcome.CONNECTION_ERROR
+    assert refused.error == (
+        f"The certificate of {NAME} is not signed by a known authority; an operator can add one with EXTRA_CA_BUNDLE."
+    )
+    assert accepted.outcome == Outcome.SUCCEEDED
+
+
+def test_an_extra_bundle_adds_to_the_public_authorities(ca_bundle: object) -> None:
+    assert len(tls_context(str(ca_bundle)).get_ca_certs()) == len(tls_context("").get_ca_certs()) + 1 > 50
+
+
+def test_a_server_that_answers_the_handshake_in_http() -> None:
+    def plain(peer: Peer) -> None:
+        peer.sock.recv(1024)
+        peer.send(head(400, "Content-Length: 0"))
+
+    with HostileServer(plain) as server:
+        answer = send(server.url.replace("http:", "https:"))
+
+    assert answer.outcome == Outcome.CONNECTION_ERROR
+    assert answer.error == f"127.0.0.1 port {server.port} does not speak TLS; the URL may have to begin with http://."
+
+
+@pytest.mark.parametrize("behaviour", [closes_at_once, resets_at_once])
+def test_a_connection_closed_in_the_handshake(behaviour: Behaviour, ca: trustme.CA) -> None:
+    with HostileServer(behaviour, tls=server_context(ca, "127.0.0.1")) as server:
+        answer = send(server.url)
+
+    assert answer.outcome == Outcome.CONNECTION_ERROR
+    assert answer.error.startswith(f"127.0.0.1 port {server.port} closed the connection ")
+
+
+def test_less_than_tls_1_2_is_not_spoken() -> None:
+    context = tls_context("")
+
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname is True
+
+
+def test_tls_1_2_is_spoken(ca: trustme.CA) -> None:
+    context = server_context(ca, NAME)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    with HostileServer(answers(), tls=context) as server:
+        assert send(server.url_for(NAME), resolve=HERE).outcome == Outcome.SUCCEEDED
+
+
+def test_a_server_that_wants_a_certificate_of_ours(ca: trustme.CA) -> None:
+    context = server_context(ca, NAME)
+    context.verify_mode = ssl.CERT_REQUIRED
+    ca.configure_trust(context)
+    with HostileServer(answers(), tls=context) as server:
+        answer = send(server.url_for(NAME), resolve=HERE)
+
+    assert answer.outcome == Outcome.CONNECTION_ERROR
+    assert server.requests == []
