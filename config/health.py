@@ -1,8 +1,21 @@
 """What a supervisor asks of this process."""
 
-from django.http import HttpRequest, JsonResponse
+import hmac
+import ipaddress
+from collections.abc import Iterable
+from dataclasses import asdict
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, generate_latest
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from notifications import monitoring
+
+LONGEST_WAIT_SECONDS = 120
 
 
 @never_cache
@@ -10,3 +23,64 @@ from django.views.decorators.http import require_safe
 def healthz(_request: HttpRequest) -> JsonResponse:
     """The process is up. It asks nobody else, so a broken database does not get it restarted."""
     return JsonResponse({"status": "ok"})
+
+
+@never_cache
+@require_safe
+def readyz(_request: HttpRequest) -> JsonResponse:
+    """Whether deliveries go out: database, broker, worker, beat and the oldest due delivery. 503 where not."""
+    condition = monitoring.look()
+    problems = condition.problems(max_age=LONGEST_WAIT_SECONDS)
+    return JsonResponse(
+        {"status": "unavailable" if problems else "ok", "problems": problems, **asdict(condition)},
+        status=503 if problems else 200,
+    )
+
+
+class DeliveryCollector(Collector):
+    """Looks when it is asked, so every process tells the same."""
+
+    def collect(self) -> Iterable[Metric]:
+        condition = monitoring.look()
+        up = GaugeMetricFamily("tidings_up", "1 where it can be reached.", labels=["component"])
+        up.add_metric(["database"], condition.database)
+        up.add_metric(["broker"], condition.broker)
+        yield up
+        for name, text, value in (
+            ("tidings_worker_age_seconds", "Since a worker last claimed.", condition.worker_age),
+            ("tidings_beat_age_seconds", "Since beat last ran.", condition.beat_age),
+            ("tidings_oldest_due_seconds", "How long the oldest due delivery has waited.", condition.oldest_due or 0),
+            ("tidings_deliveries_due", "Deliveries that could be sent now.", condition.due),
+            ("tidings_deliveries_in_flight", "Deliveries being sent.", condition.in_flight),
+        ):
+            if condition.database and value is not None:
+                yield GaugeMetricFamily(name, text, value=value)
+
+
+_registry = CollectorRegistry()
+_registry.register(DeliveryCollector())
+
+
+@never_cache
+@require_safe
+def metrics(request: HttpRequest) -> HttpResponse:
+    """Prometheus' text format, for whoever has `METRICS_TOKEN` (as a bearer token) or asks from loopback itself."""
+    if not (_has_token(request) or _from_loopback(request)):
+        return HttpResponse("Ask from loopback, or with METRICS_TOKEN as a bearer token.\n", status=403)
+    return HttpResponse(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)
+
+
+def _has_token(request: HttpRequest) -> bool:
+    expected = f"Bearer {settings.METRICS_TOKEN}".encode()
+    given = request.headers.get("Authorization", "").encode()
+    return bool(settings.METRICS_TOKEN) and hmac.compare_digest(given, expected)
+
+
+def _from_loopback(request: HttpRequest) -> bool:
+    """A proxy on this machine speaks for somebody else, and says so."""
+    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+        return False
+    try:
+        return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 import structlog
 from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from config import environment
@@ -63,6 +64,7 @@ INSTALLED_APPS = [
     "django.contrib.postgres",
     "django_structlog",
     "ninja",
+    "config.accounts",
     "config.api",
     "config.demo",
     "orders",
@@ -133,8 +135,13 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     },
     "record-beat": {
         "task": "notifications.tasks.record_beat",
-        "schedule": 30.0,
-        "options": {"expires": 30.0},
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
+    "purge": {
+        "task": "notifications.tasks.purge",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
     },
 }
 
@@ -192,8 +199,13 @@ UNFOLD = {
     "SITE_HEADER": "Tidings",
     "SITE_SUBHEADER": "System notifications",
     "SITE_SYMBOL": "campaign",
+    "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "ENVIRONMENT": "config.admin.environment",
+    "STYLES": [lambda _request: static("notifications/ui.css")],
+    "SCRIPTS": [lambda _request: static("notifications/ui.js")],
+    "SIDEBAR": {"navigation": "config.admin.navigation"},
 }
 
 # One line a record, on stderr: JSON for machines, plain text where a person looks at the terminal.

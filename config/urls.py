@@ -1,13 +1,25 @@
+from django.conf import settings
 from django.contrib import admin
-from django.urls import path
+from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from config.api.v1 import api
-from config.health import healthz
+from config.health import healthz, metrics, readyz
 
-urlpatterns = [
-    path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
-    path("admin/", admin.site.urls),
-    path("api/v1/", api.urls),
-    path("healthz", healthz, name="healthz"),
-]
+
+def build_urls(*, demo: bool) -> list[URLPattern | URLResolver]:
+    """All that is mounted; the demo's own receivers only where they are wanted."""
+    patterns: list[URLPattern | URLResolver] = [
+        path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+        path("admin/", admin.site.urls),
+        path("api/v1/", api.urls),
+        path("healthz", healthz, name="healthz"),
+        path("readyz", readyz, name="readyz"),
+        path("metrics", metrics, name="metrics"),
+    ]
+    if demo:
+        patterns.append(path("demo/", include("config.demo.urls")))
+    return patterns
+
+
+urlpatterns = build_urls(demo=settings.DEMO)

@@ -290,4 +290,4 @@ def _event_type_out(event_type: EventType, switch: EventTypeSwitch | None) -> Ev
 
 def _actor(request: HttpRequest) -> str:
     """Who calls, for the history: the name of the API key."""
-    return f"API key {request.auth}"  # type: ignore[attr-defined]
+    return f"API key {request.auth.name}"  # type: ignore[attr-defined]

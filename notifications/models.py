@@ -113,6 +113,8 @@ class Event(models.Model):
             models.Index(fields=["contact", "-id"], condition=Q(contact__isnull=False), name="event_of_contact"),
             # GET /events?event_type=: one type, newest first.
             models.Index(fields=["type", "-id"], name="event_of_type"),
+            # retention.purge: the oldest first.
+            models.Index(fields=["created_at"], name="event_created"),
         ]
         constraints = [
             models.CheckConstraint(condition=Q(source__in=["admin", "shop", "funnel"]), name="event_source_known"),
@@ -147,6 +149,7 @@ class Delivery(models.Model):
         FAILED = "failed", "Failed"
 
     id = models.CharField(primary_key=True, max_length=40, default=new_delivery_id, editable=False)
+    # Its index serves an event's deliveries and retention.purge.
     event = models.ForeignKey(Event, on_delete=models.CASCADE, related_name="deliveries")
     event_type = models.CharField(max_length=40)
     channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="deliveries", db_index=False)

@@ -12,29 +12,37 @@ WORKER_SILENT_SECONDS = 60
 BEAT_SILENT_SECONDS = 300
 BROKER_TIMEOUT_SECONDS = 2
 
-OLDEST_DUE = """
-SELECT extract(epoch FROM statement_timestamp() - min(due.next_attempt_at))
-FROM channels_app_channel channel
+# One index scan of what is pending; the age of the oldest due row, how many are due, and how many are in flight.
+QUEUE = """
+SELECT
+    extract(epoch FROM statement_timestamp() - min(delivery.next_attempt_at) FILTER (WHERE due)),
+    count(*) FILTER (WHERE due),
+    count(*) FILTER (WHERE delivery.lease_token IS NOT NULL)
+FROM notifications_delivery delivery
+JOIN channels_app_channel channel ON channel.id = delivery.channel_id
 CROSS JOIN LATERAL (
-    SELECT next_attempt_at FROM notifications_delivery
-    WHERE channel_id = channel.id AND status = 'pending' AND lease_token IS NULL
-        AND next_attempt_at <= statement_timestamp()
-    ORDER BY next_attempt_at LIMIT 1
-) due
-WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL
+    SELECT channel.paused_at IS NULL AND channel.archived_at IS NULL AND delivery.lease_token IS NULL
+        AND delivery.next_attempt_at <= statement_timestamp() AS due
+) state
+WHERE delivery.status = 'pending'
 """
 HEARTBEATS = "SELECT name, extract(epoch FROM statement_timestamp() - at) FROM notifications_heartbeat"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What was seen. Ages are in seconds; None: never seen, or (`oldest_due`) nothing is due."""
+    """What was seen. Ages are in seconds; None: never seen, or (`oldest_due`) nothing is due.
+
+    `due` counts the deliveries that could be sent now, `in_flight` those that are being sent.
+    """
 
     database: bool
     broker: bool
     worker_age: float | None = None
     beat_age: float | None = None
     oldest_due: float | None = None
+    due: int = 0
+    in_flight: int = 0
 
     def problems(self, *, max_age: float) -> list[str]:
         """What is wrong, a sentence each; `max_age` is how long (seconds) a due delivery may wait."""
@@ -59,8 +67,8 @@ def look() -> Condition:
         with connection.cursor() as cursor:
             cursor.execute(HEARTBEATS)
             ages = {name: float(age) for name, age in cursor.fetchall()}
-            cursor.execute(OLDEST_DUE)
-            (oldest,) = cursor.fetchone()
+            cursor.execute(QUEUE)
+            oldest, due, in_flight = cursor.fetchone()
     except DatabaseError:
         return Condition(database=False, broker=broker)
     return Condition(
@@ -69,6 +77,8 @@ def look() -> Condition:
         worker_age=ages.get(Heartbeat.Name.WORKER),
         beat_age=ages.get(Heartbeat.Name.BEAT),
         oldest_due=None if oldest is None else float(oldest),
+        due=due,
+        in_flight=in_flight,
     )
 
 

@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from notifications import doorbell
+from notifications import doorbell, retention
 from notifications.delivery.claim import beat
 from notifications.delivery.clock import engine
 from notifications.models import Heartbeat
@@ -17,3 +17,9 @@ def deliver_due() -> int:
 def record_beat() -> None:
     """Note that beat, broker and worker have worked together."""
     beat(Heartbeat.Name.BEAT, at_most_every=0)
+
+
+@shared_task(name="notifications.tasks.purge")
+def purge() -> int:
+    """Forget what is older than `RETENTION_DAYS`."""
+    return retention.purge()

@@ -1,14 +1,15 @@
 """Calls the engine in each worker process every `SWEEP_INTERVAL_SECONDS`: it needs neither broker nor beat.
 
-Started when the Celery worker is ready and stopped when it shuts down (SIGTERM): the engine then claims nothing more,
-finishes and records what is in flight, and the process ends.
+Started with the Celery worker, before that looks for its broker: one that is away delays no delivery. Stopped when the
+worker shuts down (SIGTERM): the engine then claims nothing more, finishes and records what is in flight, and the
+process ends.
 """
 
 import threading
 from functools import cache
 
 import structlog
-from celery.signals import worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from django.conf import settings
 
 from notifications.delivery.claim import lease_seconds
@@ -46,7 +47,7 @@ def clock() -> Clock:
     return Clock()
 
 
-@worker_ready.connect
+@worker_init.connect
 def _start(**_: object) -> None:
     clock().start()
 

@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 
 from config.api.keys import create_key, revoke_key
-from tests.api.conftest import Caller
 from tests.api.problems import assert_problem
+from tests.calling import Caller
 
 REQUIRED = "An API key is required: Authorization: Bearer KEY."
 UNKNOWN = "This API key is unknown or revoked."

@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Caller
+from tests.calling import Caller
 
 
 @pytest.fixture

@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.api.conftest import Caller
 from tests.api.problems import assert_fields
+from tests.calling import Caller
 
 ITEM = {"sku": "A", "quantity": 1}
 ORDER = {"source": "shop", "items": [ITEM]}

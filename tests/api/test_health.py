@@ -1,6 +1,12 @@
+import pytest
 from django.test import Client, RequestFactory
+from pytest_django import Settings
 
+from channels_app.services import create_channel
 from config.health import healthz
+from notifications.delivery.claim import beat, claim
+from notifications.models import Heartbeat
+from tests.notifications.deliveries import make_delivery
 
 
 def test_the_process_is_up_without_asking_the_database(client: Client) -> None:
@@ -13,3 +19,67 @@ def test_the_process_is_up_without_asking_the_database(client: Client) -> None:
 
 def test_only_reading_is_allowed() -> None:
     assert healthz(RequestFactory().post("/healthz")).status_code == 405
+
+
+@pytest.mark.django_db
+def test_ready_says_what_is_missing(client: Client) -> None:
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    ready = answer.json()
+    assert ready["problems"] == [
+        "No worker has claimed for as long as this database exists. Is a worker running?",
+        "No beat has run for as long as this database exists. Is beat running?",
+    ]
+    assert (ready["database"], ready["broker"], ready["oldest_due"]) == (True, True, None)
+
+
+@pytest.mark.django_db
+def test_ready_once_worker_and_beat_were_seen(client: Client) -> None:
+    for name in Heartbeat.Name:
+        beat(name, at_most_every=0)
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()["status"], answer.json()["problems"]) == (200, "ok", [])
+
+
+@pytest.mark.django_db
+def test_not_ready_without_a_broker(client: Client, settings: Settings) -> None:
+    for name in Heartbeat.Name:
+        beat(name, at_most_every=0)
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["problems"] == ["The broker (REDIS_URL) cannot be reached."]
+
+
+@pytest.mark.django_db
+class TestMetrics:
+    def test_the_queue_is_told_from_loopback(self, client: Client) -> None:
+        beat(Heartbeat.Name.WORKER, at_most_every=0)
+        channel = create_channel(name="Warehouse", kind="postback", url="https://example.com/")
+        for _ in range(3):
+            make_delivery(channel)
+        claim(slots=1, slowed_slots=1)
+        answer = client.get("/metrics")
+        assert answer.status_code == 200
+        assert answer["Content-Type"].startswith("text/plain; version=")
+        lines = answer.content.decode().splitlines()
+        assert 'tidings_up{component="database"} 1.0' in lines
+        assert 'tidings_up{component="broker"} 1.0' in lines
+        assert "tidings_deliveries_due 2.0" in lines
+        assert "tidings_deliveries_in_flight 1.0" in lines
+        assert not any(line.startswith("tidings_beat_age_seconds") for line in lines)
+
+    @pytest.mark.parametrize(
+        ("token", "given", "status"),
+        [("", "Bearer ", 403), ("t0ken", "", 403), ("t0ken", "Bearer other", 403), ("t0ken", "Bearer t0ken", 200)],
+    )
+    def test_others_need_the_token(
+        self, client: Client, settings: Settings, token: str, given: str, status: int
+    ) -> None:
+        settings.METRICS_TOKEN = token
+        answer = client.get("/metrics", headers={"Authorization": given}, REMOTE_ADDR="192.0.2.1")
+        assert answer.status_code == status
+        assert (b"tidings_up" in answer.content) == (status == 200)
+
+    def test_a_proxy_on_this_machine_is_not_loopback(self, client: Client) -> None:
+        assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 403

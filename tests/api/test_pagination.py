@@ -8,9 +8,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from config.api.models import ApiKey
-from tests.api.conftest import Caller
 from tests.api.problems import assert_fields
 from tests.api.throwaway import EVENT_TYPES
+from tests.calling import Caller
 
 NOT_OURS = {"cursor": "This is not a cursor of this list."}
 

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from config.api.parsing import parse_object
-from tests.api.conftest import Caller
 from tests.api.problems import assert_fields, assert_problem
+from tests.calling import Caller
 
 UNCLEAN = "Text must not contain control characters or lone surrogates."
 

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 from django.test import Client, RequestFactory
 
-from config.wsgi import application
-from tests.api.conftest import Caller
 from tests.api.problems import assert_fields, assert_problem
+from tests.calling import Caller
 
 NOTHING = "There is nothing here."
 LIMIT = 256 * 1024
@@ -165,6 +164,8 @@ def test_json_may_have_parameters(call: Caller, content_type: str) -> None:
 )
 def test_a_charset_means_nothing_to_json(throwaway: None, method: str, path: str, status: str) -> None:
     """Through the server's door, since Django reads the charset before any middleware."""
+    from config.wsgi import application  # here, since it looks for the static files that a fixture replaces
+
     for parameter in ("charset=rot13", "charset=utf-16", "charset*=nonsense''x", "charset"):
         request = RequestFactory().generic(method, f"/api/v1{path}?name=%C3%A9", b"{}", "application/json")
         environ = {**request.environ, "CONTENT_TYPE": f"application/json; {parameter}"}

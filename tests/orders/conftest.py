@@ -1,13 +1,14 @@
+from collections.abc import Iterator
+from decimal import Decimal
+
 import pytest
 
 from orders.models import Contact, Funnel, Product
 from tests.orders.shop import Announcements, contact_input
 
-pytestmark = pytest.mark.django_db
-
 
 @pytest.fixture
-def announced() -> Announcements:
+def announced() -> Iterator[Announcements]:
     """What the services announced since the test began."""
     with Announcements() as announcements:
         yield announcements
@@ -16,14 +17,14 @@ def announced() -> Announcements:
 @pytest.fixture
 def mug(db: None) -> Product:
     return Product.objects.create(
-        sku="mug", title="Mug", kind=Product.Kind.PHYSICAL, unit_price="12.50", currency="USD"
+        sku="mug", title="Mug", kind=Product.Kind.PHYSICAL, unit_price=Decimal("12.50"), currency="USD"
     )
 
 
 @pytest.fixture
 def course(db: None) -> Product:
     return Product.objects.create(
-        sku="course", title="Course", kind=Product.Kind.DIGITAL, unit_price="49.00", currency="USD"
+        sku="course", title="Course", kind=Product.Kind.DIGITAL, unit_price=Decimal("49.00"), currency="USD"
     )
 
 
@@ -31,7 +32,7 @@ def course(db: None) -> Product:
 def poster(db: None) -> Product:
     """Priced in another currency than the shop's."""
     return Product.objects.create(
-        sku="poster", title="Poster", kind=Product.Kind.PHYSICAL, unit_price="9.90", currency="EUR"
+        sku="poster", title="Poster", kind=Product.Kind.PHYSICAL, unit_price=Decimal("9.90"), currency="EUR"
     )
 
 

@@ -131,12 +131,13 @@ class Announcements:
 class Outcome:
     value: Any = None
     error: BaseException | None = None
+    waited: bool = False
 
 
 def race(first: Callable[[], Any], second: Callable[[], Any], *, at: Signal, undo_first: bool = False) -> list[Outcome]:
     """Run both at once: `first` up to its announcement `at`, still uncommitted, then `second`.
 
-    `first` goes on, or is undone, once `second` waits for one of its locks or has ended without waiting.
+    `first` goes on, or is undone, once `second` waits for one of its locks (`waited`) or has ended without waiting.
     """
     announcing, go_on = threading.Event(), threading.Event()
     outcomes = [Outcome(), Outcome()]
@@ -168,6 +169,7 @@ def race(first: Callable[[], Any], second: Callable[[], Any], *, at: Signal, und
         assert announcing.is_set(), outcomes[0].error
         threads[1].start()
         wait_until(lambda: not threads[1].is_alive() or _somebody_waits_for_a_lock())
+        outcomes[1].waited = threads[1].is_alive()
     finally:
         go_on.set()
         at.disconnect(hold)

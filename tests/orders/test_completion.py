@@ -169,6 +169,35 @@ def test_orders_paid_at_the_same_moment_are_all_seen(
     assert completed(*orders) == [False, False, True, True, True]
 
 
+def test_broken_orders_are_tried_once_a_sweep_also_when_younger_ones_were_paid_earlier(
+    waiting: Callable[[int], Order], failing: Callable[[Order, Exception], None], announced: Announcements
+) -> None:
+    orders = [waiting(3000), waiting(4000), waiting(5000)]
+    for broken in orders:
+        failing(broken, RuntimeError("cannot be told"))
+    announced.take()
+    assert services.complete_stale_funnel_orders(batch=1) == 0
+    assert [one.arguments["order"] for one in announced.heard] == [orders[2], orders[1], orders[0]]
+
+
+def test_an_order_completed_since_the_sweep_looked_is_not_completed_again(
+    waiting: Callable[[int], Order], announced: Announcements
+) -> None:
+    first, second = waiting(4000), waiting(3000)
+
+    def thank(sender: object, order: Order, **arguments: object) -> None:
+        if order == first:
+            services.reach_thank_you(number=second.number)
+
+    signals.order_completed.connect(thank)
+    try:
+        assert services.complete_stale_funnel_orders() == 1
+    finally:
+        signals.order_completed.disconnect(thank)
+    assert completed(first, second) == [True, True]
+    assert announced.names == ["order.completed"] * 2
+
+
 def test_a_lost_database_stops_the_sweep(
     waiting: Callable[[int], Order], failing: Callable[[Order, Exception], None], announced: Announcements
 ) -> None:

@@ -26,7 +26,7 @@ def test_an_order_opens_with_its_totals(lead: Contact, mug: Product, course: Pro
     assert order.number == str(order.pk + 1000)
     assert (order.source, order.origin, order.status, order.currency) == ("shop", "shop", "open", "USD")
     assert (order.subtotal, order.shipping, order.tax) == (Decimal("90.00"), Decimal("4.90"), Decimal("0.01"))
-    assert (order.total, order.paid_total, order.refunded_total) == (Decimal("94.91"), 0, 0)
+    assert (order.total, order.paid_total, order.refunded_total) == (Decimal("94.91"), Decimal(0), Decimal(0))
     assert (order.contact, order.funnel, order.completed_at, order.first_paid_at) == (lead, None, None, None)
     assert order.shipping_address is not None and order.shipping_address["line1"] == "1 Main St"
     assert [(line.sku, line.title, line.kind, line.quantity) for line in order.items.all()] == [

@@ -58,6 +58,7 @@ def test_the_sweep_passes_by_an_order_that_the_thank_you_call_holds(waiting: Ord
         at=signals.order_completed,
     )
     assert values(outcomes) == ["completed", 0]
+    assert not outcomes[1].waited
     assert announced.names == ["order.completed"]
 
 
@@ -68,12 +69,15 @@ def test_the_thank_you_call_waits_for_the_sweep(waiting: Order, announced: Annou
         at=signals.order_completed,
     )
     assert values(outcomes) == [1, "completed"]
+    assert outcomes[1].waited
     assert announced.names == ["order.completed"]
 
 
 def test_two_sweeps_complete_an_order_once(waiting: Order, announced: Announcements) -> None:
     sweep = services.complete_stale_funnel_orders
-    assert values(race(sweep, sweep, at=signals.order_completed)) == [1, 0]
+    outcomes = race(sweep, sweep, at=signals.order_completed)
+    assert values(outcomes) == [1, 0]
+    assert not outcomes[1].waited
     assert announced.names == ["order.completed"]
 
 
@@ -94,6 +98,7 @@ def test_the_sweep_does_not_complete_an_order_that_is_being_refunded(waiting: Or
         lambda: refund(waiting, kind="void").kind, services.complete_stale_funnel_orders, at=signals.refund_applied
     )
     assert values(outcomes) == ["void", 0]
+    assert not outcomes[1].waited
     assert services.complete_stale_funnel_orders() == 0
     assert stored(waiting).status == "refunded"
     assert announced.names == ["refund.applied"]

@@ -89,7 +89,7 @@ def test_a_declined_purchase_changes_nothing_but_is_recorded(
     assert (purchase.status, purchase.decline_code) == ("declined", "do_not_honor")
     assert purchase.decline_message == "Ask your bank."
     order = stored(order)
-    assert (order.status, order.paid_total, order.contact.status) == ("open", 0, "lead")
+    assert (order.status, order.paid_total, order.contact.status) == ("open", Decimal(0), "lead")
     assert order.first_paid_at is None
     assert announced.names == ["transaction.declined"]
     announcement = announced.only("transaction.declined")
@@ -305,7 +305,7 @@ def test_a_receiver_that_fails_undoes_the_purchase(lead: Contact, mug: Product) 
         signals.order_completed.disconnect(fail)
     assert Transaction.objects.count() == 0
     order = stored(order)
-    assert (order.status, order.paid_total, order.contact.status) == ("open", 0, "lead")
+    assert (order.status, order.paid_total, order.contact.status) == ("open", Decimal(0), "lead")
 
 
 def test_a_purchase_of_an_order_with_many_items_needs_no_query_for_each(lead: Contact, mug: Product) -> None:

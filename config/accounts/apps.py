@@ -1,0 +1,7 @@
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    """Comes after django.contrib.auth, since its admin replaces what that has registered."""
+
+    name = "config.accounts"

@@ -1,0 +1,102 @@
+"""The demo's receivers: they check what arrives, keep the newest of it and answer. `failing` can be broken."""
+
+import json
+import time
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.db import IntegrityError, transaction
+from django.db.models import F
+from django.urls import reverse
+from django.utils import timezone
+
+from channels_app.encryption import SecretUnreadable
+from channels_app.models import Channel
+from config.demo.models import ReceivedPostback, ReceiverState
+from config.demo.signatures import check_signature
+
+FAILING = "failing"
+KEPT = 1000
+# The page shows what arrived; whose session the sender had is nothing to show.
+_NOT_KEPT = frozenset({"cookie"})
+
+
+def take_postback(*, receiver: str, headers: Mapping[str, str], body: bytes) -> int:
+    """Record what arrived and return the status code to answer it with."""
+    lowered = {name.lower(): value for name, value in headers.items()}
+    verdict = check_signature(secrets=_secrets(receiver), headers=lowered, body=body, now=time.time())
+    event_type, source = _named_in(body)
+    answered = 200 if works(receiver) else 503
+    _save(
+        receiver,
+        _text(lowered.get("webhook-id", ""), 200),
+        {
+            "event_type": _text(event_type, 100),
+            "source": _text(source, 20),
+            "headers": {_text(name): _text(value) for name, value in lowered.items() if name not in _NOT_KEPT},
+            "body": _text(body.decode(errors="replace")),
+            "signature_holds": verdict.holds,
+            "signature_reason": verdict.reason,
+            "answered": answered,
+            "received_at": timezone.now(),
+        },
+    )
+    return answered
+
+
+def works(receiver: str) -> bool:
+    return receiver != FAILING or ReceiverState.objects.filter(receiver=FAILING, works=True).exists()
+
+
+def set_works(*, works: bool) -> None:
+    """Repair or break the failing receiver."""
+    ReceiverState.objects.update_or_create(receiver=FAILING, defaults={"works": works})
+
+
+def _save(receiver: str, webhook_id: str, values: dict[str, Any]) -> None:
+    seen = ReceivedPostback.objects.filter(receiver=receiver, webhook_id=webhook_id).exclude(webhook_id="")
+    again = {**values, "times_received": F("times_received") + 1}
+    if seen.update(**again):
+        return
+    try:
+        with transaction.atomic():
+            ReceivedPostback.objects.create(receiver=receiver, webhook_id=webhook_id, **values)
+    except IntegrityError:
+        seen.update(**again)  # the same id arrived at the same moment
+    _forget_oldest()
+
+
+def _forget_oldest() -> None:
+    too_many = list(ReceivedPostback.objects.values_list("pk", flat=True)[KEPT : 2 * KEPT])
+    if too_many:
+        ReceivedPostback.objects.filter(pk__in=too_many).delete()
+
+
+def _secrets(receiver: str) -> list[str]:
+    """Those of the channels that point at this receiver."""
+    path = reverse("demo:receive", args=[receiver])
+    secrets: list[str] = []
+    for channel in Channel.objects.filter(archived_at=None, url__contains=path):
+        if urlsplit(channel.url).path == path:
+            try:
+                secrets += channel.destination().secrets
+            except SecretUnreadable:
+                continue  # the channel cannot send either; what arrives was not signed by it
+    return secrets
+
+
+def _named_in(body: bytes) -> tuple[str, str]:
+    """The event's type and source, "" where the body names none."""
+    try:
+        event = json.loads(body)
+    except (ValueError, RecursionError):
+        return "", ""
+    named = [event.get(name) for name in ("type", "source")] if isinstance(event, dict) else [None, None]
+    event_type, source = (value if isinstance(value, str) else "" for value in named)
+    return event_type, source
+
+
+def _text(value: str, longest: int | None = None) -> str:
+    """What PostgreSQL can keep: no NUL and no half characters, which anybody may send."""
+    return value.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")[:longest]

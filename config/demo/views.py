@@ -1,0 +1,64 @@
+"""The demo's receivers and the page that shows what reached them. Mounted in demo mode only."""
+
+from django.conf import settings
+from django.contrib.auth.decorators import user_passes_test
+from django.core.paginator import Paginator
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.csrf import csrf_exempt
+from django.views.decorators.http import require_POST, require_safe
+
+from config.demo import receiving
+from config.demo.models import ReceivedPostback
+
+MAX_BODY_BYTES = 256 * 1024
+ON_A_PAGE = 25
+REFRESH_SECONDS = 3
+_POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; form-action 'self'; "
+    "base-uri 'none'; frame-ancestors 'none'"
+)
+_staff_only = user_passes_test(lambda user: user.is_active and user.is_staff, login_url="admin:login")
+
+
+@csrf_exempt
+@require_POST
+def receive(request: HttpRequest, name: str) -> HttpResponse:
+    """Take a postback from anybody who can reach us: 200, from the broken receiver 503, 413 above 256 KiB."""
+    body = request.read(MAX_BODY_BYTES + 1)
+    if len(body) > MAX_BODY_BYTES:
+        return JsonResponse({"detail": f"This receiver takes at most {MAX_BODY_BYTES} bytes."}, status=413)
+    status = receiving.take_postback(receiver=name, headers=request.headers, body=body)
+    detail = "Received." if status == 200 else "This receiver is broken until somebody repairs it."
+    return JsonResponse({"detail": detail}, status=status)
+
+
+@_staff_only
+@never_cache
+@require_safe
+def received(request: HttpRequest) -> HttpResponse:
+    """What arrived, newest first. `?paused=1` does not refresh itself."""
+    page = Paginator(ReceivedPostback.objects.all(), ON_A_PAGE).get_page(request.GET.get("page"))
+    context = {
+        "page": page,
+        "kept": receiving.KEPT,
+        "failing_works": receiving.works(receiving.FAILING),
+        "paused": "paused" in request.GET,
+        "refresh_seconds": REFRESH_SECONDS,
+        "time_zone": settings.TIME_ZONE,
+    }
+    response = render(request, "demo/received.html", context)
+    response["Content-Security-Policy"] = _POLICY
+    return response
+
+
+@_staff_only
+@require_POST
+def repair(request: HttpRequest) -> HttpResponse:
+    """Repair the failing receiver (`works=yes`) or break it again (`works=no`)."""
+    works = request.POST.get("works")
+    if works not in {"yes", "no"}:
+        return HttpResponse("Say works=yes or works=no.", status=400, content_type="text/plain")
+    receiving.set_works(works=works == "yes")
+    return redirect("demo:received")

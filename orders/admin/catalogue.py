@@ -1,0 +1,37 @@
+"""What is sold, and through which funnels. The names by which both are known outside stay as they were given."""
+
+from collections.abc import Sequence
+
+from django.contrib import admin
+from django.http import HttpRequest
+
+from orders.admin.pages import CommerceAdmin
+from orders.forms import ProductForm
+from orders.models import Funnel, Product
+
+
+@admin.register(Product)
+class ProductAdmin(CommerceAdmin):
+    form = ProductForm
+    fields = ("sku", "title", "kind", "interval", "unit_price", "currency")
+    list_display = ("sku", "title", "kind", "price")
+    list_filter = ("kind",)
+    search_fields = ("sku", "title")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Product | None = None) -> Sequence[str]:
+        return ("sku",) if obj else ()
+
+    @admin.display(description="Price", ordering="unit_price")
+    def price(self, product: Product) -> str:
+        per = f" a {product.get_interval_display().lower()}" if product.interval else ""
+        return f"{product.unit_price} {product.currency}{per}"
+
+
+@admin.register(Funnel)
+class FunnelAdmin(CommerceAdmin):
+    fields = ("name", "slug")
+    list_display = ("name", "slug", "created")
+    search_fields = ("name", "slug")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Funnel | None = None) -> Sequence[str]:
+        return ("slug",) if obj else ()

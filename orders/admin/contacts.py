@@ -1,0 +1,86 @@
+"""Contacts: entered and corrected by staff; source, status and e-mail stay as they are."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied, ValidationError
+from django.http import HttpRequest, HttpResponse
+from unfold.decorators import display
+
+from orders import services
+from orders.admin.pages import CommerceAdmin, may
+from orders.forms import ContactForm, add_refusal
+from orders.models import Contact
+
+ORDERS_SHOWN = 20
+
+
+@admin.register(Contact)
+class ContactAdmin(CommerceAdmin):
+    list_display = ("name", "email", "shown_status", "source", "created")
+    list_filter = ("status", "source", "created_at")
+    search_fields = ("email", "first_name", "last_name", "id__exact")
+
+    @admin.display(description="Name", ordering="last_name")
+    def name(self, contact: Contact) -> str:
+        return str(contact)
+
+    @display(description="Status", ordering="status", label={"Lead": "info", "Customer": "success"})
+    def shown_status(self, contact: Contact) -> str:
+        return contact.get_status_display()
+
+    def add_view(
+        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_add_permission(request):
+            raise PermissionDenied
+        form = ContactForm(data=request.POST if request.method == "POST" else None)
+        if form.is_valid():
+            try:
+                contact = services.create_contact_by_staff(data=form.cleaned_data["contact"])
+            except ValidationError as refusal:
+                add_refusal(form, refusal)
+            else:
+                self.log_addition(request, contact, [{"added": {}}])
+                self.message_user(request, f"Contact {contact} was added.")
+                return self.to_page_of(request, contact)
+        return self._page(request, form, None)
+
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        contact = self.get_object(request, object_id)
+        if not self.has_view_permission(request, contact):
+            raise PermissionDenied
+        if contact is None:
+            return self.not_found(request, object_id)
+        if request.method != "POST":
+            return self._page(request, ContactForm(contact=contact), contact)
+        if not self.has_change_permission(request, contact):
+            raise PermissionDenied
+        form = ContactForm(contact=contact, data=request.POST)
+        if not form.is_valid():
+            return self._page(request, form, contact)
+        contact = services.edit_contact_by_staff(contact=contact, data=form.cleaned_data["contact"])
+        self.log_change(request, contact, [{"changed": {"fields": form.changed_data}}] if form.has_changed() else [])
+        self.message_user(request, f"Contact {contact} was saved.")
+        return self.to_page_of(request, contact)
+
+    def _page(self, request: HttpRequest, form: ContactForm, contact: Contact | None) -> HttpResponse:
+        may_save = self.has_change_permission(request, contact) if contact else True
+        for field in form.fields.values():
+            field.disabled = not may_save
+        sees_orders = contact is not None and may(request, "orders.view_order")
+        context = {
+            "title": str(contact) if contact else "Add contact",
+            "original": contact,
+            "contact": contact,
+            "form": form,
+            "media": form.media,
+            "may_save": may_save,
+            "may_add_order": contact is not None and may(request, "orders.add_order"),
+            "sees_orders": sees_orders,
+            "orders": contact.orders.all()[:ORDERS_SHOWN] if contact and sees_orders else [],
+            "orders_shown": ORDERS_SHOWN,
+        }
+        return self.own_page(request, "admin/orders/contact/page.html", context)

@@ -1,0 +1,371 @@
+"""The calls of an administrator's script, over HTTP with a key."""
+
+import json
+from typing import Any
+
+import pytest
+from django.http import HttpResponse
+
+from channels_app.models import Channel
+from channels_app.services import pause_channel
+from config.api.keys import create_key
+from notifications.catalogue import EVENT_TYPES
+from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch
+from tests.calling import Caller
+from tests.notifications.deliveries import make_delivery
+from tests.orders.shop import item, pay, place
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def call(db: None) -> Caller:
+    return Caller(create_key(name="Script", scopes=["manage"])[1])
+
+
+def parsed(answer: HttpResponse, status: int = 200) -> Any:
+    assert answer.status_code == status, answer.content
+    return json.loads(answer.content) if answer.content else None
+
+
+def refused(answer: HttpResponse, status: int = 422) -> list[str]:
+    """The fields that a refusal names."""
+    problem = parsed(answer, status)
+    assert answer["Content-Type"] == "application/problem+json"
+    assert problem["status"] == status
+    return [error["field"] for error in problem.get("errors", [])]
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/event-types"),
+        ("GET", "/channels"),
+        ("POST", "/channels"),
+        ("GET", "/events"),
+        ("GET", "/deliveries"),
+        ("POST", "/deliveries/dlv_x/retry"),
+    ],
+)
+def test_a_storefront_key_may_not_manage(db, method, path):
+    shop = Caller(create_key(name="Shop", scopes=["storefront"])[1])
+    assert refused(shop(method, path, {}), 403) == []
+    assert Channel.objects.count() == 0
+
+
+class TestEventTypes:
+    def test_the_ten_are_listed_in_order_and_off_in_an_empty_database(self, call):
+        answer = parsed(call("GET", "/event-types"))
+        assert [row["key"] for row in answer["results"]] == list(EVENT_TYPES)
+        assert {row["enabled"] for row in answer["results"]} == {False}
+        assert answer["next"] is None
+        assert answer["results"][7] == {
+            "key": "customer.created",
+            "label": "Customer created",
+            "description": "A lead makes their first successful purchase.",
+            "enabled": False,
+            "kinds": ["postback"],
+            "manual_retry": False,
+            "changed_by": None,
+            "changed_at": None,
+        }
+
+    def test_one_is_turned_on_and_off_and_says_by_whom(self, call):
+        answer = parsed(call("PATCH", "/event-types/refund.applied", {"enabled": True}))
+        assert (answer["enabled"], answer["changed_by"]) == (True, "API key Script")
+        assert answer["changed_at"].endswith("Z")
+        assert parsed(call("PATCH", "/event-types/refund.applied", {"enabled": False}))["enabled"] is False
+
+    @pytest.mark.parametrize(
+        ("body", "field"), [({}, "enabled"), ({"enabled": "maybe"}, "enabled"), ({"enabled": True, "on": 1}, "on")]
+    )
+    def test_bad_input_changes_nothing(self, call, body, field):
+        assert field in refused(call("PATCH", "/event-types/refund.applied", body))
+        assert EventTypeSwitch.objects.count() == 0
+
+    def test_an_unknown_one_is_not_found(self, call):
+        assert refused(call("PATCH", "/event-types/moon.landed", {"enabled": True}), 404) == []
+
+
+class TestChannels:
+    def test_a_postback_is_created_and_its_secret_is_shown_this_once(self, call):
+        made = parsed(
+            call(
+                "POST",
+                "/channels",
+                {"name": " Warehouse ", "kind": "postback", "url": "https://example.com/h", "headers": {"X-A": "b"}},
+            ),
+            201,
+        )
+        secret = made.pop("secret")
+        channel = Channel.objects.get()
+        assert secret == channel.secret
+        assert secret.startswith("whsec_")
+        assert made == {
+            "id": channel.pk,
+            "name": "Warehouse",
+            "kind": "postback",
+            "status": "active",
+            "pause_reason": None,
+            "url": "https://example.com/h",
+            "headers": {"X-A": "b"},
+            "recipients": [],
+            "created_at": made["created_at"],
+        }
+        assert parsed(call("GET", f"/channels/{channel.pk}")) == made
+        assert parsed(call("GET", "/channels")) == {"results": [made], "next": None}
+        stored = str(Channel.objects.values().get())
+        assert secret not in stored
+        assert "X-A" not in stored
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"name": ""}, "name"),
+            ({"name": "x" * 101}, "name"),
+            ({"name": None}, "name"),
+            ({"name": "two\nlines"}, "name"),
+            ({"name": "nul\x00"}, "name"),
+            ({"kind": "pigeon"}, "kind"),
+            ({"url": None}, "url"),
+            ({"url": "ftp://example.com/"}, "url"),
+            ({"url": "https://user:pw@example.com/"}, "url"),
+            ({"url": "https://" + "x" * 2000}, "url"),
+            ({"headers": {"Host": "x"}}, "headers"),
+            ({"headers": {"webhook-id": "x"}}, "headers"),
+            ({"headers": {f"X-{n}": "x" for n in range(21)}}, "headers"),
+            ({"headers": {"X-A": "x" * 1025}}, "headers"),
+            ({"headers": {"X-A": 5}}, "headers.X-A"),
+            ({"recipients": ["ada@example.com"]}, "recipients"),
+            ({"colour": "red"}, "colour"),
+        ],
+    )
+    def test_bad_input_names_its_field_and_creates_nothing(self, call, change, field):
+        body = {"name": "Warehouse", "kind": "postback", "url": "https://example.com/", **change}
+        assert refused(call("POST", "/channels", body)) == [field]
+        assert Channel.objects.count() == 0
+
+    def test_a_change_touches_what_is_given(self, call, channel):
+        secret = channel.secret
+        answer = parsed(call("PATCH", f"/channels/{channel.pk}", {"headers": {"X-Token": "t"}}))
+        assert (answer["name"], answer["url"], answer["headers"]) == ("Warehouse", channel.url, {"X-Token": "t"})
+        assert "secret" not in answer
+        answer = parsed(call("PATCH", f"/channels/{channel.pk}", {"name": "Depot", "url": "https://example.com/n"}))
+        assert (answer["name"], answer["url"], answer["headers"]) == (
+            "Depot",
+            "https://example.com/n",
+            {"X-Token": "t"},
+        )
+        channel.refresh_from_db()
+        assert channel.secret == secret
+
+    @pytest.mark.parametrize(
+        ("change", "field"), [({"kind": "email"}, "kind"), ({"url": ""}, "url"), ({"name": ""}, "name")]
+    )
+    def test_a_bad_change_changes_nothing(self, call, channel, change, field):
+        before = Channel.objects.values().get()
+        assert refused(call("PATCH", f"/channels/{channel.pk}", change)) == [field]
+        assert Channel.objects.values().get() == before
+
+    def test_pause_and_resume(self, call, channel):
+        answer = parsed(call("POST", f"/channels/{channel.pk}/pause"))
+        assert (answer["status"], answer["pause_reason"]) == ("paused", "Paused through the API.")
+        answer = parsed(call("POST", f"/channels/{channel.pk}/resume"))
+        assert (answer["status"], answer["pause_reason"]) == ("active", None)
+
+    def test_a_deleted_one_is_gone_from_the_api_and_kept_for_the_log(self, call, channel, attach):
+        attach(channel, "refund.applied")
+        assert parsed(call("DELETE", f"/channels/{channel.pk}"), 204) is None
+        assert refused(call("GET", f"/channels/{channel.pk}"), 404) == []
+        assert refused(call("DELETE", f"/channels/{channel.pk}"), 404) == []
+        assert refused(call("POST", f"/channels/{channel.pk}/pause"), 404) == []
+        assert parsed(call("GET", "/channels"))["results"] == []
+        assert Channel.objects.get().name == "Warehouse"
+        assert EventChannel.objects.count() == 0
+
+
+class TestAttaching:
+    def test_attach_list_change_detach(self, call, channel):
+        path = "/event-types/refund.applied/channels"
+        everything = {"channel": channel.pk, "sources": ["admin", "shop", "funnel"]}
+        assert parsed(call("POST", path, {"channel": channel.pk}), 201) == everything
+        assert parsed(call("GET", path)) == {"results": [everything], "next": None}
+        changed = parsed(call("PATCH", f"{path}/{channel.pk}", {"sources": ["funnel", "shop"]}))
+        assert changed == {"channel": channel.pk, "sources": ["shop", "funnel"]}
+        assert parsed(call("DELETE", f"{path}/{channel.pk}"), 204) is None
+        assert parsed(call("GET", path))["results"] == []
+        assert refused(call("DELETE", f"{path}/{channel.pk}"), 404) == []
+        assert refused(call("PATCH", f"{path}/{channel.pk}", {"sources": ["shop"]}), 404) == []
+
+    def test_twice_is_a_conflict(self, call, channel, attach):
+        attach(channel, "refund.applied", sources=("shop",))
+        assert refused(call("POST", "/event-types/refund.applied/channels", {"channel": channel.pk}), 409) == []
+        assert EventChannel.objects.get().sources == ["shop"]
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"channel": "chn_unknown"}, "channel"),
+            ({"channel": None}, "channel"),
+            ({"sources": []}, "sources"),
+            ({"sources": ["shop", "moon"]}, "sources[1]"),
+            ({"sources": "shop"}, "sources"),
+            ({"source": "shop"}, "source"),
+        ],
+    )
+    def test_bad_input_attaches_nothing(self, call, channel, change, field):
+        body = {"channel": channel.pk, "sources": ["shop"], **change}
+        assert refused(call("POST", "/event-types/refund.applied/channels", body)) == [field]
+        assert EventChannel.objects.count() == 0
+
+    def test_a_postback_only_event_type_refuses_other_kinds_on_the_channel(self, call, channel):
+        Channel.objects.update(kind="email")
+        answer = call("POST", "/event-types/customer.created/channels", {"channel": channel.pk})
+        assert refused(answer) == ["channel"]
+        assert EventChannel.objects.count() == 0
+
+
+class TestReading:
+    def test_an_event_tells_its_body_and_its_routing(self, call, channel, attach, lead, mug):
+        attach(channel, "order.completed")
+        order = place(lead, item("mug"))
+        pay(order)
+        event, delivery = Event.objects.get(type="order.completed"), Delivery.objects.get()
+        answer = parsed(call("GET", f"/events/{event.pk}"))
+        assert answer == {
+            "id": event.pk,
+            "type": "order.completed",
+            "source": "shop",
+            "created_at": answer["created_at"],
+            "order": order.number,
+            "body": json.loads(event.body),
+            "routing": [{"channel": channel.pk, "outcome": "delivered", "delivery": delivery.pk}],
+        }
+        assert answer["created_at"] == answer["body"]["timestamp"]
+
+    @pytest.mark.parametrize(
+        ("query", "count"),
+        [
+            ("", 3),
+            ("?event_type=order.completed", 1),
+            ("?source=shop", 3),
+            ("?source=funnel", 0),
+            ("?order={number}", 3),
+            ("?order=nonsense", 0),
+            ("?order={number}&event_type=refund.applied", 0),
+        ],
+    )
+    def test_events_are_filtered(self, call, lead, mug, query, count):
+        order = place(lead, item("mug"))
+        pay(order)
+        assert len(parsed(call("GET", "/events" + query.format(number=order.number)))["results"]) == count
+
+    @pytest.mark.parametrize(
+        ("path", "field"),
+        [
+            ("/events?event_type=moon", "event_type"),
+            ("/events?source=moon", "source"),
+            ("/deliveries?status=lost", "status"),
+            ("/deliveries?event_type=moon", "event_type"),
+            ("/deliveries?created_after=yesterday", "created_after"),
+            ("/deliveries?created_after=2026-01-01T00:00:00", "created_after"),
+            ("/deliveries?limit=0", "limit"),
+            ("/deliveries?limit=201", "limit"),
+            ("/events?cursor=nonsense", "cursor"),
+        ],
+    )
+    def test_an_unknown_filter_value_is_refused(self, call, path, field):
+        assert refused(call("GET", path)) == [field]
+
+    @pytest.mark.parametrize("path", ["/events/evt_x", "/deliveries/dlv_x", "/channels/chn_x", "/deliveries/%00"])
+    def test_an_unknown_id_is_not_found(self, call, path):
+        assert refused(call("GET", path), 404) == []
+
+    def test_deliveries_are_filtered_and_held_is_told_from_pending(self, call, channel, receiver):
+        pending = make_delivery(channel)
+        failed = make_delivery(channel, event_type="refund.applied")
+        Delivery.objects.filter(pk=failed.pk).update(
+            status="failed", next_attempt_at=None, finished_at=failed.created_at
+        )
+
+        def ids(query: str) -> list[str]:
+            return [row["id"] for row in parsed(call("GET", f"/deliveries{query}"))["results"]]
+
+        assert ids("") == [failed.pk, pending.pk]
+        assert ids("?status=pending") == [pending.pk]
+        assert ids("?status=failed") == [failed.pk]
+        assert ids("?event_type=refund.applied") == [failed.pk]
+        assert ids(f"?channel={channel.pk}") == [failed.pk, pending.pk]
+        assert ids("?channel=chn_other") == []
+        assert ids("?created_after=2026-01-01T00:00:00Z") == [failed.pk, pending.pk]
+        assert ids("?created_after=2999-01-01T00:00:00Z") == []
+        pause_channel(channel_id=channel.pk, reason="Maintenance.")
+        assert ids("?status=pending") == []
+        assert ids("?status=held") == [pending.pk]
+        assert parsed(call("GET", f"/deliveries/{pending.pk}"))["status"] == "held"
+
+    def test_a_list_costs_the_same_however_long_it_is(self, call, channel, django_assert_num_queries):
+        def ask() -> None:
+            parsed(call("GET", "/deliveries"))
+
+        make_delivery(channel)
+        ask()  # notes when the key was last used
+        with django_assert_num_queries(3):  # key, deliveries, attempts
+            ask()
+        for _ in range(10):
+            make_delivery(channel)
+        with django_assert_num_queries(3):
+            ask()
+
+
+class TestRetry:
+    @pytest.mark.django_db(transaction=True)
+    def test_a_failed_delivery_is_sent_again(self, call, engine, receiver, channel):
+        receiver.answer = lambda request: 404
+        delivery = make_delivery(channel)
+        engine.deliver_due()
+        answer = parsed(call("GET", f"/deliveries/{delivery.pk}"))
+        assert (answer["status"], answer["retry_allowed"], answer["retry_refused_because"]) == ("failed", True, None)
+        receiver.answer = lambda request: 200
+        accepted = parsed(call("POST", f"/deliveries/{delivery.pk}/retry"), 202)
+        assert (accepted["id"], accepted["status"]) == (delivery.pk, "pending")
+        engine.deliver_due()
+        answer = parsed(call("GET", f"/deliveries/{delivery.pk}"))
+        assert answer["status"] == "succeeded"
+        assert answer["attempts_made"] == 2
+        assert answer["next_attempt_at"] is None
+        attempts = answer.pop("attempts")
+        assert [(a["number"], a["trigger"], a["outcome"], a["status_code"]) for a in attempts] == [
+            (1, "first", "http_error", 404),
+            (2, "manual", "succeeded", 200),
+        ]
+        assert list(attempts[1]) == [
+            "id",
+            "number",
+            "trigger",
+            "outcome",
+            "url",
+            "status_code",
+            "request_headers",
+            "response_headers",
+            "response_body",
+            "started_at",
+            "duration_ms",
+            "error",
+        ]
+        assert attempts[1]["response_body"] == "ok"
+        assert attempts[1]["request_headers"]["webhook-id"] == delivery.event_id
+
+    def test_a_refusal_says_why(self, call, channel):
+        delivery = make_delivery(channel)
+        answer = call("POST", f"/deliveries/{delivery.pk}/retry")
+        assert parsed(answer, 409)["detail"] == "It is waiting to be sent."
+        assert Delivery.objects.get().next_trigger == "first"
+
+    def test_an_unknown_delivery_is_not_found(self, call):
+        assert refused(call("POST", "/deliveries/dlv_x/retry"), 404) == []
+
+
+def test_a_channel_whose_key_is_lost_is_still_listed(call, channel):
+    Channel.objects.update(encrypted_headers="written-with-a-key-that-is-gone")
+    assert parsed(call("GET", f"/channels/{channel.pk}"))["headers"] is None
