@@ -1,7 +1,7 @@
 """Channels, for an administrator's script."""
 
-from datetime import datetime
-from typing import Annotated, Any
+from datetime import datetime, timedelta
+from typing import Annotated, Any, Literal
 
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -38,6 +38,12 @@ class ChannelChange(Input):
     url: str = ""
     headers: Headers = {}
     recipients: list[str] | None = None
+
+
+class Rotation(Input):
+    """`now`: the old secret signs no more, as after a leak. `24h`: both sign for a day."""
+
+    expire_old: Literal["now", "24h"]
 
 
 class ChannelOut(Schema):
@@ -110,3 +116,10 @@ def pause_channel(request: HttpRequest, channel_id: str) -> Channel:
 @router.post("/channels/{channel_id}/resume", response=ChannelOut)
 def resume_channel(request: HttpRequest, channel_id: str) -> Channel:
     return services.resume_channel(channel_id=channel_id)
+
+
+@router.post("/channels/{channel_id}/rotate-secret", response=NewChannelOut)
+def rotate_secret(request: HttpRequest, channel_id: str, body: Rotation) -> Channel:
+    """A new signing secret, shown this once."""
+    overlap = timedelta(hours=24) if body.expire_old == "24h" else timedelta()
+    return services.rotate_secret(channel_id=channel_id, overlap=overlap)

@@ -1,6 +1,7 @@
 """A channel: where notifications go, and how."""
 
 import json
+from datetime import datetime
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -37,6 +38,8 @@ class Channel(models.Model):
     url = models.CharField(max_length=2000, blank=True)
     encrypted_headers = models.TextField(blank=True, editable=False)
     encrypted_secret = models.TextField(blank=True, editable=False)
+    encrypted_previous_secret = models.TextField(blank=True, editable=False)
+    previous_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     pause_reason = models.CharField(max_length=500, blank=True, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -72,8 +75,19 @@ class Channel(models.Model):
     def headers(self, value: dict[str, str]) -> None:
         self.encrypted_headers = encryption.encrypt(json.dumps(value)) if value else ""
 
+    def rotate_secret(self, secret: str, *, previous_until: datetime | None) -> None:
+        """Sign with `secret` from now on, and with the present one as well until `previous_until`. Not saved."""
+        self.encrypted_previous_secret = self.encrypted_secret if previous_until else ""
+        self.previous_secret_until = previous_until
+        self.secret = secret
+
     def destination(self) -> Destination:
         """What a transport needs, without the database. Raises `encryption.SecretUnreadable`."""
-        return Destination(
-            kind=self.kind, url=self.url, headers=self.headers, secrets=(self.secret,) if self.secret else ()
-        )
+        return Destination(kind=self.kind, url=self.url, headers=self.headers, secrets=self._secrets_in_force())
+
+    def _secrets_in_force(self) -> tuple[str, ...]:
+        """Newest first."""
+        secrets = [self.secret] if self.encrypted_secret else []
+        if self.previous_secret_until and self.previous_secret_until > timezone.now():
+            secrets.append(encryption.decrypt(self.encrypted_previous_secret))
+        return tuple(secrets)

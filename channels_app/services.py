@@ -1,5 +1,6 @@
 """What people do with channels. Detaching and deliveries are the business of `notifications.services`."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -60,6 +61,18 @@ def resume_channel(*, channel_id: str) -> Channel:
     if channel.paused_at is not None:
         channel.paused_at, channel.pause_reason = None, ""
         channel.save(update_fields=["paused_at", "pause_reason"])
+    return channel
+
+
+@transaction.atomic
+def rotate_secret(*, channel_id: str, overlap: timedelta) -> Channel:
+    """Give the channel a new signing secret; for as long as `overlap` the old one signs as well.
+
+    No overlap (zero) is for a secret that leaked. Raises `Channel.DoesNotExist`.
+    """
+    channel = lock_channel(channel_id)
+    channel.rotate_secret(new_secret(), previous_until=timezone.now() + overlap if overlap else None)
+    channel.save(update_fields=["encrypted_secret", "encrypted_previous_secret", "previous_secret_until"])
     return channel
 
 

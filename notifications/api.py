@@ -11,9 +11,9 @@ from ninja import Query, Router, Schema, Status
 from ninja.pagination import paginate
 from pydantic import AwareDatetime, ConfigDict
 
-from notifications import services
+from notifications import replay, services
 from notifications.catalogue import EVENT_TYPES, EventType
-from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch
+from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, ReplayJob, Trigger
 from orders.models import Source
 
 router = Router(tags=["Notifications"])
@@ -62,6 +62,37 @@ class RouteOut(Schema):
     channel: str
     outcome: str
     delivery: str | None
+
+
+class TestRequest(Input):
+    event_type: str = "order.completed"
+
+
+class ReplayRequest(Input):
+    """What failed from `since` on; `event_types` limits it to these. A dry run only counts."""
+
+    since: AwareDatetime
+    event_types: list[str] = []
+    dry_run: bool = False
+
+
+class ReplayOut(Schema):
+    """A replay: `count` failed deliveries to send again, of which `replayed` are under way or done."""
+
+    id: str
+    channel: str
+    since: datetime
+    event_types: list[str]
+    dry_run: bool
+    status: str
+    count: int
+    replayed: int
+    created_at: datetime
+    finished_at: datetime | None
+
+    @staticmethod
+    def resolve_channel(job: ReplayJob) -> str:
+        return job.channel_id
 
 
 class EventOut(Schema):
@@ -202,6 +233,30 @@ def detach_channel(request: HttpRequest, key: str, channel_id: str) -> Status[No
     return Status(204, None)
 
 
+@router.post("/channels/{channel_id}/test", response={202: DeliveryOut})
+def send_test(request: HttpRequest, channel_id: str, body: TestRequest | None = None) -> Status[Delivery]:
+    """A sample of an event type (`order.completed` unless given), sent once, also to a paused channel."""
+    key = body.event_type if body else "order.completed"
+    _check_choice("event_type", key, list(EVENT_TYPES))
+    delivery = services.send_test(channel_id=channel_id, event_type=EVENT_TYPES[key], by=_actor(request))
+    return Status(202, _deliveries().get(pk=delivery.pk))
+
+
+@router.post("/channels/{channel_id}/replay", response={202: ReplayOut})
+def replay_channel(request: HttpRequest, channel_id: str, body: ReplayRequest) -> Status[ReplayJob]:
+    """Send again what failed on the channel since then, of any event type."""
+    return Status(
+        202,
+        replay.start_replay(
+            channel_id=channel_id,
+            since=body.since,
+            event_types=body.event_types,
+            dry_run=body.dry_run,
+            by=_actor(request),
+        ),
+    )
+
+
 @router.get("/events", response=list[EventOut])
 @paginate
 def list_events(request: HttpRequest, filters: Query[EventFilters]) -> QuerySet[Event]:
@@ -251,7 +306,7 @@ def _deliveries() -> QuerySet[Delivery]:
 
 
 def _has_status(status: str | None) -> Q:
-    held = Q(status="pending", channel__paused_at__isnull=False, lease_token=None)
+    held = Q(status="pending", channel__paused_at__isnull=False, lease_token=None) & ~Q(next_trigger=Trigger.TEST)
     if status is None:
         return Q()
     if status == "held":

@@ -17,9 +17,20 @@ from channels_app.transports import Outcome
 from notifications import catalogue
 from orders.models import Contact, Order, Source
 
+TEST_EVENT_PREFIX = "evt_test"
+
 
 def new_event_id() -> str:
     return str(TypeID("evt"))
+
+
+def new_test_event_id() -> str:
+    """Receivers tell a test by the beginning of its id."""
+    return str(TypeID(TEST_EVENT_PREFIX))
+
+
+def new_replay_id() -> str:
+    return str(TypeID("rpl"))
 
 
 def new_delivery_id() -> str:
@@ -123,6 +134,10 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.type} {self.id}"
 
+    @property
+    def is_test(self) -> bool:
+        return self.id.startswith(TEST_EVENT_PREFIX)
+
 
 class Trigger(models.TextChoices):
     """Why an attempt was made."""
@@ -173,12 +188,20 @@ class Delivery(models.Model):
         indexes = [
             # delivery.claim: the due rows of one channel, oldest first. Also those that a deleted channel leaves.
             models.Index(fields=["channel", "next_attempt_at"], condition=Q(status="pending"), name="delivery_due"),
+            # delivery.claim: the tests that people send, outside every rate.
+            models.Index(
+                fields=["next_attempt_at"],
+                condition=Q(status="pending", next_trigger="test"),
+                name="delivery_test_due",
+            ),
             # delivery.claim: how many are in flight on each channel; delivery.recover: leases that ran out.
             models.Index(fields=["channel"], condition=Q(lease_token__isnull=False), name="delivery_in_flight"),
             # GET /deliveries and the log, filtered by one of these, newest first.
             models.Index(fields=["channel", "-id"], name="delivery_of_channel"),
             models.Index(fields=["event_type", "-id"], name="delivery_of_type"),
             models.Index(fields=["status", "-id"], name="delivery_of_status"),
+            # replay: what failed on one channel since a time, oldest first.
+            models.Index(fields=["channel", "finished_at"], condition=Q(status="failed"), name="delivery_failed"),
             # GET /deliveries?created_after=.
             models.Index(fields=["created_at"], name="delivery_created"),
         ]
@@ -214,7 +237,8 @@ class Delivery(models.Model):
     @property
     def shown_status(self) -> str:
         """The stored status, or `held` for a pending delivery of a paused channel."""
-        if self.status == self.Status.PENDING and self.channel.paused_at and not self.in_flight:
+        goes = self.in_flight or self.next_trigger == Trigger.TEST
+        if self.status == self.Status.PENDING and self.channel.paused_at and not goes:
             return "held"
         return self.status
 
@@ -250,6 +274,41 @@ class DeliveryAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"Attempt {self.number}: {self.outcome}"
+
+
+class ReplayJob(models.Model):
+    """Failed deliveries of one channel, sent again a few at a time. `notifications.replay` moves it on.
+
+    It takes what failed from `since` until the job was made, so what fails again is not taken twice. `count` is how
+    many there were then, `replayed` how many have been made pending. A dry run only counts.
+    """
+
+    class Status(models.TextChoices):
+        RUNNING = "running", "Running"
+        FINISHED = "finished", "Finished"
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_replay_id, editable=False)
+    channel = models.ForeignKey(Channel, on_delete=models.PROTECT, related_name="replays")
+    since = models.DateTimeField()
+    event_types = ArrayField(models.CharField(max_length=40), default=list, help_text="Empty: all.")
+    dry_run = models.BooleanField(default=False)
+    status = models.CharField(max_length=10, choices=Status, default=Status.RUNNING)
+    count = models.PositiveIntegerField()
+    replayed = models.PositiveIntegerField(default=0)
+    requested_by = models.CharField(max_length=150)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [
+            models.CheckConstraint(condition=Q(status__in=["running", "finished"]), name="replay_status_known"),
+            # Two at once would take the same deliveries. Also the index behind replay.advance.
+            models.UniqueConstraint(fields=["channel"], condition=Q(status="running"), name="replay_one_a_channel"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Replay to {self.channel}: {self.replayed} of {self.count}"
 
 
 class ChannelHealth(models.Model):

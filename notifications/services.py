@@ -19,8 +19,17 @@ from notifications.catalogue import EVENT_TYPES, EventType
 from notifications.delivery import health
 from notifications.delivery.claim import CHANNEL_DELETED
 from notifications.errors import Conflict
-from notifications.models import Delivery, EventChannel, EventTypeSwitch, Trigger
+from notifications.models import (
+    TEST_EVENT_PREFIX,
+    Delivery,
+    Event,
+    EventChannel,
+    EventTypeSwitch,
+    Trigger,
+    new_test_event_id,
+)
 from notifications.receivers import rebuild_body
+from notifications.samples import sample_body
 from orders.models import Source
 
 log = structlog.get_logger(__name__)
@@ -45,9 +54,7 @@ def attach_channel(*, event_type: EventType, channel_id: str, sources: Sequence[
         channel = lock_channel(channel_id)
     except Channel.DoesNotExist as error:
         raise ValidationError({"channel": ["There is no such channel."]}) from error
-    if channel.kind not in event_type.kinds:
-        labels = dict(kind_choices())
-        raise ValidationError({"channel": [f"{event_type.label} takes {labels['postback'].lower()} channels only."]})
+    _check_kind(event_type, channel, field="channel")
     chosen = _checked_sources(sources)
     try:
         with transaction.atomic():
@@ -86,6 +93,29 @@ def archive_channel(*, channel_id: str) -> None:
     )
 
 
+@transaction.atomic
+def send_test(*, channel_id: str, event_type: EventType, by: str) -> Delivery:
+    """Have the worker send a sample of this event type once, outside every rate, also to a paused channel.
+
+    Its event id begins `evt_test_`. Raises `ValidationError` where the event type refuses the channel's kind,
+    `Channel.DoesNotExist`.
+    """
+    channel = lock_channel(channel_id)
+    _check_kind(event_type, channel, field="event_type")
+    event = Event(id=new_test_event_id(), type=event_type.key, source=Source.ADMIN, created_at=timezone.now())
+    event.body = sample_body(event_type, event_id=event.pk, created_at=event.created_at)
+    delivery = Delivery(event=event, event_type=event.type, channel=channel, next_trigger=Trigger.TEST)
+    event.routing = [
+        {"channel": channel.pk, "name": channel.name, "outcome": "delivered", "delivery": delivery.pk},
+    ]
+    event.save(force_insert=True)
+    delivery.save(force_insert=True)
+    delivery.refresh_from_db(fields=["next_attempt_at", "created_at"])
+    doorbell.ring_on_commit()
+    log.info("test", channel_id=channel_id, delivery_id=delivery.pk, by=by)
+    return delivery
+
+
 def retry_refused_because(delivery: Delivery) -> str | None:
     """Why staff may not retry this delivery, in a sentence; None: they may. Reads `delivery.channel`."""
     label = EVENT_TYPES[delivery.event_type].label if delivery.event_type in EVENT_TYPES else delivery.event_type
@@ -95,6 +125,8 @@ def retry_refused_because(delivery: Delivery) -> str | None:
         return "It is waiting to be sent."
     if delivery.status == Delivery.Status.SUCCEEDED:
         return "It has been delivered."
+    if delivery.event_id.startswith(TEST_EVENT_PREFIX):
+        return "It is a test. Send another one."
     if delivery.event_type not in EVENT_TYPES or not EVENT_TYPES[delivery.event_type].manual_retry:
         return f"{label} has no manual retry."
     if delivery.channel.archived_at:
@@ -141,6 +173,12 @@ def _build_missing_body(delivery: Delivery) -> None:
             "The body still cannot be built. This is a fault of Tidings; its operators find it in the log."
         ) from error
     event.save(update_fields=["body"])
+
+
+def _check_kind(event_type: EventType, channel: Channel, *, field: str) -> None:
+    if channel.kind not in event_type.kinds:
+        only = dict(kind_choices())["postback"].lower()
+        raise ValidationError({field: [f"{event_type.label} takes {only} channels only."]})
 
 
 def _checked_sources(sources: Sequence[str]) -> list[str]:

@@ -40,6 +40,7 @@ class Claim:
 
 # Channels in random order, else the first ones win for ever; the limit of each is its cap less its live leases.
 # Slowed channels (cap lowered by a timeout, or probed only) take their turn first and hold at most half of the slots.
+# Tests that a person sends go outside every rate, also to a paused channel.
 CLAIM = """
 WITH candidate AS MATERIALIZED (
     SELECT
@@ -54,11 +55,21 @@ WITH candidate AS MATERIALIZED (
     LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
     LEFT JOIN (
         SELECT channel_id, count(*) AS leases FROM notifications_delivery
-        WHERE lease_token IS NOT NULL GROUP BY channel_id
+        WHERE lease_token IS NOT NULL AND next_trigger <> 'test' GROUP BY channel_id
     ) live ON live.channel_id = channel.id
     WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL
         AND (health.probe_at IS NULL OR health.probe_at <= statement_timestamp())
     ORDER BY random()
+),
+due_test AS MATERIALIZED (
+    SELECT delivery.id, false AS slowed, false AS troubled
+    FROM notifications_delivery delivery
+    WHERE status = 'pending' AND next_trigger = 'test' AND lease_token IS NULL
+        AND next_attempt_at <= statement_timestamp()
+        AND NOT EXISTS (
+            SELECT 1 FROM channels_app_channel channel
+            WHERE channel.id = delivery.channel_id AND channel.archived_at IS NOT NULL)
+    ORDER BY next_attempt_at LIMIT %(slots)s FOR UPDATE SKIP LOCKED
 ),
 due_slowed AS MATERIALIZED (
     SELECT due.id, true AS slowed, true AS troubled
@@ -66,10 +77,10 @@ due_slowed AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT id FROM notifications_delivery
         WHERE channel_id = candidate.id AND status = 'pending' AND lease_token IS NULL
-            AND next_attempt_at <= statement_timestamp()
+            AND next_trigger <> 'test' AND next_attempt_at <= statement_timestamp()
         ORDER BY next_attempt_at LIMIT candidate.room FOR UPDATE SKIP LOCKED
     ) due
-    LIMIT least(%(slots)s, %(slowed_slots)s)
+    LIMIT least(%(slots)s - (SELECT count(*) FROM due_test), %(slowed_slots)s)
 ),
 due_other AS MATERIALIZED (
     SELECT due.id, false AS slowed, candidate.troubled
@@ -77,14 +88,14 @@ due_other AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT id FROM notifications_delivery
         WHERE channel_id = candidate.id AND status = 'pending' AND lease_token IS NULL
-            AND next_attempt_at <= statement_timestamp()
+            AND next_trigger <> 'test' AND next_attempt_at <= statement_timestamp()
         ORDER BY next_attempt_at LIMIT candidate.room FOR UPDATE SKIP LOCKED
     ) due
-    LIMIT %(slots)s - (SELECT count(*) FROM due_slowed)
+    LIMIT %(slots)s - (SELECT count(*) FROM due_test) - (SELECT count(*) FROM due_slowed)
 ),
 due AS MATERIALIZED (
     SELECT chosen.*, row_number() OVER () AS position
-    FROM (SELECT * FROM due_slowed UNION ALL SELECT * FROM due_other) chosen
+    FROM (TABLE due_test UNION ALL TABLE due_slowed UNION ALL TABLE due_other) chosen
 ),
 leased AS (
     UPDATE notifications_delivery delivery
@@ -104,16 +115,18 @@ started AS (
 )
 SELECT leased.id, leased.attempt_id, leased.event_id, leased.event_type, event.body, leased.attempts_made,
     leased.next_trigger, leased.automatic_retries, leased.slowed, leased.troubled,
-    channel.id, channel.name, channel.kind, channel.url, channel.encrypted_headers, channel.encrypted_secret
+    channel.id, channel.name, channel.kind, channel.url, channel.encrypted_headers, channel.encrypted_secret,
+    channel.encrypted_previous_secret, channel.previous_secret_until
 FROM leased
 JOIN notifications_event event ON event.id = leased.event_id
 JOIN channels_app_channel channel ON channel.id = leased.channel_id
 """
 
-# A lease that ran out: its attempt ends as unknown, and the row is due at once with the same event id.
+# A lease that ran out: its attempt ends as unknown, and the row is due at once with the same event id. A test is sent
+# once; the third unknown in a row fails.
 RECOVER = """
 WITH expired AS MATERIALIZED (
-    SELECT id FROM notifications_delivery
+    SELECT id, unknowns_in_row + 1 >= %(unknowns)s OR next_trigger = 'test' AS last FROM notifications_delivery
     WHERE lease_token IS NOT NULL AND lease_expires_at < statement_timestamp()
     ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
 ),
@@ -126,10 +139,10 @@ UPDATE notifications_delivery delivery
 SET lease_token = NULL, lease_expires_at = NULL, outcome = 'unknown', status_code = NULL,
     unknowns_in_row = unknowns_in_row + 1,
     error = %(error)s,
-    next_trigger = 'recovered',
-    status = CASE WHEN unknowns_in_row + 1 >= %(unknowns)s THEN 'failed' ELSE 'pending' END,
-    next_attempt_at = CASE WHEN unknowns_in_row + 1 >= %(unknowns)s THEN NULL ELSE statement_timestamp() END,
-    finished_at = CASE WHEN unknowns_in_row + 1 >= %(unknowns)s THEN statement_timestamp() END
+    next_trigger = CASE WHEN expired.last THEN next_trigger ELSE 'recovered' END,
+    status = CASE WHEN expired.last THEN 'failed' ELSE 'pending' END,
+    next_attempt_at = CASE WHEN NOT expired.last THEN statement_timestamp() END,
+    finished_at = CASE WHEN expired.last THEN statement_timestamp() END
 FROM expired WHERE delivery.id = expired.id
 RETURNING delivery.id
 """
@@ -195,7 +208,10 @@ def beat(name: str, *, at_most_every: float) -> None:
 
 def _claim(row: tuple[Any, ...], token: UUID) -> Claim:
     (delivery_id, attempt_id, event_id, event_type, body, number, trigger, retries, slowed, troubled, *channel) = row
-    fields = ("id", "name", "kind", "url", "encrypted_headers", "encrypted_secret")
+    fields = (
+        *("id", "name", "kind", "url", "encrypted_headers", "encrypted_secret"),
+        *("encrypted_previous_secret", "previous_secret_until"),
+    )
     return Claim(
         delivery_id=delivery_id,
         lease_token=token,

@@ -13,6 +13,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, connection
 
+from notifications import replay
 from notifications.delivery.claim import Claim, beat, claim, lease_seconds, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
@@ -109,6 +110,7 @@ class Engine:
         if now < self._chores_at:
             return
         recover()
+        replay.advance()
         beat(Heartbeat.Name.WORKER, at_most_every=HEARTBEAT_EVERY_SECONDS)
         self._chores_at = now + settings.SWEEP_INTERVAL_SECONDS
 

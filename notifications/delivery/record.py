@@ -13,6 +13,7 @@ from channels_app.transports import Answer, Outcome
 from notifications.delivery import health, policy
 from notifications.delivery.claim import CHANNEL_DELETED
 from notifications.delivery.send import Result
+from notifications.models import Trigger
 
 log = structlog.get_logger(__name__)
 
@@ -88,7 +89,11 @@ def _record(sent: Sequence[tuple[Result, Answer]]) -> int:
         with connection.cursor() as cursor:
             cursor.execute(RECORD, {"results": json.dumps(rows), "deleted": CHANNEL_DELETED})
             recorded: int = cursor.rowcount
-        health.learn((result.claim.channel.pk, answer.outcome, result.claim.troubled) for result, answer in sent)
+        health.learn(
+            (result.claim.channel.pk, answer.outcome, result.claim.troubled)
+            for result, answer in sent
+            if result.claim.trigger != Trigger.TEST
+        )
     if recorded < len(sent):
         log.warning("leases_lost", lost=len(sent) - recorded)
     return recorded
@@ -124,7 +129,7 @@ def _row(result: Result, answer: Answer) -> dict[str, Any]:
         "duration_ms": result.duration_ms,
         "succeeded": succeeded,
         "wait_seconds": None
-        if succeeded
+        if succeeded or claim.trigger == Trigger.TEST
         else policy.seconds_until_retry(answer, automatic_retries=claim.automatic_retries),
     }
 

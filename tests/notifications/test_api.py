@@ -5,12 +5,14 @@ from typing import Any
 
 import pytest
 from django.http import HttpResponse
+from django.utils import timezone
+from standardwebhooks import Webhook, WebhookVerificationError
 
 from channels_app.models import Channel
 from channels_app.services import pause_channel
 from config.api.keys import create_key
 from notifications.catalogue import EVENT_TYPES
-from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch
+from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, ReplayJob
 from tests.calling import Caller
 from tests.notifications.deliveries import make_delivery
 from tests.orders.shop import item, pay, place
@@ -364,6 +366,111 @@ class TestRetry:
 
     def test_an_unknown_delivery_is_not_found(self, call):
         assert refused(call("POST", "/deliveries/dlv_x/retry"), 404) == []
+
+
+class TestSecrets:
+    @pytest.mark.django_db(transaction=True)
+    def test_for_a_day_both_secrets_sign(self, call, engine, receiver, channel):
+        old = channel.secret
+        answer = parsed(call("POST", f"/channels/{channel.pk}/rotate-secret", {"expire_old": "24h"}))
+        channel.refresh_from_db()
+        assert answer["secret"] == channel.secret != old
+        make_delivery(channel)
+        engine.deliver_due()
+        (request,) = receiver.received
+        assert len(request.headers["webhook-signature"].split()) == 2
+        for secret in (old, channel.secret):
+            Webhook(secret).verify(request.body, request.headers)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_after_a_leak_the_old_one_signs_no_more(self, call, engine, receiver, channel):
+        old = channel.secret
+        parsed(call("POST", f"/channels/{channel.pk}/rotate-secret", {"expire_old": "24h"}))
+        answer = parsed(call("POST", f"/channels/{channel.pk}/rotate-secret", {"expire_old": "now"}))
+        make_delivery(channel)
+        engine.deliver_due()
+        (request,) = receiver.received
+        assert len(request.headers["webhook-signature"].split()) == 1
+        Webhook(answer["secret"]).verify(request.body, request.headers)
+        with pytest.raises(WebhookVerificationError):
+            Webhook(old).verify(request.body, request.headers)
+
+    @pytest.mark.django_db(transaction=True)
+    def test_after_a_day_the_old_one_signs_no_more(self, call, engine, receiver, channel):
+        parsed(call("POST", f"/channels/{channel.pk}/rotate-secret", {"expire_old": "24h"}))
+        Channel.objects.update(previous_secret_until=timezone.now())
+        make_delivery(channel)
+        engine.deliver_due()
+        assert len(receiver.received[0].headers["webhook-signature"].split()) == 1
+
+    @pytest.mark.parametrize("body", [{}, {"expire_old": "soon"}, {"expire_old": None}])
+    def test_bad_input_keeps_the_secret(self, call, channel, body):
+        secret = channel.secret
+        assert refused(call("POST", f"/channels/{channel.pk}/rotate-secret", body)) == ["expire_old"]
+        channel.refresh_from_db()
+        assert channel.secret == secret
+
+
+class TestTestSends:
+    @pytest.mark.parametrize("body", [b"", {}, {"event_type": "order.completed"}])
+    def test_one_is_accepted_with_its_delivery(self, call, channel, body):
+        answer = parsed(call("POST", f"/channels/{channel.pk}/test", body), 202)
+        assert answer["event"].startswith("evt_test_")
+        assert (answer["event_type"], answer["status"], answer["order"]) == ("order.completed", "pending", None)
+        assert answer["retry_allowed"] is False
+        event = parsed(call("GET", f"/events/{answer['event']}"))
+        assert event["body"]["type"] == "order.completed"
+
+    @pytest.mark.parametrize(
+        ("body", "field"), [({"event_type": "moon.landed"}, "event_type"), ({"kind": "x"}, "kind")]
+    )
+    def test_bad_input_sends_nothing(self, call, channel, body, field):
+        assert refused(call("POST", f"/channels/{channel.pk}/test", body)) == [field]
+        assert Delivery.objects.count() == 0
+
+    def test_an_unknown_channel_is_not_found(self, call):
+        assert refused(call("POST", "/channels/chn_x/test"), 404) == []
+
+
+class TestReplays:
+    def test_a_dry_run_and_the_real_thing(self, call, channel):
+        delivery = make_delivery(channel)
+        Delivery.objects.filter(pk=delivery.pk).update(
+            status="failed", next_attempt_at=None, finished_at=timezone.now()
+        )
+        body = {"since": "2026-01-01T00:00:00Z", "event_types": ["order.completed"]}
+        answer = parsed(call("POST", f"/channels/{channel.pk}/replay", {**body, "dry_run": True}), 202)
+        assert (answer["count"], answer["status"], answer["dry_run"]) == (1, "finished", True)
+        answer = parsed(call("POST", f"/channels/{channel.pk}/replay", body), 202)
+        assert answer == {
+            "id": answer["id"],
+            "channel": channel.pk,
+            "since": "2026-01-01T00:00:00.000000Z",
+            "event_types": ["order.completed"],
+            "dry_run": False,
+            "status": "running",
+            "count": 1,
+            "replayed": 0,
+            "created_at": answer["created_at"],
+            "finished_at": None,
+        }
+        assert refused(call("POST", f"/channels/{channel.pk}/replay", body), 409) == []
+
+    @pytest.mark.parametrize(
+        ("change", "field"),
+        [
+            ({"since": None}, "since"),
+            ({"since": "yesterday"}, "since"),
+            ({"since": "2026-01-01T00:00:00"}, "since"),
+            ({"event_types": ["moon.landed"]}, "event_types[0]"),
+            ({"dry_run": "perhaps"}, "dry_run"),
+            ({"until": "2026-01-01T00:00:00Z"}, "until"),
+        ],
+    )
+    def test_bad_input_starts_nothing(self, call, channel, change, field):
+        body = {"since": "2026-01-01T00:00:00Z", **change}
+        assert refused(call("POST", f"/channels/{channel.pk}/replay", body)) == [field]
+        assert ReplayJob.objects.count() == 0
 
 
 def test_a_channel_whose_key_is_lost_is_still_listed(call, channel):

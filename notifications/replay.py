@@ -1,0 +1,135 @@
+"""Sends again what failed on a channel, a few at a time: a job in PostgreSQL that survives every restart.
+
+The engine moves jobs on at each sweep. At most `AT_ONCE` replayed deliveries of a channel are pending at a time, so a
+large backlog neither floods the receiver nor stands in front of what happens now.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
+
+import structlog
+from django.core.exceptions import ValidationError
+from django.db import IntegrityError, connection, transaction
+from django.db.models import QuerySet
+from django.db.models.functions import Now
+
+from channels_app.services import lock_channel
+from notifications import doorbell
+from notifications.catalogue import EVENT_TYPES
+from notifications.errors import Conflict
+from notifications.models import TEST_EVENT_PREFIX, Delivery, ReplayJob
+
+log = structlog.get_logger(__name__)
+
+AT_ONCE = 100
+
+# The next deliveries of a job, as far as there is room; those without a body cannot be sent and are passed over.
+ADVANCE = """
+WITH room AS (
+    SELECT greatest(0, %(at_once)s - count(*)) AS rows FROM notifications_delivery
+    WHERE channel_id = %(channel)s AND status = 'pending' AND next_trigger = 'replay'
+),
+next AS MATERIALIZED (
+    SELECT delivery.id FROM notifications_delivery delivery
+    JOIN notifications_event event ON event.id = delivery.event_id
+    WHERE delivery.channel_id = %(channel)s AND delivery.status = 'failed'
+        AND delivery.finished_at >= %(since)s AND delivery.finished_at <= %(until)s
+        AND (cardinality(%(types)s::text[]) = 0 OR delivery.event_type = ANY(%(types)s::text[]))
+        AND event.body IS NOT NULL AND NOT starts_with(event.id, %(test)s)
+    ORDER BY delivery.finished_at LIMIT (SELECT rows FROM room) FOR UPDATE OF delivery SKIP LOCKED
+),
+moved AS (
+    UPDATE notifications_delivery delivery
+    SET status = 'pending', finished_at = NULL, next_attempt_at = statement_timestamp(), next_trigger = 'replay',
+        automatic_retries = 0, unknowns_in_row = 0
+    FROM next WHERE delivery.id = next.id RETURNING delivery.id
+)
+SELECT (SELECT count(*) FROM moved), (SELECT rows FROM room)
+"""
+
+
+@transaction.atomic
+def start_replay(
+    *, channel_id: str, since: datetime, event_types: Sequence[str] = (), dry_run: bool = False, by: str
+) -> ReplayJob:
+    """Have the deliveries that failed on this channel since then sent again, of any event type. A dry run counts.
+
+    Raises `ValidationError` (unknown event type), `Conflict` (paused, or a replay is running), `Channel.DoesNotExist`.
+    """
+    for index, key in enumerate(event_types):
+        if key not in EVENT_TYPES:
+            raise ValidationError({f"event_types[{index}]": ["There is no such event type."]})
+    channel = lock_channel(channel_id)
+    if channel.paused_at and not dry_run:
+        raise Conflict("The channel is paused. Resume it first.")
+    job = ReplayJob(
+        channel=channel, since=since, event_types=list(event_types), dry_run=dry_run, requested_by=by, count=0
+    )
+    job.count = _failed(job).count()
+    if dry_run or not job.count:
+        job.status, job.finished_at = ReplayJob.Status.FINISHED, Now()
+    try:
+        with transaction.atomic():
+            job.save(force_insert=True)
+    except IntegrityError as error:
+        raise Conflict("A replay of this channel is running already.") from error
+    job.refresh_from_db()
+    log.info("replay", channel_id=channel_id, job_id=job.pk, count=job.count, dry_run=dry_run, by=by)
+    doorbell.ring_on_commit()
+    return job
+
+
+def advance() -> int:
+    """Move every running job on as far as there is room. Returns how many deliveries became pending.
+
+    Safe under several workers; lock order is channel, job, deliveries.
+    """
+    moved = 0
+    for job_id, channel_id in ReplayJob.objects.filter(status="running").values_list("pk", "channel_id"):
+        with transaction.atomic():
+            moved += _advance(job_id, channel_id)
+    return moved
+
+
+def _advance(job_id: str, channel_id: str) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT archived_at IS NOT NULL, paused_at IS NOT NULL FROM channels_app_channel WHERE id = %s "
+            "FOR NO KEY UPDATE SKIP LOCKED",
+            [channel_id],
+        )
+        channel = cursor.fetchone()
+    job = ReplayJob.objects.select_for_update(skip_locked=True).filter(pk=job_id, status="running").first()
+    if channel is None or job is None:
+        return 0  # Somebody else is at it.
+    archived, paused = channel
+    moved, room = (0, 1) if archived else (0, 0) if paused else _move(job)
+    job.replayed += moved
+    if moved < room:
+        job.status, job.finished_at = ReplayJob.Status.FINISHED, Now()
+    job.save(update_fields=["replayed", "status", "finished_at"])
+    return moved
+
+
+def _move(job: ReplayJob) -> tuple[int, int]:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            ADVANCE,
+            {
+                "at_once": AT_ONCE,
+                "channel": job.channel_id,
+                "since": job.since,
+                "until": job.created_at,
+                "types": job.event_types,
+                "test": TEST_EVENT_PREFIX,
+            },
+        )
+        moved, room = cursor.fetchone()
+        return int(moved), int(room)
+
+
+def _failed(job: ReplayJob) -> QuerySet[Delivery]:
+    failed = Delivery.objects.filter(
+        channel=job.channel, status="failed", finished_at__gte=job.since, event__body__isnull=False
+    ).exclude(event__id__startswith=TEST_EVENT_PREFIX)
+    return failed.filter(event_type__in=job.event_types) if job.event_types else failed
