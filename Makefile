@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint bench format
+.PHONY: run test lint format
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/python -m config.local
@@ -19,9 +19,6 @@ lint: $(VENV)/.developer
 	$(BIN)/mypy .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m tests.embedded manage.py makemigrations --check --dry-run
-
-bench: $(VENV)/.developer
-	$(BIN)/python -m benchmarks
 
 format: $(VENV)/.developer
 	$(BIN)/ruff format .

@@ -1,6 +1,7 @@
 """Channels in the back office: the list, one channel with its actions, and the forms to add and to change one."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any
 
@@ -8,24 +9,29 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import QuerySet
+from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
 from channels_app import services
 from channels_app.encryption import SecretUnreadable
-from channels_app.forms import ChannelForm, PauseForm
+from channels_app.forms import ChannelForm, PauseForm, ReplayForm, RotateForm, TestForm
 from channels_app.models import Channel
 from channels_app.transports import kind_choices
+from notifications.catalogue import EVENT_TYPES
+from notifications.errors import Conflict
 from notifications.models import Delivery, EventChannel
-from notifications.services import archive_channel
+from notifications.replay import start_replay
+from notifications.services import archive_channel, probe_now, resume_channel, send_test
 
 RECENT_DELIVERIES = 20
-# In the session between the creation and the next page, which shows the secret this once. Not the secret itself.
+# In the session between a new secret and the next page, which shows it this once. Not the secret itself.
 JUST_CREATED = "channel_just_created"
 
 
@@ -63,6 +69,9 @@ class ChannelAdmin(ModelAdmin):
             "pause": require_POST(self.pause),
             "resume": require_POST(self.resume),
             "reveal": require_POST(self.reveal),
+            "rotate": require_POST(self.rotate),
+            "test": require_POST(self.test),
+            "replay": require_POST(self.replay),
         }
         return [
             *(
@@ -126,6 +135,7 @@ class ChannelAdmin(ModelAdmin):
                 del given["headers"]  # unreadable and left alone: the right key may come back
             try:
                 channel = services.update_channel(channel_id=channel.pk, **given)
+                probe_now(channel_id=channel.pk)
             except ValidationError as error:
                 form.add_error(None, error)
             else:
@@ -157,7 +167,7 @@ class ChannelAdmin(ModelAdmin):
     @missing_is_404
     def resume(self, request: HttpRequest, object_id: str) -> HttpResponse:
         channel = self._channel(request, object_id, self.has_change_permission)
-        services.resume_channel(channel_id=channel.pk)
+        resume_channel(channel_id=channel.pk)
         self.log_change(request, channel, "Resumed.")
         messages.success(request, f"{channel.name} was resumed. Held deliveries are sent now.")
         return _to(channel)
@@ -168,6 +178,67 @@ class ChannelAdmin(ModelAdmin):
         channel = self._channel(request, object_id, self.has_change_permission)
         self.log_change(request, channel, "Revealed the secret.")
         return self._detail(request, channel, revealed=True)
+
+    @missing_is_404
+    def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        channel = self._channel(request, object_id, self.has_change_permission)
+        form = RotateForm(request.POST)
+        if not form.is_valid():
+            return self._detail(request, channel, rotate_form=form)
+        overlap = timedelta(hours=24) if form.cleaned_data["overlap"] == "24h" else timedelta()
+        services.rotate_secret(channel_id=channel.pk, overlap=overlap)
+        self.log_change(request, channel, f"Rotated the secret; the old one {'signs for 24 h' if overlap else 'ends'}.")
+        messages.success(request, f"{channel.name} has a new secret.")
+        request.session[JUST_CREATED] = channel.pk
+        return _to(channel)
+
+    @missing_is_404
+    def test(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        channel = self._channel(request, object_id, self.has_change_permission)
+        form = TestForm(request.POST, event_types=_event_types(channel))
+        if not form.is_valid():
+            return self._detail(request, channel, test_form=form)
+        delivery = send_test(
+            channel_id=channel.pk,
+            event_type=EVENT_TYPES[form.cleaned_data["event_type"]],
+            by=request.user.get_username(),
+        )
+        self.log_change(request, channel, f"Sent a test of {form.cleaned_data['event_type']}.")
+        messages.success(request, "A test is being sent. Its answer appears here.")
+        return redirect("admin:notifications_delivery_change", quote(delivery.pk))
+
+    @missing_is_404
+    def replay(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Counts first; the page with the count has the button that sends."""
+        channel = self._channel(request, object_id, self.has_change_permission)
+        form = ReplayForm(request.POST)
+        if not form.is_valid():
+            return self._detail(request, channel, replay_form=form)
+        sure = "confirmed" in request.POST
+        try:
+            job = start_replay(
+                channel_id=channel.pk,
+                since=form.cleaned_data["since"],
+                dry_run=not sure,
+                by=request.user.get_username(),
+            )
+        except Conflict as refused:
+            messages.error(request, str(refused))
+            return _to(channel)
+        if sure:
+            self.log_change(request, channel, f"Replay of {job.count} failed deliveries.")
+            messages.success(request, f"{_deliveries(job.count)} will be sent again, a few at a time.")
+            return _to(channel)
+        return self._page(
+            request,
+            "replay",
+            title=f"Replay to {channel.name}?",
+            crumbs=_crumbs(channel),
+            channel=channel,
+            form=form,
+            count=_deliveries(job.count),
+            any=job.count > 0,
+        )
 
     @missing_is_404
     def delete_view(
@@ -212,9 +283,12 @@ class ChannelAdmin(ModelAdmin):
         *,
         fresh: bool = False,
         revealed: bool = False,
-        pause_form: PauseForm | None = None,
+        **forms: Form,
     ) -> TemplateResponse:
-        """`fresh`: just created, so the secret is shown once; `revealed`: asked for, so are the headers' values."""
+        """`fresh`: a new secret, which is shown once; `revealed`: asked for, so are the headers' values.
+
+        `forms` are those that were filled in wrongly, in place of empty ones.
+        """
         may_read_log = request.user.has_perm("notifications.view_delivery")
         headers = _readable_headers(channel)
         return self._page(
@@ -230,7 +304,13 @@ class ChannelAdmin(ModelAdmin):
             headers=headers,
             header_names=list(headers or ()),
             attachments=_attachments(channel),
-            pause_form=pause_form or PauseForm(),
+            **{
+                "pause_form": PauseForm(),
+                "rotate_form": RotateForm(),
+                "test_form": TestForm(event_types=_event_types(channel)),
+                "replay_form": ReplayForm(initial={"since": timezone.localtime() - timedelta(days=1)}),
+                **forms,
+            },
             may_change=self.has_change_permission(request),
             may_delete=self.has_delete_permission(request),
             may_read_log=may_read_log,
@@ -257,6 +337,14 @@ def _readable_headers(channel: Channel) -> dict[str, str] | None:
         return channel.headers
     except SecretUnreadable:
         return None
+
+
+def _event_types(channel: Channel) -> list[tuple[str, str]]:
+    return [(each.key, each.label) for each in EVENT_TYPES.values() if channel.kind in each.kinds]
+
+
+def _deliveries(count: int) -> str:
+    return "1 failed delivery" if count == 1 else f"{count} failed deliveries"
 
 
 def _attachments(channel: Channel) -> list[EventChannel]:

@@ -7,22 +7,34 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from ninja.pagination import paginate
-from pydantic import ConfigDict, Field
+from pydantic import AfterValidator, ConfigDict, Field
 
 from channels_app import services
 from channels_app.encryption import SecretUnreadable
 from channels_app.models import Channel
-from notifications.services import archive_channel
+from notifications.services import archive_channel, probe_now
+from notifications.services import resume_channel as resume
 
 router = Router(tags=["Channels"])
 
-Name = Annotated[str, Field(min_length=1, max_length=100, pattern=r"^[^\t\n\r]*$")]
+
+def _one_line(text: str) -> str:
+    if any(character in text for character in "\t\n\r"):
+        raise ValueError("This must be on one line.")
+    return text
+
+
+Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
 Headers = Annotated[dict[str, str], Field(description="Sent along with each postback.")]
 PAUSED_BY_HAND = "Paused through the API."
 
 
 class Input(Schema):
     model_config = ConfigDict(extra="forbid", str_strip_whitespace=True)
+
+
+class Nothing(Input):
+    """These calls take no members."""
 
 
 class ChannelIn(Input):
@@ -98,7 +110,9 @@ def read_channel(request: HttpRequest, channel_id: str) -> Channel:
 def change_channel(request: HttpRequest, channel_id: str, body: ChannelChange) -> Channel:
     services.refuse_recipients(body.recipients)
     given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set - {"recipients"}}
-    return services.update_channel(channel_id=channel_id, **given)
+    channel = services.update_channel(channel_id=channel_id, **given)
+    probe_now(channel_id=channel_id)
+    return channel
 
 
 @router.delete("/channels/{channel_id}", response={204: None})
@@ -109,13 +123,13 @@ def delete_channel(request: HttpRequest, channel_id: str) -> Status[None]:
 
 
 @router.post("/channels/{channel_id}/pause", response=ChannelOut)
-def pause_channel(request: HttpRequest, channel_id: str) -> Channel:
+def pause_channel(request: HttpRequest, channel_id: str, body: Nothing | None = None) -> Channel:
     return services.pause_channel(channel_id=channel_id, reason=PAUSED_BY_HAND)
 
 
 @router.post("/channels/{channel_id}/resume", response=ChannelOut)
-def resume_channel(request: HttpRequest, channel_id: str) -> Channel:
-    return services.resume_channel(channel_id=channel_id)
+def resume_channel(request: HttpRequest, channel_id: str, body: Nothing | None = None) -> Channel:
+    return resume(channel_id=channel_id)
 
 
 @router.post("/channels/{channel_id}/rotate-secret", response=NewChannelOut)

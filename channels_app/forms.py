@@ -69,3 +69,33 @@ class PauseForm(forms.Form):
 
     def __init__(self, data: QueryDict | None = None) -> None:
         super().__init__(data, label_suffix="")
+
+
+class TestForm(forms.Form):
+    """Which event type to send a sample of; `event_types` are those that the channel's kind may hear of."""
+
+    def __init__(self, data: QueryDict | None = None, *, event_types: list[tuple[str, str]]) -> None:
+        super().__init__(data, label_suffix="")
+        self.fields["event_type"] = forms.ChoiceField(choices=event_types, label="Event type")
+
+
+class RotateForm(forms.Form):
+    overlap = forms.ChoiceField(
+        label="The old secret",
+        choices=[("24h", "signs as well for 24 hours"), ("now", "signs no more, as after a leak")],
+    )
+
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data, label_suffix="")
+
+
+class ReplayForm(forms.Form):
+    """From when on what failed is sent again, in the time zone of the page."""
+
+    since = forms.DateTimeField(
+        label="Failed since",
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local", "step": "1"}, format="%Y-%m-%dT%H:%M:%S"),
+    )
+
+    def __init__(self, data: QueryDict | None = None, *, initial: dict[str, object] | None = None) -> None:
+        super().__init__(data, initial=initial, label_suffix="")

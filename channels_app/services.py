@@ -23,7 +23,7 @@ UNSET: Any = _Unset()
 def create_channel(*, name: str, kind: str, url: str | None = None, headers: dict[str, str] | None = None) -> Channel:
     """Save a new active channel; a postback gets a fresh signing secret.
 
-    Raises `ValidationError` with the field: unknown kind, a name in use, an unusable URL or header.
+    Raises `ValidationError` with the field: unknown kind, no name, an unusable URL or header.
     """
     if kind not in dict(kind_choices()):
         raise ValidationError({"kind": [f"Choose one of: {', '.join(dict(kind_choices()))}."]})
@@ -56,7 +56,7 @@ def pause_channel(*, channel_id: str, reason: str) -> Channel:
 
 @transaction.atomic
 def resume_channel(*, channel_id: str) -> Channel:
-    """Let its deliveries go again; what is due goes at the next claim."""
+    """Let its deliveries go again. `notifications.services.resume_channel` also ends a back-off."""
     channel = lock_channel(channel_id)
     if channel.paused_at is not None:
         channel.paused_at, channel.pause_reason = None, ""

@@ -29,6 +29,9 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
             ("Contacts", "contacts", "orders_contact_changelist", ("orders.view_contact",)),
             ("Products", "inventory_2", "orders_product_changelist", ("orders.view_product",)),
             ("Funnels", "filter_alt", "orders_funnel_changelist", ("orders.view_funnel",)),
+            ("Subscriptions", "autorenew", "orders_subscription_changelist", ("orders.view_subscription",)),
+            ("Quotes", "request_quote", "orders_quote_changelist", ("orders.view_quote",)),
+            ("Surveys", "ballot", "orders_survey_changelist", ("orders.view_survey",)),
         ],
     ),
     (

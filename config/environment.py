@@ -6,10 +6,13 @@ name of the variable (`ImproperlyConfigured`).
 
 import ipaddress
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import environ
+import pycountry
+from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured
 
 LOCAL_ENVIRONMENT_FILE = "local.env"
@@ -45,6 +48,48 @@ def load(base_dir: Path) -> environ.Env:
 def literal(name: str) -> str:
     """A secret, exactly as it stands: django-environ would read a leading `$` as a reference."""
     return os.environ.get(name, "").strip()
+
+
+def boolean(env: environ.Env, name: str) -> bool:
+    value = env.str(name, default="no").strip().lower()
+    if value in {"1", "true", "yes", "on", "y", "t", "ok"}:
+        return True
+    if value in {"0", "false", "no", "off", "n", "f"}:
+        return False
+    raise ImproperlyConfigured(f"{name} must be yes or no, not {value!r}.")
+
+
+def choice(name: str, value: str, allowed: Collection[str]) -> str:
+    if value not in allowed:
+        known = f": choose from {', '.join(allowed)}" if len(allowed) < 10 else ""
+        raise ImproperlyConfigured(f"{name} does not know {value!r}{known}.")
+    return value
+
+
+def currency(name: str, value: str) -> str:
+    if pycountry.currencies.get(alpha_3=value) is None:
+        raise ImproperlyConfigured(f"{name} must be a currency of ISO 4217, such as USD, not {value!r}.")
+    return value
+
+
+def fernet_keys(name: str) -> list[str]:
+    keys = [key.strip() for key in literal(name).split(",") if key.strip()]
+    for key in keys:
+        try:
+            Fernet(key)
+        except ValueError as error:
+            raise ImproperlyConfigured(
+                f"{name} takes Fernet keys: 32 random bytes each, URL-safe base64, comma-separated."
+            ) from error
+    return keys
+
+
+def url(read: Callable[..., dict[str, Any]], name: str, default: str) -> dict[str, Any]:
+    """What `read` (a method of `environ.Env`) makes of a URL."""
+    try:
+        return read(name, default=default)
+    except Exception as error:
+        raise ImproperlyConfigured(f"{name} is not a URL that can be used: {error}") from error
 
 
 def number(env: environ.Env, name: str, default: float, minimum: float, maximum: float) -> float:

@@ -4,6 +4,7 @@ The table in README.md documents each variable; `config.environment` says how va
 """
 
 import re
+import zoneinfo
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -20,15 +21,17 @@ VERSION = "0.1.0"
 env = environment.load(BASE_DIR)
 
 DATA_DIR = Path(env.str("DATA_DIR", default=str(BASE_DIR / ".data"))).resolve()
-DEBUG = env.bool("DEBUG", default=False)
-DEMO = env.bool("DEMO", default=False)
-LOG_LEVEL = env.str("LOG_LEVEL", default="INFO").upper()
+DEBUG = environment.boolean(env, "DEBUG")
+DEMO = environment.boolean(env, "DEMO")
+LOG_LEVEL = environment.choice(
+    "LOG_LEVEL", env.str("LOG_LEVEL", default="INFO").upper(), ["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"]
+)
 
 # Keys. Production refuses to start without its own; DEBUG and DEMO may run on a key that everybody knows.
 _DEMO_SECRET_KEY = "demo-only-secret-key-that-protects-nothing"
 _DEMO_ENCRYPTION_KEY = "ZGVtby1vbmx5LWtleS10aGF0LXByb3RlY3RzLW5vbmU="
 SECRET_KEY = environment.literal("SECRET_KEY")
-SECRETS_ENCRYPTION_KEYS = [key for key in environment.literal("SECRETS_ENCRYPTION_KEYS").split(",") if key.strip()]
+SECRETS_ENCRYPTION_KEYS = environment.fernet_keys("SECRETS_ENCRYPTION_KEYS")
 if DEBUG or DEMO:
     SECRET_KEY = SECRET_KEY or _DEMO_SECRET_KEY
     SECRETS_ENCRYPTION_KEYS = SECRETS_ENCRYPTION_KEYS or [_DEMO_ENCRYPTION_KEY]
@@ -101,15 +104,22 @@ TEMPLATES = [
 ]
 
 # PostgreSQL, the queue of record. The pool is merged into OPTIONS: assigning it would lose sslmode and the socket.
-_database: dict[str, Any] = env.db_url("DATABASE_URL", default="postgres:///tidings")
-if _database["ENGINE"] != "django.db.backends.postgresql":
+_database: dict[str, Any] = environment.url(env.db_url, "DATABASE_URL", "postgres:///tidings")
+if _database.get("ENGINE") != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://...).")
-_database.setdefault("OPTIONS", {})["pool"] = {"min_size": 1, "max_size": 12, "timeout": 10}
+_database["OPTIONS"] = {
+    **_database.get("OPTIONS", {}),
+    "pool": {"min_size": 1, "max_size": 12, "timeout": 10},
+    # A process that is frozen inside a transaction must not hold the claim, or a channel's health, from the others.
+    "options": f"{_database.get('OPTIONS', {}).get('options', '')} -c idle_in_transaction_session_timeout=10s".strip(),
+}
 DATABASES = {"default": {**_database, "CONN_HEALTH_CHECKS": True}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Redis or Valkey: the doorbell's broker and the cache. Nothing in it is needed to deliver.
 REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
+if urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "unix"}:
+    raise ImproperlyConfigured("REDIS_URL must be like redis://host:6379/0, rediss://host:6379/0 or unix:///socket.")
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
 
 CELERY_BROKER_URL = re.sub(r"^unix://", "redis+socket://", REDIS_URL)
@@ -143,6 +153,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 3600.0,
         "options": {"expires": 3600.0},
     },
+    "purge-idempotency-records": {
+        "task": "config.api.tasks.purge_idempotency_records",
+        "schedule": 3600.0,
+        "options": {"expires": 3600.0},
+    },
 }
 
 # Delivery. The rules behind each value stand in README.md.
@@ -165,12 +180,12 @@ DELIVERY_CONCURRENCY = environment.integer(env, "DELIVERY_CONCURRENCY", 64, 1, 1
 CHANNEL_CONCURRENCY = environment.integer(env, "CHANNEL_CONCURRENCY", 8, 1, 1000)
 SWEEP_INTERVAL_SECONDS = environment.number(env, "SWEEP_INTERVAL_SECONDS", 1, 0.05, 60)
 RETENTION_DAYS = environment.integer(env, "RETENTION_DAYS", 90, 1, 36500)
-DEFAULT_CURRENCY = env.str("DEFAULT_CURRENCY", default="USD")
+DEFAULT_CURRENCY = environment.currency("DEFAULT_CURRENCY", env.str("DEFAULT_CURRENCY", default="USD"))
 METRICS_TOKEN = environment.literal("METRICS_TOKEN")
 
 NINJA_PAGINATION_CLASS = "config.api.pagination.CursorPagination"
 
-globals().update(env.email_url("EMAIL_URL", default="consolemail://"))
+globals().update(environment.url(env.email_url, "EMAIL_URL", "consolemail://"))
 
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
@@ -182,7 +197,7 @@ LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 LANGUAGE_CODE = "en-us"
-TIME_ZONE = env.str("TIME_ZONE", default="UTC")
+TIME_ZONE = environment.choice("TIME_ZONE", env.str("TIME_ZONE", default="UTC"), zoneinfo.available_timezones())
 USE_I18N = True
 USE_TZ = True
 

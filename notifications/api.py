@@ -1,15 +1,16 @@
 """Event types, attached channels, events and deliveries, for an administrator's script."""
 
 import json
-from datetime import datetime
-from typing import Any
+import re
+from datetime import UTC, datetime
+from typing import Annotated, Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest
 from ninja import Query, Router, Schema, Status
 from ninja.pagination import paginate
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import BeforeValidator, ConfigDict, Field
 
 from notifications import replay, services
 from notifications.catalogue import EVENT_TYPES, EventType
@@ -19,12 +20,29 @@ from orders.models import Source
 router = Router(tags=["Notifications"])
 
 
+RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
+
+
+def _moment(value: object) -> datetime:
+    """A time as RFC 3339 writes it, in UTC."""
+    if not isinstance(value, str) or not RFC_3339.fullmatch(value):
+        raise ValueError("This must be a time such as 2026-11-23T18:36:00Z.")
+    try:
+        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        raise ValueError("There is no such time.") from error
+
+
+Moment = Annotated[datetime, BeforeValidator(_moment)]
+Flag = Annotated[bool, Field(strict=True)]
+
+
 class Input(Schema):
     model_config = ConfigDict(extra="forbid")
 
 
 class EventTypeChange(Input):
-    enabled: bool
+    enabled: Flag
 
 
 class EventTypeOut(Schema):
@@ -71,9 +89,9 @@ class TestRequest(Input):
 class ReplayRequest(Input):
     """What failed from `since` on; `event_types` limits it to these. A dry run only counts."""
 
-    since: AwareDatetime
+    since: Moment
     event_types: list[str] = []
-    dry_run: bool = False
+    dry_run: Flag = False
 
 
 class ReplayOut(Schema):
@@ -191,7 +209,7 @@ class DeliveryFilters(Schema):
     event_type: str | None = None
     channel: str | None = None
     order: str | None = None
-    created_after: AwareDatetime | None = None
+    created_after: Moment | None = None
 
 
 @router.get("/event-types", response=list[EventTypeOut])

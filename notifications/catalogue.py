@@ -19,14 +19,13 @@ class EventType:
     """One kind of occurrence.
 
     `signal` announces it; its arguments, less `source`, are those of `data`, which builds the event's `data` member.
-    An event type without a signal is listed and can be prepared, but nothing in the back office causes it.
     """
 
     key: str
     label: str
     description: str
-    signal: Signal | None = None
-    data: Callable[..., BaseModel] | None = None
+    signal: Signal
+    data: Callable[..., BaseModel]
     postback_only: bool = False
     manual_retry: bool = False
 
@@ -60,11 +59,15 @@ EVENT_TYPES: dict[str, EventType] = {
             key="shipping.tracking_updated",
             label="Shipping tracking info updated",
             description="An order's tracking information changes.",
+            signal=signals.tracking_updated,
+            data=payloads.order_data,
         ),
         EventType(
             key="product.conflict",
             label="Product conflicts",
             description="A customer buys a digital product that they already own.",
+            signal=signals.product_conflict,
+            data=payloads.product_conflict_data,
         ),
         EventType(
             key="transaction.declined",
@@ -86,6 +89,8 @@ EVENT_TYPES: dict[str, EventType] = {
             key="subscription.canceled",
             label="Subscription canceled",
             description="A subscription is canceled.",
+            signal=signals.subscription_canceled,
+            data=payloads.subscription_data,
         ),
         EventType(
             key="customer.created",
@@ -107,6 +112,8 @@ EVENT_TYPES: dict[str, EventType] = {
             key="survey.completed",
             label="Survey completed",
             description="A survey is finished.",
+            signal=signals.survey_completed,
+            data=payloads.survey_data,
             postback_only=True,
         ),
     )

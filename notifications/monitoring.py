@@ -6,13 +6,15 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from redis import Redis, RedisError
 
+from notifications.delivery.claim import FAILURES_BEFORE_PROBING
 from notifications.models import Heartbeat
 
 WORKER_SILENT_SECONDS = 60
 BEAT_SILENT_SECONDS = 300
 BROKER_TIMEOUT_SECONDS = 2
 
-# One index scan of what is pending; the age of the oldest due row, how many are due, and how many are in flight.
+# The age of the oldest due row, how many are due, and how many are in flight. A failing channel is asked less often on
+# purpose, and its rows wait without anything being wrong with the delivering.
 QUEUE = """
 SELECT
     extract(epoch FROM statement_timestamp() - min(delivery.next_attempt_at) FILTER (WHERE due)),
@@ -20,8 +22,10 @@ SELECT
     count(*) FILTER (WHERE delivery.lease_token IS NOT NULL)
 FROM notifications_delivery delivery
 JOIN channels_app_channel channel ON channel.id = delivery.channel_id
+LEFT JOIN notifications_channelhealth health ON health.channel_id = delivery.channel_id
 CROSS JOIN LATERAL (
     SELECT channel.paused_at IS NULL AND channel.archived_at IS NULL AND delivery.lease_token IS NULL
+        AND coalesce(health.failures_in_row, 0) < %(failures)s
         AND delivery.next_attempt_at <= statement_timestamp() AS due
 ) state
 WHERE delivery.status = 'pending'
@@ -67,7 +71,7 @@ def look() -> Condition:
         with connection.cursor() as cursor:
             cursor.execute(HEARTBEATS)
             ages = {name: float(age) for name, age in cursor.fetchall()}
-            cursor.execute(QUEUE)
+            cursor.execute(QUEUE, {"failures": FAILURES_BEFORE_PROBING})
             oldest, due, in_flight = cursor.fetchone()
     except DatabaseError:
         return Condition(database=False, broker=broker)

@@ -9,24 +9,41 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from orders.models import Contact, Order, Refund, Transaction
+from orders.models import (
+    Contact,
+    Order,
+    Product,
+    Refund,
+    Subscription,
+    Survey,
+    SurveyResponse,
+    Transaction,
+)
 from orders.representations import (
     ContactOut,
     OrderOut,
+    ProductOut,
     RefundOut,
+    ResponseOut,
     SourceName,
+    SubscriptionOut,
+    SurveyOut,
     TimeText,
     TransactionOut,
     represent_contact,
     represent_order,
+    represent_product,
     represent_refund,
+    represent_response,
+    represent_subscription,
+    represent_survey,
     represent_transaction,
     time_text,
 )
 
 
 class OrderData(BaseModel):
-    """`order.completed`."""
+    """`order.completed` and `shipping.tracking_updated`."""
 
     order: OrderOut
 
@@ -45,6 +62,15 @@ class CustomerCreatedData(BaseModel):
     order: OrderOut
 
 
+class ProductConflictData(BaseModel):
+    """`product.conflict`. `previous_order` is the latest one through which the contact holds the product."""
+
+    contact: ContactOut
+    order: OrderOut
+    product: ProductOut
+    previous_order: OrderOut
+
+
 class TransactionData(BaseModel):
     """`transaction.approved` and `transaction.declined`."""
 
@@ -60,6 +86,23 @@ class RefundData(BaseModel):
     order: OrderOut
 
 
+class SubscriptionData(BaseModel):
+    """`subscription.canceled`, with the order that started it."""
+
+    subscription: SubscriptionOut
+    contact: ContactOut
+    order: OrderOut
+
+
+class SurveyData(BaseModel):
+    """`survey.completed`. `contact` is null where the e-mail address is not known, `order` where none was named."""
+
+    survey: SurveyOut
+    response: ResponseOut
+    contact: ContactOut | None
+    order: OrderOut | None
+
+
 def order_data(*, order: Order) -> OrderData:
     return OrderData(order=represent_order(order))
 
@@ -72,6 +115,17 @@ def customer_created_data(*, contact: Contact, order: Order) -> CustomerCreatedD
     return CustomerCreatedData(contact=represent_contact(contact), order=represent_order(order))
 
 
+def product_conflict_data(
+    *, contact: Contact, order: Order, product: Product, previous_order: Order
+) -> ProductConflictData:
+    return ProductConflictData(
+        contact=represent_contact(contact),
+        order=represent_order(order),
+        product=represent_product(product),
+        previous_order=represent_order(previous_order),
+    )
+
+
 def transaction_data(*, transaction: Transaction, order: Order) -> TransactionData:
     return TransactionData(transaction=represent_transaction(transaction), order=represent_order(order))
 
@@ -81,6 +135,25 @@ def refund_data(*, refund: Refund, transaction: Transaction, order: Order) -> Re
         refund=represent_refund(refund),
         transaction=represent_transaction(transaction),
         order=represent_order(order),
+    )
+
+
+def subscription_data(*, subscription: Subscription, contact: Contact, order: Order) -> SubscriptionData:
+    return SubscriptionData(
+        subscription=represent_subscription(subscription),
+        contact=represent_contact(contact),
+        order=represent_order(order),
+    )
+
+
+def survey_data(
+    *, survey: Survey, response: SurveyResponse, contact: Contact | None, order: Order | None
+) -> SurveyData:
+    return SurveyData(
+        survey=represent_survey(survey),
+        response=represent_response(response),
+        contact=represent_contact(contact) if contact else None,
+        order=represent_order(order) if order else None,
     )
 
 

@@ -33,6 +33,11 @@ GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
         "orders.orderitem": WORK,
         "orders.transaction": WORK,
         "orders.refund": WORK,
+        "orders.subscription": ("view", "change"),  # to change a subscription is to cancel it
+        "orders.quote": WORK,
+        "orders.quoteitem": WORK,
+        "orders.survey": WORK,
+        "orders.surveyresponse": VIEW,
         "orders.funnel": VIEW,
         "notifications.event": VIEW,
         "notifications.delivery": RETRY,

@@ -8,14 +8,22 @@ from typing import Any, cast
 
 import structlog
 from django.db import models, transaction
-from django.dispatch import Signal
 from django.utils import timezone
 
 from notifications import doorbell
 from notifications.catalogue import EVENT_TYPES, EventType
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, new_delivery_id
 from notifications.payloads import build_body
-from orders.models import Contact, Order, Refund, Transaction
+from orders.models import (
+    Contact,
+    Order,
+    Product,
+    Refund,
+    Subscription,
+    Survey,
+    SurveyResponse,
+    Transaction,
+)
 from orders.representations import SourceName
 
 log = structlog.get_logger(__name__)
@@ -26,6 +34,11 @@ FACT_MODELS: dict[str, type[models.Model]] = {
     "contact": Contact,
     "transaction": Transaction,
     "refund": Refund,
+    "product": Product,
+    "previous_order": Order,
+    "subscription": Subscription,
+    "survey": Survey,
+    "response": SurveyResponse,
 }
 BODY_NOT_BUILT = "The body could not be built. This is a fault of Tidings; a retry builds it again."
 
@@ -33,16 +46,15 @@ BODY_NOT_BUILT = "The body could not be built. This is a fault of Tidings; a ret
 def connect_all() -> None:
     """Connect each announced event type to its signal. Called once, when the app is ready."""
     for event_type in EVENT_TYPES.values():
-        if event_type.signal is not None:
-            _connect(event_type, event_type.signal)
+        _connect(event_type)
 
 
-def _connect(event_type: EventType, signal: Signal) -> None:
+def _connect(event_type: EventType) -> None:
     def receive(*, source: SourceName | None = None, **facts: Any) -> None:
         del facts["signal"], facts["sender"]
         record_event(event_type, source=source or facts["order"].source, facts=facts)
 
-    signal.connect(receive, weak=False, dispatch_uid=event_type.key)
+    event_type.signal.connect(receive, weak=False, dispatch_uid=event_type.key)
 
 
 def record_event(event_type: EventType, *, source: SourceName, facts: dict[str, Any]) -> Event:
@@ -77,15 +89,13 @@ def record_event(event_type: EventType, *, source: SourceName, facts: dict[str, 
 def rebuild_body(event: Event) -> str:
     """The body of an event whose building failed, from its facts as they are now. Raises what building raises."""
     facts = {
-        name: FACT_MODELS[name]._default_manager.get(pk=value) if name in FACT_MODELS else value
+        name: FACT_MODELS[name]._default_manager.get(pk=value) if name in FACT_MODELS and value is not None else value
         for name, value in event.facts.items()
     }
     return _body(event, EVENT_TYPES[event.type], facts)
 
 
 def _body(event: Event, event_type: EventType, facts: dict[str, Any]) -> str:
-    if event_type.data is None:
-        raise LookupError(f"{event_type.key} has no payload.")
     return build_body(
         event_id=event.pk,
         event_type=event_type.key,

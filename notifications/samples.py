@@ -4,6 +4,7 @@ Nothing here is saved or read: the objects exist in memory only.
 """
 
 import inspect
+from copy import copy
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -12,7 +13,19 @@ from django.utils import timezone
 
 from notifications.catalogue import EventType
 from notifications.payloads import build_body
-from orders.models import Contact, Funnel, Order, OrderItem, Product, Refund, Transaction
+from orders.models import (
+    Contact,
+    Funnel,
+    Order,
+    OrderItem,
+    Product,
+    Refund,
+    Subscription,
+    Survey,
+    SurveyResponse,
+    Transaction,
+)
+from orders.representations import time_text
 
 ADDRESS = {
     "first_name": "Ada",
@@ -28,8 +41,6 @@ ADDRESS = {
 
 def sample_body(event_type: EventType, *, event_id: str, created_at: datetime | None = None) -> str:
     """The body of a sample event, as a channel would receive it."""
-    if event_type.data is None:
-        raise LookupError(f"{event_type.key} has no payload.")
     facts = _facts(event_type.key)
     wanted = inspect.signature(event_type.data).parameters
     return build_body(
@@ -86,7 +97,41 @@ def _facts(key: str) -> dict[str, Any]:
         unit_price=Decimal("12.50"),
         total=Decimal("12.50"),
     )
-    order._prefetched_objects_cache = {"items": [item]}  # type: ignore[attr-defined]
+    club = Product(
+        pk=2,
+        sku="SAMPLE-CLUB",
+        title="Sample club",
+        kind=Product.Kind.SUBSCRIPTION,
+        unit_price=Decimal("9.00"),
+        interval=Product.Interval.MONTH,
+    )
+    canceled = key == "subscription.canceled"
+    subscription = Subscription(
+        order=order,
+        contact=contact,
+        product=club,
+        item=OrderItem(order=order, product=club, sku=club.sku, title=club.title, kind=club.kind, quantity=1),
+        status=Subscription.Status.CANCELED if canceled else Subscription.Status.ACTIVE,
+        amount=Decimal("9.00"),
+        currency="USD",
+        interval=Product.Interval.MONTH,
+        source="funnel",
+        started_at=now,
+        canceled_at=now if canceled else None,
+        cancel_reason="A sample" if canceled else None,
+    )
+    order._prefetched_objects_cache = {"items": [item], "subscriptions": []}  # type: ignore[attr-defined]
+    previous = copy(order)
+    previous.number = "1000"
+    if canceled:
+        order._prefetched_objects_cache["subscriptions"] = [subscription]  # type: ignore[attr-defined]
+    if key == "shipping.tracking_updated":
+        order.tracking = {
+            "carrier": "Royal Mail",
+            "number": "RM123456785GB",
+            "url": "https://example.com/track/RM123456785GB",
+            "updated_at": time_text(now),
+        }
     declined = key == "transaction.declined"
     transaction = Transaction(
         order=order,
@@ -114,4 +159,11 @@ def _facts(key: str) -> dict[str, Any]:
         "transaction": transaction,
         "refund": refund,
         "reactivated": False,
+        "product": Product(sku="SAMPLE-EBOOK", title="Sample e-book", kind=Product.Kind.DIGITAL),
+        "previous_order": previous,
+        "subscription": subscription,
+        "survey": Survey(slug="sample-survey", title="Sample survey"),
+        "response": SurveyResponse(
+            email=None, order=order, contact=contact, source="funnel", answers={"rating": 5}, completed_at=now
+        ),
     }

@@ -11,8 +11,8 @@ from django.db import IntegrityError, transaction
 from django.db.models.functions import Now
 from django.utils import timezone
 
+from channels_app import services as channels
 from channels_app.models import Channel
-from channels_app.services import lock_channel
 from channels_app.transports import kind_choices
 from notifications import doorbell
 from notifications.catalogue import EVENT_TYPES, EventType
@@ -51,7 +51,7 @@ def attach_channel(*, event_type: EventType, channel_id: str, sources: Sequence[
     `Conflict` when it is attached already.
     """
     try:
-        channel = lock_channel(channel_id)
+        channel = channels.lock_channel(channel_id)
     except Channel.DoesNotExist as error:
         raise ValidationError({"channel": ["There is no such channel."]}) from error
     _check_kind(event_type, channel, field="channel")
@@ -63,9 +63,11 @@ def attach_channel(*, event_type: EventType, channel_id: str, sources: Sequence[
         raise Conflict(f"{channel.name} is attached to {event_type.label} already.") from error
 
 
+@transaction.atomic
 def change_sources(*, event_type: EventType, channel_id: str, sources: Sequence[str]) -> EventChannel:
     """Have an attached channel listen to other sources from now on. Raises `EventChannel.DoesNotExist`."""
-    attachment = EventChannel.objects.select_related("channel").get(event_type=event_type.key, channel_id=channel_id)
+    attachments = EventChannel.objects.select_for_update(of=("self",)).select_related("channel")
+    attachment = attachments.get(event_type=event_type.key, channel_id=channel_id)
     attachment.sources = _checked_sources(sources)
     attachment.save(update_fields=["sources"])
     return attachment
@@ -93,6 +95,21 @@ def archive_channel(*, channel_id: str) -> None:
     )
 
 
+def resume_channel(*, channel_id: str) -> Channel:
+    """Let the channel's deliveries go again, at once. Raises `Channel.DoesNotExist`."""
+    with transaction.atomic():
+        channel = channels.resume_channel(channel_id=channel_id)
+        probe_now(channel_id=channel_id)
+    return channel
+
+
+@transaction.atomic
+def probe_now(*, channel_id: str) -> None:
+    """Somebody says that a failing channel is mended: ask it at the next claim, not after its back-off."""
+    health.forgive(channel_id)
+    doorbell.ring_on_commit()
+
+
 @transaction.atomic
 def send_test(*, channel_id: str, event_type: EventType, by: str) -> Delivery:
     """Have the worker send a sample of this event type once, outside every rate, also to a paused channel.
@@ -100,7 +117,7 @@ def send_test(*, channel_id: str, event_type: EventType, by: str) -> Delivery:
     Its event id begins `evt_test_`. Raises `ValidationError` where the event type refuses the channel's kind,
     `Channel.DoesNotExist`.
     """
-    channel = lock_channel(channel_id)
+    channel = channels.lock_channel(channel_id)
     _check_kind(event_type, channel, field="event_type")
     event = Event(id=new_test_event_id(), type=event_type.key, source=Source.ADMIN, created_at=timezone.now())
     event.body = sample_body(event_type, event_id=event.pk, created_at=event.created_at)
@@ -161,7 +178,7 @@ def retry_delivery(*, delivery_id: str, by: str) -> Delivery:
 
 
 def _build_missing_body(delivery: Delivery) -> None:
-    event = delivery.event
+    event = Event.objects.select_for_update().get(pk=delivery.event_id)  # another channel's retry may be at it
     if event.body is not None:
         return
     try:

@@ -1,112 +1,63 @@
 """The calls of shops and funnels."""
 
-from collections.abc import Callable
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from django.core.exceptions import ValidationError
+from django.db.models import QuerySet
 from django.http import HttpRequest
 from ninja import Path, Router
+from ninja.pagination import paginate
 from ninja.responses import Status
-from pydantic import Field, WrapValidator
+from pydantic import Field
 
 from orders import services
-from orders.inputs import (
-    ZERO,
-    AddressInput,
-    ContactInput,
-    Currency,
-    DeclineCode,
-    Explanation,
-    GatewayName,
-    GatewayReference,
-    Input,
-    ItemInput,
-    Money,
-    PublicId,
-    Slug,
+from orders.calls import (
+    CancelCall,
+    ContactCall,
+    KnownContact,
+    OrderCall,
+    RefundCall,
+    SentContact,
+    SurveyCall,
+    ThankYouCall,
+    TransactionCall,
 )
+from orders.inputs import TrackingInput
+from orders.models import Product
 from orders.representations import (
     ContactOut,
+    ListedProductOut,
     OrderOut,
     RefundOut,
+    ResponseOut,
+    SubscriptionOut,
     TransactionOut,
     represent_contact,
     represent_order,
     represent_refund,
+    represent_response,
+    represent_subscription,
     represent_transaction,
 )
 
 router = Router(tags=["Storefront"])
 
-Sender = Literal["shop", "funnel"]
-OrderNumber = Annotated[str, Path(description="The order's number.")]
-
-
-class ContactCall(ContactInput):
-    """A contact sent by a shop or by a funnel, which then names itself by its slug."""
-
-    source: Sender
-    funnel: Slug | None = None
-
-
-class KnownContact(Input):
-    """A contact that exists."""
-
-    id: PublicId
-
-
-class SentContact(ContactInput):
-    """A contact sent along with an order; source and funnel, if given, are the order's."""
-
-    source: Sender | None = None
-    funnel: Slug | None = None
-
-
-def _known_or_sent(value: Any, _: Callable[[Any], Any]) -> KnownContact | SentContact:
-    """Decide by the member `id`, so that an error names the member and not the kind of contact tried."""
-    kind = KnownContact if isinstance(value, dict) and "id" in value else SentContact
-    return kind.model_validate(value)
-
-
-class OrderCall(Input):
-    """An order as a shop or a funnel opens it."""
-
-    source: Sender
-    contact: Annotated[KnownContact | SentContact, WrapValidator(_known_or_sent)]
-    items: Annotated[list[ItemInput], Field(min_length=1, max_length=100)]
-    currency: Currency | None = None
-    shipping: Money = ZERO
-    tax: Money = ZERO
-    funnel: Slug | None = None
-    shipping_address: AddressInput | None = None
-
-
-class TransactionCall(Input):
-    """A purchase as the payment gateway reported it. An approved one adds its items to the order."""
-
-    status: Literal["approved", "declined"]
-    amount: Money
-    gateway: GatewayName
-    reference: GatewayReference
-    decline_code: DeclineCode | None = None
-    decline_message: Explanation | None = None
-    is_upsell: Annotated[bool, Field(strict=True)] = False
-    items: Annotated[list[ItemInput], Field(max_length=100)] = []
-
-
-class RefundCall(Input):
-    """Money given back. `transaction` may be left out while the order has exactly one approved purchase."""
-
-    kind: Literal["refund", "void"]
-    amount: Money | None = None
-    reason: Explanation = ""
-    transaction: PublicId | None = None
+OrderNumber = Annotated[str, Path(description="The order's number.", examples=["1001"])]
+SubscriptionId = Annotated[str, Path(description="The subscription's id.", examples=["sub_01kaskf4zze4t9a1t8cdhyjvb5"])]
+SurveySlug = Annotated[str, Path(description="The survey's slug.", examples=["how-did-you-find-us"])]
 
 
 class ContactAnswer(ContactOut):
     """A contact, and whether it was known before."""
 
-    reactivated: bool
+    reactivated: Annotated[bool, Field(description="The e-mail address was known before.", examples=[False])]
+
+
+@router.get("/products", response=list[ListedProductOut])
+@paginate
+def list_products(request: HttpRequest) -> QuerySet[Product]:
+    """What is sold, newest first."""
+    return Product.objects.all()
 
 
 @router.post("/contacts", response={201: ContactAnswer, 200: ContactAnswer})
@@ -159,7 +110,7 @@ def report_transaction(request: HttpRequest, number: OrderNumber, call: Transact
 
 
 @router.post("/orders/{number}/thank-you", response=OrderOut)
-def thank_buyer(request: HttpRequest, number: OrderNumber) -> OrderOut:
+def thank_buyer(request: HttpRequest, number: OrderNumber, call: ThankYouCall | None = None) -> OrderOut:
     """The buyer of a paid funnel order sees the thank-you page, which completes the order."""
     return represent_order(services.reach_thank_you(number=number))
 
@@ -171,6 +122,30 @@ def give_refund(request: HttpRequest, number: OrderNumber, call: RefundCall) -> 
         number=number, kind=call.kind, amount=call.amount, reason=call.reason, transaction=call.transaction
     )
     return Status(201, represent_refund(refund))
+
+
+@router.put("/orders/{number}/tracking", response=OrderOut)
+def track_order(request: HttpRequest, number: OrderNumber, call: TrackingInput) -> OrderOut:
+    """Say where the parcel is, in place of what was known before. The same again changes nothing."""
+    return represent_order(services.set_tracking(number=number, tracking=call))
+
+
+@router.post("/subscriptions/{subscription_id}/cancel", response=SubscriptionOut)
+def cancel_subscription(
+    request: HttpRequest, subscription_id: SubscriptionId, call: CancelCall | None = None
+) -> SubscriptionOut:
+    """End a subscription now and for good; the body may be left out. One that is canceled stays as it is."""
+    reason = call.reason if call else ""
+    return represent_subscription(services.cancel_subscription(subscription_id=subscription_id, reason=reason))
+
+
+@router.post("/surveys/{slug}/responses", response={201: ResponseOut})
+def send_response(request: HttpRequest, slug: SurveySlug, call: SurveyCall) -> Status[ResponseOut]:
+    """Send the answers of somebody who finished a survey. Nobody becomes a contact by it."""
+    response = services.complete_survey(
+        slug=slug, source=call.source, answers=call.answers, email=call.email, order=call.order
+    )
+    return Status(201, represent_response(response))
 
 
 def _refuse_another_sender(call: OrderCall, contact: SentContact) -> None:

@@ -4,6 +4,7 @@ Text is trimmed. Members that are not listed are refused. A member given as null
 (`model_fields_set`), one left out does not.
 """
 
+import math
 import re
 import unicodedata
 from decimal import Decimal
@@ -11,7 +12,7 @@ from typing import Annotated, Any
 
 import pycountry
 from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
+from django.core.validators import URLValidator, validate_email
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -26,6 +27,7 @@ HIGHEST_AMOUNT = Decimal("9999999999.99")
 _AMOUNT = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?")
 _COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
 _CURRENCIES = frozenset(currency.alpha_3 for currency in pycountry.currencies)
+_LINK = URLValidator(schemes=["http", "https"])
 
 
 def _parse_money(value: Any) -> Decimal:
@@ -94,6 +96,28 @@ def _check_currency(text: str) -> str:
     return text
 
 
+def _check_link(text: str) -> str:
+    try:
+        _LINK(text)
+    except ValidationError:
+        raise ValueError("Give an address that begins with http:// or https://.") from None
+    return text
+
+
+def _plain_json(value: Any) -> Any:
+    """Text as it may be, and fractions as IEEE 754 doubles: RFC 8259, section 6, promises no more to a reader."""
+    if isinstance(value, dict):
+        return {_refuse_control_characters(name): _plain_json(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_plain_json(member) for member in value]
+    if isinstance(value, Decimal):
+        number = float(value)
+        if not math.isfinite(number):
+            raise ValueError("A number in the answers is too large.")
+        return number
+    return _refuse_control_characters(value) if isinstance(value, str) else value
+
+
 def _once_each(tags: list[str]) -> list[str]:
     return list(dict.fromkeys(tags))
 
@@ -101,21 +125,61 @@ def _once_each(tags: list[str]) -> list[str]:
 ONE_LINE = AfterValidator(_refuse_line_breaks)
 SOME_LINES = AfterValidator(_refuse_control_characters)
 
-Email = Annotated[str, _text(254), ONE_LINE, AfterValidator(_check_email), Field(json_schema_extra={"format": "email"})]
-Country = Annotated[str, _text(2), AfterValidator(_check_country)]
-Currency = Annotated[str, _text(3), AfterValidator(_check_currency)]
+Email = Annotated[
+    str,
+    _text(254),
+    ONE_LINE,
+    AfterValidator(_check_email),
+    Field(
+        description="An e-mail address; it is compared without case.",
+        examples=["ada@example.com"],
+        json_schema_extra={"format": "email"},
+    ),
+]
+Country = Annotated[
+    str,
+    _text(2),
+    AfterValidator(_check_country),
+    Field(description='ISO 3166-1 alpha-2, or "" if unknown.', examples=["GB"]),
+]
+Currency = Annotated[str, _text(3), AfterValidator(_check_currency), Field(description="ISO 4217.", examples=["USD"])]
 Name = Annotated[str, _text(150), ONE_LINE]
-Sku = Annotated[str, _text(64, 1), ONE_LINE]
+FirstName = Annotated[Name, Field(description='First name, or "".', examples=["Ada"])]
+LastName = Annotated[Name, Field(description='Last name, or "".', examples=["Byron"])]
+Sku = Annotated[str, _text(64, 1), ONE_LINE, Field(description="The product's sku.", examples=["course"])]
 Slug = Annotated[str, _text(100, 1), ONE_LINE]
 PublicId = Annotated[str, _text(40, 1), ONE_LINE]
 Tag = Annotated[str, _text(50, 1), ONE_LINE]
-GatewayName = Annotated[str, _text(50, 1), ONE_LINE]
-GatewayReference = Annotated[str, _text(200, 1), ONE_LINE]
+GatewayName = Annotated[str, _text(50, 1), ONE_LINE, Field(description="The payment gateway.", examples=["stripe"])]
+GatewayReference = Annotated[
+    str,
+    _text(200, 1),
+    ONE_LINE,
+    Field(
+        description="The gateway's own id of the purchase, unique with the gateway over all orders.",
+        examples=["ch_3PqR7s2eZvKYlo2C"],
+    ),
+]
 DeclineCode = Annotated[str, _text(50), ONE_LINE]
 Explanation = Annotated[str, _text(500), SOME_LINES]
-Tags = Annotated[list[Tag], Field(max_length=50), AfterValidator(_once_each)]
+Tags = Annotated[
+    list[Tag],
+    Field(max_length=50, description="Labels; those that the contact has stay.", examples=[["newsletter"]]),
+    AfterValidator(_once_each),
+]
 ZERO = Decimal("0.00")
-Quantity = Annotated[int, Field(strict=True, ge=1, le=9999)]
+Quantity = Annotated[int, Field(strict=True, ge=1, le=9999, description="How many.", examples=[1])]
+ParcelName = Annotated[str, _text(100, 1), ONE_LINE]
+Link = Annotated[str, _text(2000), ONE_LINE, AfterValidator(_check_link), Field(json_schema_extra={"format": "uri"})]
+Answers = Annotated[
+    dict[str, Any],
+    Field(
+        max_length=200,
+        description="Whatever the survey asked: members of any kind.",
+        examples=[{"channel": "A friend", "stars": 5}],
+    ),
+    AfterValidator(_plain_json),
+]
 
 
 class Input(BaseModel):
@@ -125,22 +189,28 @@ class Input(BaseModel):
 
 
 class PhoneInput(Input):
-    """A telephone number and the country that it belongs to (`""` if unknown)."""
+    """A telephone number and the country that it belongs to."""
 
     country: Country = ""
-    number: Annotated[str, _text(40, 1), ONE_LINE]
+    number: Annotated[
+        str, _text(40, 1), ONE_LINE, Field(description="The number, as people write it.", examples=["+44 20 7946 0000"])
+    ]
 
 
 class AddressInput(Input):
     """A postal address; what is unknown is `""`."""
 
-    first_name: Name = ""
-    last_name: Name = ""
-    line1: Annotated[str, _text(200), ONE_LINE] = ""
-    line2: Annotated[str, _text(200), ONE_LINE] = ""
-    city: Annotated[str, _text(100), ONE_LINE] = ""
-    state: Annotated[str, _text(100), ONE_LINE] = ""
-    zip_code: Annotated[str, _text(20), ONE_LINE] = ""
+    first_name: FirstName = ""
+    last_name: LastName = ""
+    line1: Annotated[
+        str, _text(200), ONE_LINE, Field(description="Street and number.", examples=["12 St James's Square"])
+    ] = ""
+    line2: Annotated[
+        str, _text(200), ONE_LINE, Field(description="What else the street needs.", examples=["Second floor"])
+    ] = ""
+    city: Annotated[str, _text(100), ONE_LINE, Field(description="City.", examples=["London"])] = ""
+    state: Annotated[str, _text(100), ONE_LINE, Field(description="State or province.", examples=[""])] = ""
+    zip_code: Annotated[str, _text(20), ONE_LINE, Field(description="ZIP or postal code.", examples=["SW1Y 4JH"])] = ""
     country: Country = ""
 
 
@@ -148,17 +218,30 @@ class ContactInput(Input):
     """A person. The e-mail address, compared without case, tells whether the contact is known."""
 
     email: Email
-    first_name: Name
-    last_name: Name
-    phone: PhoneInput | None = None
-    billing_address: AddressInput | None = None
-    shipping_address: AddressInput | None = None
+    first_name: FirstName
+    last_name: LastName
+    phone: Annotated[PhoneInput | None, Field(description="Telephone number.")] = None
+    billing_address: Annotated[AddressInput | None, Field(description="Where invoices go.")] = None
+    shipping_address: Annotated[AddressInput | None, Field(description="Where parcels go.")] = None
     tags: Tags = []
 
 
 class ItemInput(Input):
-    """One line of an order. `unit_price` is the product's own unless given."""
+    """One line of an order."""
 
     sku: Sku
     quantity: Quantity
-    unit_price: Money | None = None
+    unit_price: Annotated[Money | None, Field(description="The product's own unless given.", examples=["49.00"])] = None
+
+
+class TrackingInput(Input):
+    """Where the parcel of an order is."""
+
+    carrier: Annotated[ParcelName, Field(description="Who carries it.", examples=["UPS"])]
+    number: Annotated[
+        ParcelName, Field(description="The carrier's number of the parcel.", examples=["1Z999AA10123456784"])
+    ]
+    url: Annotated[
+        Link | None,
+        Field(description="Where to follow it.", examples=["https://www.ups.com/track?tracknum=1Z999AA10123456784"]),
+    ] = None

@@ -1,6 +1,6 @@
 """The shell of the API, for v1 and for the tests of the conventions alike."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
@@ -8,83 +8,91 @@ from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
 
 from config.api.handlers import exception_handlers
+from config.api.idempotency import idempotent
+from config.api.openapi.document import Document
 from config.api.parsing import StrictParser
-from config.api.problems import CONTENT_TYPE
 from config.api.rendering import AnswerRenderer
+from notifications.catalogue import EventType
 
-_METHODS = frozenset({"get", "post", "put", "patch", "delete"})
-_PROBLEM: dict[str, Any] = {
-    "title": "Problem",
-    "description": "A refusal by RFC 9457.",
-    "type": "object",
-    "required": ["type", "title", "status", "detail"],
-    "properties": {
-        "type": {"type": "string", "const": "about:blank"},
-        "title": {"type": "string", "description": "The phrase of the status."},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string"},
-        "errors": {
-            "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "message"],
-                "properties": {
-                    "field": {
-                        "type": "string",
-                        "description": "As in items[0].sku; empty for the body as a whole.",
-                    },
-                    "message": {"type": "string"},
-                },
-            },
-        },
-    },
-}
+# The page may load from this host alone. Swagger's page sets styles and shows images of its own.
+_OWN_HOST_ONLY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
 class ConventionalAPI(NinjaAPI):
-    """A `NinjaAPI` whose OpenAPI document also tells how it refuses."""
+    """A `NinjaAPI` with the complete `Document`, which names each operation by its function.
+
+    `event_types` are those that the document describes as webhooks.
+    """
+
+    def __init__(self, *, event_types: Iterable[EventType] = (), **options: Any) -> None:
+        super().__init__(**options)
+        self.event_types = tuple(event_types)
+        self._documents: dict[str, Document] = {}
 
     def get_openapi_schema(
         self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
     ) -> OpenAPISchema:
-        schema = super().get_openapi_schema(path_prefix=path_prefix, path_params=path_params)
-        schema["components"]["schemas"]["Problem"] = _PROBLEM
-        refusal = {
-            "description": "A problem",
-            "content": {CONTENT_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}},
-        }
-        for path in schema["paths"].values():
-            for method in _METHODS & path.keys():
-                path[method]["responses"].setdefault("default", refusal)
-        return schema
+        """The same object each time: it takes a tenth of a second to make, and everybody may ask for it."""
+        if path_prefix is None:
+            path_prefix = self.get_root_path(path_params or {})
+        if path_prefix not in self._documents:
+            self._documents[path_prefix] = Document(self, path_prefix, self.event_types)
+        return self._documents[path_prefix]
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
 
 
-def build_api(*, title: str, version: str, namespace: str, description: str = "") -> NinjaAPI:
+def build_api(
+    *,
+    title: str,
+    version: str,
+    namespace: str,
+    description: str = "",
+    public_url: str = "",
+    tags: Iterable[dict[str, str]] = (),
+    event_types: Iterable[EventType] = (),
+) -> NinjaAPI:
     """An API that keeps the conventions, without routers. `namespace` is the one of its URL names.
 
     Its document is at `openapi.json` and for people at `docs`, both open to everybody; the page loads everything
-    from this host.
+    from this host. `public_url` is where the installation is reached, if that is known.
     """
     api = ConventionalAPI(
         title=title,
         version=version,
         description=description,
+        servers=[
+            {"url": "/", "description": "Where this document comes from"},
+            *([{"url": public_url, "description": "The public address"}] if public_url else []),
+        ],
+        openapi_extra={"tags": list(tags)},
         urls_namespace=namespace,
         # The online validator is the one thing that Swagger's page would ask of another host.
         docs=Swagger(settings={"validatorUrl": None, "persistAuthorization": False}),
-        docs_decorator=_read_only,
+        docs_decorator=_page,
         parser=StrictParser(),
         renderer=AnswerRenderer(),
+        event_types=event_types,
     )
+    api.add_decorator(idempotent, mode="view")
     for exception, handler in exception_handlers.items():
         api.add_exception_handler(exception, handler)
     return api
 
 
-def _read_only(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+def _page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Of the document and its page: read only, and bound to this host by the browser itself."""
+
     def read(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-        return view(request, *args, **kwargs)
+        response = view(request, *args, **kwargs)
+        response["Content-Security-Policy"] = _OWN_HOST_ONLY
+        return response
 
     return require_safe(read)

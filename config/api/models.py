@@ -41,3 +41,27 @@ class ApiKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.prefix}…)"
+
+
+class IdempotencyRecord(models.Model):
+    """The kept answer to a POST with an `Idempotency-Key`, so that the same call again gets the same answer.
+
+    `fingerprint` is the SHA-256 of method, path and body in hexadecimal; `encrypted_answer` holds status, headers and
+    body, which can contain a secret that is shown once.
+    """
+
+    api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+")
+    key = models.CharField(max_length=255)
+    fingerprint = models.CharField(max_length=64)
+    encrypted_answer = models.TextField()
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        constraints = [
+            # Also the index of the look-up at each call.
+            models.UniqueConstraint(fields=["api_key", "key"], name="idempotency_record_once_a_key"),
+        ]
+        indexes = [models.Index(fields=["created_at"], name="idempotency_record_purge")]
+
+    def __str__(self) -> str:
+        return self.key

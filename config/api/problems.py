@@ -57,7 +57,7 @@ class Problem(HttpError):
     def response(self) -> HttpResponse:
         body: dict[str, Any] = {
             "type": "about:blank",
-            "title": _phrase(self.status_code),
+            "title": phrase(self.status_code),
             "status": self.status_code,
             "detail": self.message,
         }
@@ -67,12 +67,12 @@ class Problem(HttpError):
         return HttpResponse(
             content,
             status=self.status_code,
-            reason=_phrase(self.status_code),
+            reason=phrase(self.status_code),
             headers={**self.headers, "Content-Type": CONTENT_TYPE, "Content-Length": str(len(content))},
         )
 
 
-def _phrase(status: int) -> str:
+def phrase(status: int) -> str:
     try:
         return _PHRASES.get(status) or HTTPStatus(status).phrase
     except ValueError:
@@ -140,7 +140,7 @@ class ProblemMiddleware:
                 response.headers.pop(name, None)
         elif response.status_code >= 400 and response.get("Content-Type") != CONTENT_TYPE:
             status = response.status_code
-            detail = DETAILS.get(status, _phrase(status) + ".").format(method=method)
+            detail = DETAILS.get(status, phrase(status) + ".").format(method=method)
             response.content = Problem(status, detail).response().content
             response["Content-Type"] = CONTENT_TYPE
             response["Content-Length"] = str(len(response.content))

@@ -8,12 +8,42 @@ import orders.api
 from config.api.auth import ScopedKey
 from config.api.build import build_api
 from config.api.models import Scope
+from notifications.catalogue import EVENT_TYPES
+
+DESCRIPTION = """\
+System notifications for a commerce back office: shops and funnels report what happens, channels are told.
+
+**Keys.** `Authorization: Bearer KEY`. A key has one or both of the scopes `storefront` (what a shop or a funnel calls)
+and `manage` (what an administrator's script calls); each operation says which it needs.
+
+**Values.** Ids are opaque strings of at most 40 characters. Amounts come in as strings or JSON numbers without an
+exponent, 0 to 9999999999.99 with at most two decimals, and go out as strings with two decimals. Times are RFC 3339 in
+UTC with six digits. Text is trimmed and must not hold control characters. In answers a member that does not apply is
+null, never absent. Unknown members of a body are refused.
+
+**Refusals** are `application/problem+json` (RFC 9457) on every path, unknown ones (404) and methods that a path does
+not take (405) included.
+
+**Lists** are pages, newest first: `{"results": [...], "next": URL or null}`.
+
+**Sending again.** Every POST takes an `Idempotency-Key`.
+
+**Postbacks** are described as webhooks, one for each event type. They follow the Standard Webhooks specification.
+"""
 
 api = build_api(
     title="Tidings",
     version=settings.VERSION,
     namespace="api-v1",
-    description="System notifications for a commerce back office.",
+    description=DESCRIPTION,
+    public_url=settings.PUBLIC_URL,
+    tags=[
+        {"name": "Storefront", "description": "What a shop or a funnel calls."},
+        {"name": "Channels", "description": "Where notifications go."},
+        {"name": "Notifications", "description": "Event types, attached channels, events and deliveries."},
+        {"name": "Postbacks", "description": "What a postback channel receives."},
+    ],
+    event_types=EVENT_TYPES.values(),
 )
 api.add_router("", orders.api.router, auth=ScopedKey(Scope.STOREFRONT))
 api.add_router("", channels_app.api.router, auth=ScopedKey(Scope.MANAGE))

@@ -1,47 +1,66 @@
-"""The demo's channels, which lead to the receivers of this very installation."""
+"""The demo's channels. Most lead to the receivers of this very installation; each name says what it shows."""
 
 import ipaddress
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.urls import reverse
 
 from channels_app.models import Channel
-from channels_app.services import create_channel, update_channel
-from config.demo.receiving import FAILING
+from channels_app.services import create_channel, pause_channel, update_channel
+from config.demo.answers import BUSY, FAILING, GONE, MOVED
 from notifications.catalogue import EVENT_TYPES
 from notifications.services import attach_channel, set_event_type_enabled
 from orders.models import Source
 
-WAREHOUSE = "warehouse"
 FALLBACK_URL = "http://127.0.0.1:8000"
-# What each channel hears of, and from which sources. Entries by staff do not concern the warehouse.
-_EVERYWHERE = (Source.ADMIN, Source.SHOP, Source.FUNNEL)
-_LOCAL_RECEIVER = {
-    "order.completed": _EVERYWHERE,
-    "contact.created": (Source.SHOP, Source.FUNNEL),
-    "transaction.declined": _EVERYWHERE,
-    "refund.applied": _EVERYWHERE,
-    "customer.created": _EVERYWHERE,
-    "transaction.approved": _EVERYWHERE,
-}
-_FAILING_RECEIVER = {
-    "transaction.declined": _EVERYWHERE,
-    "refund.applied": (Source.SHOP,),
-}
+_ALL = (Source.ADMIN, Source.SHOP, Source.FUNNEL)
+
+
+@dataclass(frozen=True)
+class _DemoChannel:
+    """`to` is the name of one of the demo's receivers, or a URL; `hears` is of what, and from which sources."""
+
+    name: str
+    to: str
+    hears: Mapping[str, Sequence[Source]]
+    paused_because: str = ""
+
+
+_CHANNELS = (
+    # Entries by staff do not concern the warehouse.
+    _DemoChannel("Local receiver", "warehouse", {**dict.fromkeys(EVENT_TYPES, _ALL), "contact.created": _ALL[1:]}),
+    # The others hear of little, so that the log stays readable.
+    _DemoChannel("Failing receiver (503)", FAILING, {"transaction.declined": _ALL, "refund.applied": (Source.SHOP,)}),
+    _DemoChannel("Busy receiver (503, try in an hour)", BUSY, {"customer.created": (Source.FUNNEL,)}),
+    _DemoChannel("Moved receiver (404)", MOVED, {"order.completed": (Source.ADMIN,)}),
+    _DemoChannel("Gone receiver (410 pauses it)", GONE, {"subscription.canceled": _ALL}),
+    # The port of the discard service (RFC 863), which nobody runs.
+    _DemoChannel("Nobody listens (connection error)", "http://127.0.0.1:9/hook", {"product.conflict": _ALL}),
+    # A private address, which nobody should reach through a channel.
+    _DemoChannel("Internal address (blocked)", "http://10.0.0.5/", {"survey.completed": _ALL}),
+    _DemoChannel(
+        "Bookkeeping (paused)",
+        "bookkeeping",
+        {"refund.applied": _ALL},
+        paused_because="The bookkeeping moves to a new server. Resume when it is done.",
+    ),
+)
 
 
 def load_channels(*, by: str) -> None:
-    """Turn on the event types that the demo causes, and attach a channel that works and one that does not."""
-    for key in _LOCAL_RECEIVER:
-        set_event_type_enabled(event_type=EVENT_TYPES[key], enabled=True, by=by)
-    for name, receiver, attachments in (
-        ("Local receiver", WAREHOUSE, _LOCAL_RECEIVER),
-        ("Failing receiver", FAILING, _FAILING_RECEIVER),
-    ):
-        channel = create_channel(name=name, kind="postback", url=_base_url() + _path(receiver))
-        for key, sources in attachments.items():
+    """Turn all event types on, and attach a channel that works and some that show what can go wrong."""
+    for event_type in EVENT_TYPES.values():
+        set_event_type_enabled(event_type=event_type, enabled=True, by=by)
+    for each in _CHANNELS:
+        url = each.to if ":" in each.to else _base_url() + _path(each.to)
+        channel = create_channel(name=each.name, kind="postback", url=url)
+        for key, sources in each.hears.items():
             attach_channel(event_type=EVENT_TYPES[key], channel_id=channel.pk, sources=sources)
+        if each.paused_because:
+            pause_channel(channel_id=channel.pk, reason=each.paused_because)
 
 
 def point_channels_here() -> int:

@@ -1,4 +1,4 @@
-"""The demo's receivers: they check what arrives, keep the newest of it and answer. `failing` can be broken."""
+"""The demo's receivers: they check what arrives, keep the newest of it and answer. `failing` can be repaired."""
 
 import json
 import time
@@ -13,10 +13,10 @@ from django.utils import timezone
 
 from channels_app.encryption import SecretUnreadable
 from channels_app.models import Channel
+from config.demo.answers import FAILING, REFUSALS
 from config.demo.models import ReceivedPostback, ReceiverState
 from config.demo.signatures import check_signature
 
-FAILING = "failing"
 KEPT = 1000
 # The page shows what arrived; whose session the sender had is nothing to show.
 _NOT_KEPT = frozenset({"cookie"})
@@ -27,7 +27,7 @@ def take_postback(*, receiver: str, headers: Mapping[str, str], body: bytes) -> 
     lowered = {name.lower(): value for name, value in headers.items()}
     verdict = check_signature(secrets=_secrets(receiver), headers=lowered, body=body, now=time.time())
     event_type, source = _named_in(body)
-    answered = 200 if works(receiver) else 503
+    answered = 200 if works(receiver) else int(REFUSALS[receiver])
     _save(
         receiver,
         _text(lowered.get("webhook-id", ""), 200),
@@ -46,7 +46,10 @@ def take_postback(*, receiver: str, headers: Mapping[str, str], body: bytes) -> 
 
 
 def works(receiver: str) -> bool:
-    return receiver != FAILING or ReceiverState.objects.filter(receiver=FAILING, works=True).exists()
+    """Whether it answers 200; of those that refuse, only the failing one may have been repaired."""
+    if receiver == FAILING:
+        return ReceiverState.objects.filter(receiver=FAILING, works=True).exists()
+    return receiver not in REFUSALS
 
 
 def set_works(*, works: bool) -> None:

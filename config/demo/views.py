@@ -10,6 +10,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from config.demo import receiving
+from config.demo.answers import BUSY, BUSY_SECONDS, FAILING
 from config.demo.models import ReceivedPostback
 
 MAX_BODY_BYTES = 256 * 1024
@@ -25,13 +26,14 @@ _staff_only = user_passes_test(lambda user: user.is_active and user.is_staff, lo
 @csrf_exempt
 @require_POST
 def receive(request: HttpRequest, name: str) -> HttpResponse:
-    """Take a postback from anybody who can reach us: 200, from the broken receiver 503, 413 above 256 KiB."""
+    """Take a postback from anybody who can reach us: 200, the status of a receiver that refuses, 413 above 256 KiB."""
     body = request.read(MAX_BODY_BYTES + 1)
     if len(body) > MAX_BODY_BYTES:
         return JsonResponse({"detail": f"This receiver takes at most {MAX_BODY_BYTES} bytes."}, status=413)
     status = receiving.take_postback(receiver=name, headers=request.headers, body=body)
-    detail = "Received." if status == 200 else "This receiver is broken until somebody repairs it."
-    return JsonResponse({"detail": detail}, status=status)
+    detail = "Received." if status == 200 else f"The receiver {name} answers so on purpose."
+    wait = {"Retry-After": str(BUSY_SECONDS)} if name == BUSY else {}
+    return JsonResponse({"detail": detail}, status=status, headers=wait)
 
 
 @_staff_only
@@ -43,7 +45,7 @@ def received(request: HttpRequest) -> HttpResponse:
     context = {
         "page": page,
         "kept": receiving.KEPT,
-        "failing_works": receiving.works(receiving.FAILING),
+        "failing_works": receiving.works(FAILING),
         "paused": "paused" in request.GET,
         "refresh_seconds": REFRESH_SECONDS,
         "time_zone": settings.TIME_ZONE,

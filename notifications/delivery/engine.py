@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError, connection
+from django.db import Error, connection
 
 from notifications import replay
 from notifications.delivery.claim import Claim, beat, claim, lease_seconds, recover
@@ -45,7 +45,7 @@ class Engine:
     def deliver_due(self) -> int:
         """Deliver until nothing is due and nothing in flight; where that is going on already, have it look again.
 
-        Returns how many attempts were recorded. Raises `DatabaseError` when PostgreSQL is away and nothing is in
+        Returns how many attempts were recorded. Raises `django.db.Error` when PostgreSQL is away and nothing is in
         flight.
         """
         recorded = 0
@@ -83,7 +83,7 @@ class Engine:
             recorded += self._record(self._gather())
 
     def _claim(self) -> None:
-        """Fill the free slots. With something in flight a `DatabaseError` is logged, else raised."""
+        """Fill the free slots. With something in flight a `django.db.Error` is logged, else raised."""
         self._kicked.clear()
         slots = self._slots - self._in_flight
         if slots < 1:
@@ -93,7 +93,7 @@ class Engine:
         try:
             self._do_chores(asked)
             claims = claim(slots=slots, slowed_slots=max(0, slowed_slots))
-        except DatabaseError:
+        except Error:
             if not self._in_flight:
                 raise
             log.exception("claim_failed")
@@ -140,17 +140,19 @@ class Engine:
     def _record(self, results: list[Result]) -> int:
         recorded = 0
         patience_ends = time.monotonic() + lease_seconds()
-        while results:
-            try:
-                recorded = record(results)
-                break
-            except DatabaseError:
-                log.exception("record_failed", deliveries=[result.claim.delivery_id for result in results])
-                if time.monotonic() > patience_ends:
-                    break  # The leases have run out: the rows are due again.
-                time.sleep(RECORD_AGAIN_AFTER_SECONDS)
-            finally:
-                connection.close()
-        self._in_flight -= len(results)
-        self._in_flight_slowed -= sum(result.claim.slowed for result in results)
+        try:
+            while results:
+                try:
+                    recorded = record(results)
+                    break
+                except Error:
+                    log.exception("record_failed", deliveries=[result.claim.delivery_id for result in results])
+                    if time.monotonic() > patience_ends:
+                        break  # The leases have run out: the rows are due again.
+                    time.sleep(RECORD_AGAIN_AFTER_SECONDS)
+                finally:
+                    connection.close()
+        finally:
+            self._in_flight -= len(results)
+            self._in_flight_slowed -= sum(result.claim.slowed for result in results)
         return recorded

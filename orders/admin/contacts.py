@@ -49,7 +49,7 @@ class ContactAdmin(CommerceAdmin):
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        contact = self.get_object(request, object_id)
+        contact = self.named(request, object_id)
         if not self.has_view_permission(request, contact):
             raise PermissionDenied
         if contact is None:

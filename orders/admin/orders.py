@@ -1,7 +1,6 @@
 """Orders: opened by staff, looked at, and acted upon. Every action is a POST to a URL of its own."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -15,11 +14,11 @@ from django.views.decorators.http import require_POST
 from unfold.decorators import display
 
 from orders import services
+from orders.admin.allowed import Actions
 from orders.admin.pages import RecordAdmin, may
 from orders.admin.postbacks import postbacks_of, retry_failed, retry_one
 from orders.errors import Conflict
-from orders.forms import OrderForm, OrderItemFormSet, PaymentForm, RefundForm, add_refusal, left_of
-from orders.inputs import ZERO
+from orders.forms import OrderForm, OrderItemFormSet, PaymentForm, RefundForm, TrackingForm, add_refusal
 from orders.models import Contact, Order, Refund, Source, Transaction
 
 NOTHING_RECORDED = "Nothing was recorded. Correct what is marked below."
@@ -28,56 +27,6 @@ GIVEN_BACK_MEANWHILE = (
     "look at what is left, and send the form again if it is still right."
 )
 STATUS_LABELS = {"Open": "info", "Paid": "warning", "Completed": "success", "Refunded": "danger"}
-
-
-@dataclass(frozen=True)
-class Actions:
-    """What the state of an order allows, and why not the rest."""
-
-    order: Order
-    transactions: list[Transaction]
-
-    @property
-    def no_payment_because(self) -> str | None:
-        refunded = self.order.status == Order.Status.REFUNDED
-        return "The order is refunded and takes no more purchases." if refunded else None
-
-    @property
-    def refundable(self) -> list[Transaction]:
-        """The approved purchases of which something can be given back; one of 0.00 can be voided once."""
-        return [
-            purchase
-            for purchase in self.transactions
-            if purchase.status == Transaction.Status.APPROVED and (left_of(purchase) > 0 or self._voidable(purchase))
-        ]
-
-    @property
-    def refund_kinds(self) -> list[Refund.Kind]:
-        possible = {
-            Refund.Kind.REFUND: any(left_of(purchase) > 0 for purchase in self.refundable),
-            Refund.Kind.VOID: any(self._voidable(purchase) for purchase in self.refundable),
-        }
-        return [kind for kind, is_possible in possible.items() if is_possible]
-
-    @property
-    def no_refund_because(self) -> str | None:
-        if self.refundable:
-            return None
-        if self.order.status == Order.Status.OPEN:
-            return "There is no approved purchase yet."
-        return "Everything that was paid has been given back."
-
-    @property
-    def no_thank_you_because(self) -> str | None:
-        return {
-            Order.Status.OPEN: "There is no approved purchase yet.",
-            Order.Status.COMPLETED: "The order is completed.",
-            Order.Status.REFUNDED: "The order is refunded.",
-        }.get(Order.Status(self.order.status))
-
-    @staticmethod
-    def _voidable(purchase: Transaction) -> bool:
-        return not purchase.refunds.all()  # prefetched
 
 
 @admin.register(Order)
@@ -123,6 +72,8 @@ class OrderAdmin(RecordAdmin):
             act("record-payment", self.record_payment, "record_payment"),
             act("refund", self.refund, "refund"),
             act("thank-you", self.reach_thank_you, "reach_thank_you"),
+            act("tracking", self.set_tracking, "set_tracking"),
+            act("tracking/clear", self.clear_tracking, "clear_tracking"),
             act("postbacks/<slug:delivery_id>/retry", self.retry, "retry"),
         ]
         urls: list[URLPattern] = super().get_urls()
@@ -142,12 +93,7 @@ class OrderAdmin(RecordAdmin):
         if all([form.is_valid(), items.is_valid()]):
             try:
                 order = services.create_order(
-                    source=Source.ADMIN,
-                    contact=form.cleaned_data["contact"].pk,
-                    items=[row.item() for row in items.filled()],
-                    currency=form.cleaned_data["currency"],
-                    shipping=form.cleaned_data["shipping"] or ZERO,
-                    tax=form.cleaned_data["tax"] or ZERO,
+                    source=Source.ADMIN, items=[row.item() for row in items.filled()], **form.terms()
                 )
             except ValidationError as refusal:
                 add_refusal(form, items.add_refusal(refusal))
@@ -155,13 +101,19 @@ class OrderAdmin(RecordAdmin):
                 self.log_addition(request, order, [{"added": {}}])
                 self.message_user(request, f"{order} of {_money(order.total, order)} was opened.")
                 return self.to_page_of(request, order)
-        context = {"title": "Add order", "form": form, "items": items, "media": form.media + items.media}
+        context = {
+            "title": "Add order",
+            "button": "Open order",
+            "form": form,
+            "items": items,
+            "media": form.media + items.media,
+        }
         return self.own_page(request, "admin/orders/order/add.html", context)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        order = self.get_object(request, object_id)
+        order = self.named(request, object_id)
         if not self.has_view_permission(request, order) or request.method == "POST":
             raise PermissionDenied
         if order is None:
@@ -169,7 +121,12 @@ class OrderAdmin(RecordAdmin):
         return self._page(request, order)
 
     def _page(
-        self, request: HttpRequest, order: Order, payment: PaymentForm | None = None, refund: RefundForm | None = None
+        self,
+        request: HttpRequest,
+        order: Order,
+        payment: PaymentForm | None = None,
+        refund: RefundForm | None = None,
+        tracking: TrackingForm | None = None,
     ) -> HttpResponse:
         """The order as it stands, with the forms that its state allows: those given, as they were filled in."""
         order = services.get_order(number=order.number)
@@ -185,6 +142,7 @@ class OrderAdmin(RecordAdmin):
             "may_change": may(request, "orders.change_order"),
             "payment": payment or PaymentForm(order=order),
             "refund": refund or RefundForm(order=order, purchases=actions.refundable, kinds=actions.refund_kinds),
+            "tracking": tracking or TrackingForm(order=order),
             "sees_postbacks": may(request, "notifications.view_delivery"),
             "may_retry": may(request, "notifications.change_delivery"),
         }
@@ -238,6 +196,27 @@ class OrderAdmin(RecordAdmin):
                 self._say(request, order, f"Thank-you page reached. {order} is completed.")
         return self.to_page_of(request, order)
 
+    def set_tracking(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        order = self._order(request, object_id, "orders.change_order")
+        form = TrackingForm(order=order, data=request.POST)
+        if not form.is_valid():
+            self._say_why_not(request, form)
+            return self._page(request, order, tracking=form)
+        tracked = services.set_tracking(number=order.number, tracking=form.tracking())
+        return self._tracked(request, order, tracked, f"Tracking of {order} was set.")
+
+    def clear_tracking(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        order = self._order(request, object_id, "orders.change_order")
+        tracked = services.clear_tracking(number=order.number)
+        return self._tracked(request, order, tracked, f"Tracking of {order} was cleared.")
+
+    def _tracked(self, request: HttpRequest, before: Order, after: Order, sentence: str) -> HttpResponse:
+        if after.tracking == before.tracking:
+            self.message_user(request, "The tracking was like this already. Nothing was changed.", messages.INFO)
+        else:
+            self._say(request, after, sentence)
+        return self.to_page_of(request, after)
+
     def retry(self, request: HttpRequest, object_id: str, delivery_id: str) -> HttpResponse:
         order = self._order(request, object_id, "notifications.change_delivery")
         sent, sentence = retry_one(order, delivery_id, by=request.user.get_username())
@@ -248,7 +227,7 @@ class OrderAdmin(RecordAdmin):
         """The order of an action; raises `PermissionDenied`, `Http404`."""
         if not self.has_view_permission(request) or not may(request, permission):
             raise PermissionDenied
-        order: Order | None = self.get_object(request, object_id)
+        order: Order | None = self.named(request, object_id)
         if order is None:
             raise Http404("There is no such order.")
         return order
@@ -257,7 +236,7 @@ class OrderAdmin(RecordAdmin):
         self.log_change(request, order, sentence)
         self.message_user(request, sentence, messages.SUCCESS)
 
-    def _say_why_not(self, request: HttpRequest, form: PaymentForm | RefundForm) -> None:
+    def _say_why_not(self, request: HttpRequest, form: PaymentForm | RefundForm | TrackingForm) -> None:
         for sentence in form.non_field_errors() or [NOTHING_RECORDED]:
             self.message_user(request, sentence, messages.ERROR)
 

@@ -1,8 +1,10 @@
 """What the admin pages of commerce have in common."""
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.db.models import Model
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -13,6 +15,11 @@ from unfold.admin import ModelAdmin
 
 def may(request: HttpRequest, permission: str) -> bool:
     return request.user.has_perm(permission)
+
+
+def shown_time(moment: datetime) -> str:
+    """As lists show it."""
+    return f"{localtime(moment):%Y-%m-%d %H:%M}"
 
 
 class CommerceAdmin(ModelAdmin):
@@ -26,7 +33,11 @@ class CommerceAdmin(ModelAdmin):
 
     @admin.display(description="Created", ordering="created_at")
     def created(self, obj: Any) -> str:
-        return f"{localtime(obj.created_at):%Y-%m-%d %H:%M}"
+        return shown_time(obj.created_at)
+
+    def named(self, request: HttpRequest, object_id: str) -> Any:
+        """The row that a URL names, or None. The links of lists quote the id: `con_5F01...` is `con_01...`."""
+        return self.get_object(request, unquote(object_id))
 
     def own_page(self, request: HttpRequest, template: str, context: dict[str, Any]) -> TemplateResponse:
         """A page of our own in the shell of the admin, of `original` or, without one, of `title`."""

@@ -45,7 +45,7 @@ def edit_contact_by_staff(*, contact: Contact, data: ContactInput) -> Contact:
             with transaction.atomic():
                 stored.save()
         except IntegrityError:
-            if _with_email(data.email).exclude(pk=contact.pk).exists():
+            if with_email(data.email).exclude(pk=contact.pk).exists():
                 raise _known_email() from None
             raise
     return stored
@@ -53,7 +53,7 @@ def edit_contact_by_staff(*, contact: Contact, data: ContactInput) -> Contact:
 
 def save_sent_contact(*, source: str, data: ContactInput, funnel: Funnel | None) -> tuple[Contact, bool]:
     """Create or reactivate without announcing it; two calls at once make one contact. In a transaction only."""
-    known = _with_email(data.email).select_for_update(no_key=True)
+    known = with_email(data.email).select_for_update(no_key=True)
     contact = known.first()
     if contact is None:
         try:
@@ -72,12 +72,12 @@ def save_sent_contact(*, source: str, data: ContactInput, funnel: Funnel | None)
 
 def save_new_contact(*, data: ContactInput) -> Contact:
     """Create by staff without announcing it. In a transaction only."""
-    if not _with_email(data.email).exists():
+    if not with_email(data.email).exists():
         try:
             with transaction.atomic():
                 return _insert(source=Source.ADMIN, data=data, funnel=None)
         except IntegrityError:
-            if not _with_email(data.email).exists():
+            if not with_email(data.email).exists():
                 raise
     raise _known_email()
 
@@ -95,7 +95,7 @@ def _replace_given(contact: Contact, data: ContactInput, *, also: tuple[str, ...
         setattr(contact, name, value)
 
 
-def _with_email(email: str) -> QuerySet[Contact]:
+def with_email(email: str) -> QuerySet[Contact]:
     """PostgreSQL lowers both sides, so that what is found is what the unique index compares."""
     return Contact.objects.filter(email_key=Lower(Value(email)))
 

@@ -9,7 +9,7 @@ from orders import signals
 from orders.inputs import ZERO, AddressInput, ContactInput, ItemInput
 from orders.models import HIGHEST_TOTAL, Contact, Order, OrderItem, Product, Source, Transaction
 from orders.services.contacts import save_new_contact, save_sent_contact
-from orders.services.reading import find_funnel, read_again
+from orders.services.reading import find_contact, find_funnel, read_again
 
 
 def create_order(
@@ -35,7 +35,7 @@ def create_order(
         lines = price_items(items=items, currency=currency)
         created = False
         if isinstance(contact, str):
-            buyer = _find_contact(contact)
+            buyer = find_contact(contact, field="contact.id")
         elif source == Source.ADMIN:
             buyer, created = _enter_contact(contact), True
         else:
@@ -50,17 +50,22 @@ def create_order(
             tax=tax,
             shipping_address=shipping_address.model_dump() if shipping_address else None,
         )
-        charge_items(order=order, lines=lines)
-        order.save()
-        save_items(order=order, lines=lines)
-        order = read_again(order)
+        order = save_order(order=order, lines=lines)
         if not isinstance(contact, str):
             signals.contact_created.send(sender=Contact, contact=order.contact, source=source, reactivated=not created)
     return order
 
 
+def save_order(*, order: Order, lines: Sequence[OrderItem]) -> Order:
+    """Save a new order with its lines, without announcing anything. In a transaction only."""
+    charge_items(order=order, lines=lines)
+    order.save()
+    save_items(order=order, lines=lines)
+    return read_again(order)
+
+
 def price_items(*, items: Sequence[ItemInput], currency: str) -> list[OrderItem]:
-    """Lines, not saved yet, with title, kind and price as the products have them now; see `create_order`."""
+    """Lines, not saved yet, with title, kind, interval and price as the products have them; see `create_order`."""
     products = Product.objects.in_bulk([item.sku for item in items], field_name="sku")
     lines: list[OrderItem] = []
     refused: dict[str, list[str]] = {}
@@ -81,6 +86,7 @@ def price_items(*, items: Sequence[ItemInput], currency: str) -> list[OrderItem]
                 sku=product.sku,
                 title=product.title,
                 kind=product.kind,
+                interval=product.interval,
                 quantity=item.quantity,
                 unit_price=unit_price,
                 total=unit_price * item.quantity,
@@ -104,13 +110,6 @@ def save_items(
     for line in lines:
         line.order, line.paid_by, line.is_upsell = order, paid_by, is_upsell
     OrderItem.objects.bulk_create(lines)
-
-
-def _find_contact(contact_id: str) -> Contact:
-    try:
-        return Contact.objects.get(pk=contact_id)
-    except Contact.DoesNotExist:
-        raise ValidationError({"contact.id": ["There is no contact with this id."]}) from None
 
 
 def _enter_contact(data: ContactInput) -> Contact:

@@ -7,9 +7,11 @@ from django.db import IntegrityError, transaction
 from orders import signals
 from orders.errors import Conflict
 from orders.inputs import ItemInput
-from orders.models import Contact, Order, OrderItem, Transaction
+from orders.models import Contact, Order, OrderItem, Product, Transaction
+from orders.services.conflicts import find_conflicts
 from orders.services.ordering import charge_items, price_items, save_items
 from orders.services.reading import lock_order, read_again
+from orders.services.subscriptions import start_subscriptions
 
 
 def record_transaction(
@@ -26,8 +28,10 @@ def record_transaction(
 ) -> tuple[Transaction, bool]:
     """Record what the gateway said of a purchase (`approved` or `declined`). Returns it, and whether it is new.
 
-    An approved purchase adds its `items`, pays the order's unpaid ones, turns a lead into a customer, and
-    completes the order unless a funnel is to do so. A declined one changes nothing; its items are ignored.
+    An approved purchase adds its `items`, pays the order's unpaid ones, starts the subscriptions among all these,
+    turns a lead into a customer, and completes the order unless a funnel is to do so. For each digital product that
+    it pays and that the contact holds already it announces a conflict; nothing is blocked. A declined purchase
+    changes nothing; its items are ignored.
 
     The same order, status and amount under the same gateway and reference is a repeat: the stored transaction,
     and nothing happens. Raises `Conflict` for any other use of a reference and for a refunded order,
@@ -83,6 +87,9 @@ def _settle(order: Order, purchase: Transaction, items: Sequence[ItemInput]) -> 
     if first:
         OrderItem.objects.filter(order=order, paid_by=None).update(paid_by=purchase)
     save_items(order=order, lines=lines, paid_by=purchase, is_upsell=purchase.is_upsell)
+    paid = list(OrderItem.objects.filter(paid_by=purchase).select_related("product"))
+    start_subscriptions(purchase, paid)
+    conflicts = find_conflicts(purchase, paid)
     # Of two first purchases at once, the second waits here for the first and then finds no lead.
     turned = Contact.objects.filter(pk=order.contact_id, status=Contact.Status.LEAD).update(
         status=Contact.Status.CUSTOMER
@@ -92,6 +99,11 @@ def _settle(order: Order, purchase: Transaction, items: Sequence[ItemInput]) -> 
     signals.transaction_approved.send(sender=Transaction, transaction=purchase, order=order)
     if turned:
         signals.customer_created.send(sender=Contact, contact=order.contact, order=order)
+    for product, previous in conflicts:
+        previous_order = order if previous == order else read_again(previous)
+        signals.product_conflict.send(
+            sender=Product, contact=order.contact, order=order, product=product, previous_order=previous_order
+        )
     if completes:
         signals.order_completed.send(sender=Order, order=order)
 

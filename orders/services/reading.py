@@ -2,15 +2,15 @@ import re
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 
-from orders.models import Funnel, Order, Source
+from orders.models import Contact, Funnel, Order, Source, Subscription
 
 _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 def get_order(*, number: str) -> Order:
-    """The order of this number with its contact, funnel and items, as `represent_order` needs it.
+    """The order of this number with its contact, funnel, items and subscriptions, as `represent_order` needs it.
 
     Raises `Order.DoesNotExist`, also for what cannot be a number.
     """
@@ -41,8 +41,19 @@ def find_funnel(*, source: str, slug: str | None) -> Funnel | None:
         raise ValidationError({"funnel": ["There is no funnel with this slug."]}) from None
 
 
+def find_contact(contact_id: str, *, field: str) -> Contact:
+    """The contact that a call names by its id in `field`."""
+    try:
+        return Contact.objects.get(pk=contact_id)
+    except Contact.DoesNotExist:
+        raise ValidationError({field: ["There is no contact with this id."]}) from None
+
+
 def _complete(orders: QuerySet[Order]) -> QuerySet[Order]:
-    return orders.select_related("contact", "funnel").prefetch_related("items")
+    subscriptions = Subscription.objects.select_related("item").order_by("item_id")
+    return orders.select_related("contact", "funnel").prefetch_related(
+        "items", Prefetch("subscriptions", queryset=subscriptions)
+    )
 
 
 def _named(number: str) -> dict[str, Any]:

@@ -6,12 +6,13 @@ from django.db.models import Q
 from django.test import Client
 
 from tests.notifications.conftest import attach, channel, engine, quick_delivery, receiver
-from tests.orders.conftest import announced, course, funnel, lead, mug, poster
+from tests.orders.conftest import announced, club, course, funnel, lead, mug, poster, survey
 
 __all__ = [
     "announced",
     "attach",
     "channel",
+    "club",
     "course",
     "engine",
     "funnel",
@@ -20,6 +21,7 @@ __all__ = [
     "poster",
     "quick_delivery",
     "receiver",
+    "survey",
 ]
 
 SignIn = Callable[..., Client]

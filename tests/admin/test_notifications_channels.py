@@ -12,7 +12,7 @@ from channels_app.models import Channel
 from channels_app.services import pause_channel
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
-from notifications.models import Delivery, EventChannel
+from notifications.models import Delivery, EventChannel, ReplayJob
 from tests.admin.notifications_fixtures import (
     admin,
     failed,
@@ -231,3 +231,69 @@ def test_what_is_done_to_a_channel_stands_in_its_history(admin, warehouse):
         ("notification", "Paused: Moving house"),
         ("notification", "Resumed."),
     ]
+
+
+@pytest.mark.parametrize(("overlap", "both_sign"), [("24h", True), ("now", False)])
+def test_rotating_shows_the_new_secret_once(admin, warehouse, overlap, both_sign):
+    old = warehouse.secret
+    answer = admin.post(page_of(warehouse, "rotate"), {"overlap": overlap})
+    assert (answer.status_code, said(answer)) == (302, ["Warehouse has a new secret."])
+    warehouse.refresh_from_db()
+    assert warehouse.secret != old
+    assert warehouse.destination().secrets == ((warehouse.secret, old) if both_sign else (warehouse.secret,))
+    first = admin.get(page_of(warehouse)).content.decode()
+    assert warehouse.secret in first
+    assert old not in first
+    assert ("The one before signs as well" in first) == both_sign
+    assert not shows_a_secret(admin.get(page_of(warehouse)))
+    assert LogEntry.objects.filter(object_id=warehouse.pk, change_message__startswith="Rotated").count() == 1
+
+
+def test_a_rotation_without_a_choice_keeps_the_secret(admin, warehouse):
+    old = warehouse.secret
+    answer = admin.post(page_of(warehouse, "rotate"), {"overlap": "soon"})
+    assert answer.status_code == 200
+    warehouse.refresh_from_db()
+    assert warehouse.secret == old
+
+
+def test_a_test_is_recorded_and_leads_to_its_delivery(admin, warehouse):
+    answer = admin.post(page_of(warehouse, "test"), {"event_type": "refund.applied"})
+    delivery = Delivery.objects.get()
+    assert (answer.status_code, answer.url) == (302, page_of(delivery))
+    assert (delivery.next_trigger, delivery.event_type) == ("test", "refund.applied")
+    assert delivery.event_id.startswith("evt_test_")
+    assert admin.get(page_of(delivery)).status_code == 200
+
+
+def test_a_test_of_nothing_sends_nothing(admin, warehouse):
+    assert admin.post(page_of(warehouse, "test"), {"event_type": "moon.landed"}).status_code == 200
+    assert Delivery.objects.count() == 0
+
+
+def test_a_replay_is_counted_first_and_then_sent(admin, failed, warehouse):
+    since = {"since": "2026-01-01T00:00:00"}
+    counted = admin.post(page_of(warehouse, "replay"), since)
+    assert "1 failed delivery can be sent again" in text_of(counted)
+    assert ReplayJob.objects.get().dry_run is True
+    answer = admin.post(page_of(warehouse, "replay"), {**since, "confirmed": "yes"})
+    assert said(answer) == ["1 failed delivery will be sent again, a few at a time."]
+    assert ReplayJob.objects.filter(dry_run=False, status="running", count=1).count() == 1
+    again = admin.post(page_of(warehouse, "replay"), {**since, "confirmed": "yes"})
+    assert said(again)[-1] == "A replay of this channel is running already."
+    assert ReplayJob.objects.filter(dry_run=False).count() == 1
+
+
+def test_a_replay_of_nothing_says_so(admin, warehouse):
+    counted = admin.post(page_of(warehouse, "replay"), {"since": "2026-01-01T00:00:00"})
+    assert "Nothing failed on Warehouse since then." in text_of(counted)
+    assert admin.post(page_of(warehouse, "replay"), {"since": "yesterday"}).status_code == 200
+    assert ReplayJob.objects.filter(status="running").count() == 0
+
+
+@pytest.mark.parametrize("action", ["rotate", "test", "replay"])
+def test_the_newer_actions_are_for_administrators_and_by_post(people, warehouse, action):
+    for name in ("Order staff", "Viewers"):
+        assert people[name].post(page_of(warehouse, action), {}).status_code == 403
+    assert people["superuser"].get(page_of(warehouse, action)).status_code == 405
+    assert Delivery.objects.count() == ReplayJob.objects.count() == 0

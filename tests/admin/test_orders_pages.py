@@ -8,7 +8,19 @@ from django.apps import apps
 from django.contrib import admin
 from django.urls import reverse
 
-from orders.models import Contact, Funnel, Order, Product, Refund, Transaction
+from orders import services
+from orders.models import (
+    Contact,
+    Funnel,
+    Order,
+    Product,
+    Quote,
+    Refund,
+    Subscription,
+    Survey,
+    SurveyResponse,
+    Transaction,
+)
 from tests.admin.reading import buttons_of, text_of
 from tests.orders.shop import counts, decline, item, pay, place, refund, stored
 
@@ -17,7 +29,7 @@ pytestmark = pytest.mark.django_db
 REGISTERED = sorted(
     (model for model in admin.site._registry if model._meta.app_label == "orders"), key=lambda model: model.__name__
 )
-ADDED_BY_STAFF = [Contact, Funnel, Order, Product]
+ADDED_BY_STAFF = [Contact, Funnel, Order, Product, Quote, Survey]
 
 
 def url(model, page, *args):
@@ -33,13 +45,23 @@ def everything(lead, mug, funnel):
     return stored(order)
 
 
+@pytest.fixture
+def rows(lead, mug, club, funnel, survey):
+    """At least one row of every registered model."""
+    everything(lead, mug, funnel)
+    pay(place(lead, item("club")), "9.00", "club")
+    services.create_quote(contact=lead.pk, items=[item("mug")])
+    services.complete_survey(slug="finding", source="shop", answers={"stars": 5}, email="ada@example.com")
+
+
 def test_every_model_that_staff_work_with_is_registered():
-    assert set(REGISTERED) == {Contact, Funnel, Order, Product, Refund, Transaction}
+    assert set(REGISTERED) == {
+        *(Contact, Funnel, Order, Product, Quote, Refund, Subscription, Survey, SurveyResponse, Transaction),
+    }
 
 
 @pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model.__name__)
-def test_list_search_filter_and_page_open(model, admin_client, lead, mug, funnel):
-    everything(lead, mug, funnel)
+def test_list_search_filter_and_page_open(model, admin_client, rows):
     row = model.objects.order_by("pk").first()
     for address in [
         url(model, "changelist"),
@@ -54,13 +76,21 @@ def test_list_search_filter_and_page_open(model, admin_client, lead, mug, funnel
 
 
 @pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model.__name__)
+def test_the_link_of_a_row_leads_to_its_page(model, admin_client, rows):
+    page = admin_client.get(url(model, "changelist")).content.decode()
+    path = f"/admin/orders/{model._meta.model_name}/"
+    links = set(re.findall(rf'href="({path}[^/"?]+/change/)[^"]*"', page))
+    assert len(links) == model.objects.count()
+    assert {admin_client.get(link).status_code for link in links} == {200}
+
+
+@pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model.__name__)
 def test_add_page_opens_only_where_staff_add(model, admin_client):
     assert admin_client.get(url(model, "add")).status_code == (200 if model in ADDED_BY_STAFF else 403)
 
 
 @pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model.__name__)
-def test_nothing_is_deleted(model, admin_client, lead, mug, funnel):
-    everything(lead, mug, funnel)
+def test_nothing_is_deleted(model, admin_client, rows):
     row = model.objects.order_by("pk").first()
     before = counts()
     assert admin_client.post(url(model, "delete", row.pk), {"post": "yes"}).status_code == 403
@@ -72,8 +102,7 @@ def test_nothing_is_deleted(model, admin_client, lead, mug, funnel):
 
 
 @pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model.__name__)
-def test_pages_need_the_permission_of_their_model(model, sign_in, lead, mug, funnel):
-    everything(lead, mug, funnel)
+def test_pages_need_the_permission_of_their_model(model, sign_in, rows):
     row = model.objects.order_by("pk").first()
     pages = [url(model, "changelist"), url(model, "change", row.pk)]
     others = [f"orders.view_{other._meta.model_name}" for other in REGISTERED if other is not model]
@@ -86,9 +115,10 @@ def test_pages_need_the_permission_of_their_model(model, sign_in, lead, mug, fun
     assert viewer.post(url(model, "change", row.pk), {}).status_code == 403
 
 
-@pytest.mark.parametrize("model", [Order, Refund, Transaction], ids=lambda model: model.__name__)
-def test_a_record_is_not_changed_by_posting_to_its_page(model, admin_client, lead, mug, funnel):
-    everything(lead, mug, funnel)
+@pytest.mark.parametrize(
+    "model", [Order, Quote, Refund, Subscription, SurveyResponse, Transaction], ids=lambda model: model.__name__
+)
+def test_a_record_is_not_changed_by_posting_to_its_page(model, admin_client, rows):
     row = model.objects.order_by("pk").first()
     before = model.objects.filter(pk=row.pk).values().get()
     values = {"status": "open", "number": "1", "amount": "0.01", "total": "0.01", "source": "shop"}
@@ -117,15 +147,18 @@ def test_an_order_is_found_by_its_whole_number(admin_client, lead, mug):
     assert [row.pk for row in response.context["cl"].result_list] == [order.pk]
 
 
-@pytest.mark.parametrize("model", [Contact, Order, Transaction, Refund], ids=lambda model: model.__name__)
+@pytest.mark.parametrize(
+    "model", [Contact, Order, Quote, Refund, Subscription, Transaction], ids=lambda model: model.__name__
+)
 def test_a_list_takes_as_many_queries_for_twenty_rows_as_for_one(
-    model, admin_client, lead, mug, django_assert_num_queries
+    model, admin_client, lead, mug, club, django_assert_num_queries
 ):
     def add(rows):
         for row in range(rows):
             contact = Contact.objects.create(source="shop", email=f"{model.objects.count()}-{row}@example.com")
-            order = place(contact, item("mug"))
+            order = place(contact, item("mug"), item("club"))
             pay(order, reference=f"{order.number}")
+            services.create_quote(contact=contact.pk, items=[item("mug")])
             refund(order, "1.00")
 
     add(1)
@@ -150,7 +183,8 @@ def test_the_order_page_shows_the_whole_order(admin_client, lead, mug, funnel):
     ):
         assert part in shown
     assert buttons_of(response) == [
-        *("Thank-you page reached", "Record payment", "Record payment", "Refund or void", "Give back")
+        *("Thank-you page reached", "Record payment", "Record payment", "Refund or void", "Give back"),
+        *("Set tracking", "Save tracking"),
     ]
 
 
@@ -179,7 +213,7 @@ def test_orders_have_no_page_without_signing_in(client, lead, mug):
         assert (response.status_code, response["Location"].partition("?")[0]) == (302, reverse("admin:login"))
 
 
-@pytest.mark.parametrize(("model", "heading"), [(Order, "Add order"), (Contact, "Add contact")])
+@pytest.mark.parametrize(("model", "heading"), [(Order, "Add order"), (Quote, "Add quote"), (Contact, "Add contact")])
 def test_the_heading_of_an_add_page_says_what_is_added(model, heading, admin_client):
     page = admin_client.get(url(model, "add")).content.decode()
     (title,) = re.findall(r"(?s)<h1\b.*?</h1>", page)
@@ -193,4 +227,5 @@ def test_scripts_of_a_page_are_loaded_once(admin_client):
 
 
 def test_the_app_knows_no_other_admin_of_commerce():
-    assert set(apps.get_app_config("orders").get_models()) - set(REGISTERED) == {apps.get_model("orders", "OrderItem")}
+    lines = {apps.get_model("orders", name) for name in ("OrderItem", "QuoteItem")}
+    assert set(apps.get_app_config("orders").get_models()) - set(REGISTERED) == lines

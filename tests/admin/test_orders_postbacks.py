@@ -195,15 +195,16 @@ def test_the_panel_and_the_retry_have_permissions_of_their_own(sign_in, told):
 def test_the_page_takes_as_many_queries_for_twenty_deliveries_as_for_one(admin_client, told, django_assert_num_queries):
     order, delivery = told()
     admin_client.get(page_of(order))
-    # Session, user, order; then order with contact and funnel, items, transactions, their refunds, refunds, deliveries.
-    with django_assert_num_queries(9):
+    # Session, user, order; then order with contact and funnel, items, subscriptions, transactions, their refunds,
+    # refunds, deliveries.
+    with django_assert_num_queries(10):
         admin_client.get(page_of(order))
     for _ in range(19):
         Delivery.objects.create(event=delivery.event, event_type=delivery.event_type, channel=delivery.channel)
     for row in range(19):
         pay(order, reference=f"more{row}")
         refund(order, "0.10", transaction=order.transactions.last().pk)
-    with django_assert_num_queries(9):
+    with django_assert_num_queries(10):
         response = admin_client.get(page_of(order))
     assert len(response.context["postbacks"]) == 20
     assert len(response.context["transactions"]) == 20

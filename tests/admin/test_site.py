@@ -34,7 +34,7 @@ def menu(client: Client) -> list[str]:
 
 
 def test_the_menu_has_what_a_person_may_use(people):
-    shop = ["Orders", "Contacts", "Products", "Funnels"]
+    shop = ["Orders", "Contacts", "Products", "Funnels", "Subscriptions", "Quotes", "Surveys"]
     assert {role: menu(client) for role, client in people.items() if role != "anonymous"} == {
         "superuser": [
             *("Dashboard", *shop, "Integrations", "Delivery log", "Events", "Channels"),
@@ -155,9 +155,10 @@ def test_the_groups_may_do_their_work_and_no_more(db):
         *(f"channels_app.{action}_channel" for action in ("view", "add", "change", "delete")),
         *(f"api.{action}_apikey" for action in ("view", "add", "change")),
     }
-    worked = ("contact", "product", "order", "orderitem", "transaction", "refund")
+    worked = (*("contact", "product", "order", "orderitem", "transaction", "refund", "quote", "quoteitem", "survey"),)
     assert granted(ORDERS) == log | {
-        *("notifications.view_event", "orders.view_funnel"),
+        *("notifications.view_event", "orders.view_funnel", "orders.view_surveyresponse"),
+        *("orders.view_subscription", "orders.change_subscription"),
         *(f"orders.{action}_{model}" for action in ("view", "add", "change") for model in worked),
     }
     assert {permission.split(".")[1].split("_")[0] for permission in granted(VIEWERS)} == {"view"}

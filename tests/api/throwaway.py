@@ -16,6 +16,7 @@ from pydantic import ConfigDict
 
 from config.api.auth import ScopedKey
 from config.api.build import build_api
+from config.api.keys import create_key
 from config.api.models import ApiKey
 from notifications.errors import Conflict as NotificationsConflict
 from orders.errors import Conflict as OrdersConflict
@@ -110,6 +111,17 @@ def refuse(request: HttpRequest, how: str) -> None:
             raise HttpError(429, "Later.")
         case _:
             raise RuntimeError("the password is swordfish")
+
+
+@manage.post("/forget/{what}", response={204: None})
+def forget(request: HttpRequest, what: str) -> Status[None]:
+    return Status(204, None)
+
+
+@manage.post("/write-then-refuse/{how}")
+def write_then_refuse(request: HttpRequest, how: str) -> None:
+    create_key(name="Half done", scopes=["manage"])
+    refuse(request, how="order" if how == "conflict" else "bug")
 
 
 @manage.post("/channels/{channel_id}/pause")

@@ -6,9 +6,12 @@ from io import StringIO
 import pytest
 from django.core.management import call_command
 from django.test import Client
+from django.utils import timezone
 
+from channels_app.models import Channel
 from config.demo.management.commands.load_demo import DEMO_LOGIN
 from config.demo.models import ReceivedPostback
+from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery
 from notifications.services import retry_delivery
 from tests.notifications.conftest import engine, quick_delivery
@@ -19,24 +22,46 @@ __all__ = ["engine", "quick_delivery"]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_the_demo_sends_arrives_signed_and_what_failed_arrives_after_a_repair(live_server, engine, settings):
+def test_the_demo_shows_every_status_and_outcome_and_what_failed_arrives_after_a_repair(live_server, engine, settings):
     settings.PUBLIC_URL = f"http://127.0.0.1:{live_server.thread.port}"
     call_command("load_demo", stdout=StringIO())
 
-    def all_finished() -> bool:
+    def nothing_is_due() -> bool:
         engine.deliver_due()
-        return not Delivery.objects.filter(status="pending").exists()
+        waiting = Delivery.objects.filter(status="pending", next_trigger__in=["first", "automatic"])
+        return not waiting.filter(channel__paused_at=None, next_attempt_at__lte=timezone.now()).exists()
 
-    wait_until(all_finished)
-    assert Counter(Delivery.objects.values_list("channel__name", "status")) == {
-        ("Local receiver", "succeeded"): 41,
-        ("Failing receiver", "failed"): 4,
+    wait_until(nothing_is_due)
+    assert Counter(
+        (delivery.channel.name, delivery.shown_status, delivery.outcome, delivery.status_code, delivery.attempts_made)
+        for delivery in Delivery.objects.select_related("channel")
+    ) == {
+        ("Local receiver", "succeeded", "succeeded", 200, 1): 55,
+        ("Failing receiver (503)", "failed", "http_error", 503, 4): 5,
+        ("Busy receiver (503, try in an hour)", "pending", "http_error", 503, 1): 3,
+        ("Moved receiver (404)", "failed", "http_error", 404, 1): 2,
+        ("Gone receiver (410 pauses it)", "failed", "gone", 410, 1): 1,
+        ("Nobody listens (connection error)", "failed", "connection_error", None, 4): 1,
+        ("Internal address (blocked)", "failed", "blocked", None, 1): 3,
+        ("Bookkeeping (paused)", "held", "", None, 0): 3,
+    }
+    succeeded = Delivery.objects.filter(channel__name="Local receiver", status="succeeded")
+    assert set(succeeded.values_list("event_type", flat=True)) == set(EVENT_TYPES)
+    assert dict(Channel.objects.exclude(paused_at=None).values_list("name", "pause_reason")) == {
+        "Gone receiver (410 pauses it)": "The receiver answered 410 Gone: it wants no more postbacks.",
+        "Bookkeeping (paused)": "The bookkeeping moves to a new server. Resume when it is done.",
     }
     assert Counter(
         ReceivedPostback.objects.values_list("receiver", "signature_holds", "answered", "times_received")
-    ) == {("warehouse", True, 200, 1): 41, ("failing", True, 503, 4): 4}
+    ) == {
+        ("warehouse", True, 200, 1): 55,
+        ("failing", True, 503, 4): 5,
+        ("busy", True, 503, 1): 3,
+        ("moved", True, 404, 1): 2,
+        ("gone", True, 410, 1): 1,
+    }
 
-    failed = Delivery.objects.filter(channel__name="Failing receiver", event_type="refund.applied").first()
+    failed = Delivery.objects.filter(channel__name="Failing receiver (503)", event_type="refund.applied").first()
     assert failed is not None
     staff = Client()
     assert staff.login(username=DEMO_LOGIN[0], password=DEMO_LOGIN[1])

@@ -1,11 +1,13 @@
 """`load_demo`: what an empty database is given, and what is left alone."""
 
 from collections import Counter
+from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.contrib.auth import authenticate, get_user_model
 from django.core.management import CommandError, call_command
+from django.utils import timezone
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
@@ -13,10 +15,21 @@ from config.demo.management.commands.load_demo import DEMO_LOGIN
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch
 from notifications.services import archive_channel
-from orders.models import Contact, Funnel, Order, Product, Transaction
+from orders.models import (
+    Contact,
+    Funnel,
+    Order,
+    Product,
+    Quote,
+    Subscription,
+    Survey,
+    SurveyResponse,
+    Transaction,
+)
 
 pytestmark = pytest.mark.django_db
-MODELS = (get_user_model(), Contact, Product, Funnel, Order, Transaction, Channel, EventChannel, Event, Delivery)
+COMMERCE = (Contact, Product, Funnel, Order, Transaction, Quote, Subscription, Survey, SurveyResponse)
+MODELS = (get_user_model(), *COMMERCE, Channel, EventChannel, Event, Delivery)
 
 
 @pytest.fixture
@@ -33,11 +46,12 @@ def test_the_demo_login_logs_in_as_an_administrator(demo):
 
 
 def test_there_are_orders_in_every_status_from_every_source(demo):
-    assert Counter(Order.objects.values_list("source", "status")) == {
+    assert Counter(Order.objects.values_list("origin", "status")) == {
         ("admin", "open"): 1,
         ("admin", "completed"): 1,
+        ("quote", "completed"): 1,
         ("shop", "open"): 1,
-        ("shop", "completed"): 3,
+        ("shop", "completed"): 4,
         ("shop", "refunded"): 1,
         ("funnel", "open"): 1,
         ("funnel", "paid"): 1,
@@ -45,26 +59,50 @@ def test_there_are_orders_in_every_status_from_every_source(demo):
         ("funnel", "refunded"): 1,
     }
     assert Order.objects.filter(status="completed", refunded_total__gt=0).count() == 1
-    assert Counter(Transaction.objects.values_list("status", flat=True)) == {"approved": 9, "declined": 2}
+    assert Order.objects.exclude(tracking=None).count() == 2
+    assert Counter(Transaction.objects.values_list("status", flat=True)) == {"approved": 11, "declined": 3}
     assert Transaction.objects.filter(is_upsell=True, status="approved").count() == 1
     assert Counter(Contact.objects.values_list("source", flat=True)) == {"admin": 3, "shop": 6, "funnel": 5}
     assert set(Product.objects.values_list("kind", flat=True)) == {"physical", "digital", "subscription"}
     assert Funnel.objects.count() == 2
 
 
-def test_every_event_type_that_can_happen_has_happened_and_is_on(demo):
-    possible = {key for key, event_type in EVENT_TYPES.items() if event_type.signal is not None}
-    assert set(Event.objects.values_list("type", flat=True)) == possible
-    assert set(EventTypeSwitch.objects.filter(enabled=True).values_list("event_type", flat=True)) == possible
-    assert len(possible) < len(EVENT_TYPES)
+def test_there_are_quotes_subscriptions_and_a_survey_with_responses(demo):
+    assert Counter(Quote.objects.values_list("status", "order__status")) == {
+        ("open", None): 1,
+        ("sold", "completed"): 1,
+    }
+    assert Counter(Subscription.objects.values_list("status", "order__status")) == {
+        ("active", "completed"): 1,
+        ("active", "paid"): 1,
+        ("canceled", "refunded"): 1,
+    }
+    assert Counter(SurveyResponse.objects.values_list("order__number", "email", "contact__email")) == {
+        (Order.objects.get(contact__first_name="Priya").number, None, "priya.raman@example.com"): 1,
+        (None, "samuel.adeyemi@example.org", "samuel.adeyemi@example.org"): 1,
+        (None, "somebody@example.net", None): 1,
+    }
+
+
+def test_every_event_type_has_happened_and_is_on(demo):
+    assert Counter(Event.objects.values_list("type", flat=True)) == {
+        "order.completed": 9,
+        "contact.created": 16,
+        "shipping.tracking_updated": 2,
+        "product.conflict": 1,
+        "transaction.declined": 3,
+        "refund.applied": 3,
+        "subscription.canceled": 1,
+        "customer.created": 9,
+        "transaction.approved": 11,
+        "survey.completed": 3,
+    }
+    assert set(EventTypeSwitch.objects.filter(enabled=True).values_list("event_type", flat=True)) == set(EVENT_TYPES)
 
 
 def test_deliveries_are_recorded_and_routing_says_who_was_left_out(demo):
     assert set(Delivery.objects.values_list("status", "attempts_made")) == {("pending", 0)}
-    assert Counter(Delivery.objects.values_list("channel__name", flat=True)) == {
-        "Local receiver": 41,
-        "Failing receiver": 4,
-    }
+    assert not Delivery.objects.filter(next_attempt_at__lt=timezone.now() - timedelta(minutes=2)).exists()
     outcomes = Counter(
         (event.type, event.source, route["name"], route["outcome"])
         for event in Event.objects.all()
@@ -73,14 +111,27 @@ def test_deliveries_are_recorded_and_routing_says_who_was_left_out(demo):
     )
     assert outcomes == {
         ("contact.created", "admin", "Local receiver", "source_not_chosen"): 3,
-        ("refund.applied", "funnel", "Failing receiver", "source_not_chosen"): 1,
+        ("customer.created", "admin", "Busy receiver (503, try in an hour)", "source_not_chosen"): 2,
+        ("customer.created", "shop", "Busy receiver (503, try in an hour)", "source_not_chosen"): 4,
+        ("order.completed", "shop", "Moved receiver (404)", "source_not_chosen"): 5,
+        ("order.completed", "funnel", "Moved receiver (404)", "source_not_chosen"): 2,
+        ("refund.applied", "funnel", "Failing receiver (503)", "source_not_chosen"): 1,
+        ("refund.applied", "funnel", "Bookkeeping (paused)", "held"): 1,
+        ("refund.applied", "shop", "Bookkeeping (paused)", "held"): 2,
     }
 
 
-def test_the_channels_lead_to_this_installation(demo):
+def test_the_channels_lead_to_this_installation_and_two_elsewhere(demo):
+    here = "http://127.0.0.1:8765/demo/receiver"
     assert dict(Channel.objects.values_list("name", "url")) == {
-        "Local receiver": "http://127.0.0.1:8765/demo/receiver/warehouse/",
-        "Failing receiver": "http://127.0.0.1:8765/demo/receiver/failing/",
+        "Local receiver": f"{here}/warehouse/",
+        "Failing receiver (503)": f"{here}/failing/",
+        "Busy receiver (503, try in an hour)": f"{here}/busy/",
+        "Moved receiver (404)": f"{here}/moved/",
+        "Gone receiver (410 pauses it)": f"{here}/gone/",
+        "Nobody listens (connection error)": "http://127.0.0.1:9/hook",
+        "Internal address (blocked)": "http://10.0.0.5/",
+        "Bookkeeping (paused)": f"{here}/bookkeeping/",
     }
 
 
@@ -128,11 +179,18 @@ def test_channels_to_a_demo_receiver_follow_a_new_port_and_others_stay(demo, set
     secrets = {channel.name: channel.secret for channel in Channel.objects.all()}
 
     settings.PUBLIC_URL = "http://127.0.0.1:8999"
-    assert "Channels that follow the new address: 3." in _load()
+    assert "Channels that follow the new address: 7." in _load()
+    here = "http://127.0.0.1:8999/demo/receiver"
     assert dict(Channel.objects.values_list("name", "url")) == {
-        "Local receiver": "http://127.0.0.1:8999/demo/receiver/warehouse/",
-        "Failing receiver": "http://127.0.0.1:8999/demo/receiver/failing/",
-        "Mine": "http://127.0.0.1:8999/demo/receiver/mine/?a=1",
+        "Local receiver": f"{here}/warehouse/",
+        "Failing receiver (503)": f"{here}/failing/",
+        "Busy receiver (503, try in an hour)": f"{here}/busy/",
+        "Moved receiver (404)": f"{here}/moved/",
+        "Gone receiver (410 pauses it)": f"{here}/gone/",
+        "Bookkeeping (paused)": f"{here}/bookkeeping/",
+        "Mine": f"{here}/mine/?a=1",
+        "Nobody listens (connection error)": "http://127.0.0.1:9/hook",
+        "Internal address (blocked)": "http://10.0.0.5/",
         "Deleted": mine,
         **others,
     }

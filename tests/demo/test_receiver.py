@@ -186,9 +186,19 @@ def test_the_failing_receiver_keeps_what_it_refuses_until_it_is_repaired(post, s
     assert post("warehouse").status_code == 200
 
 
+@pytest.mark.parametrize("receiver, status, wait", [("moved", 404, ""), ("gone", 410, ""), ("busy", 503, "3600")])
+def test_receivers_that_refuse_do_so_by_their_names_and_keep_what_they_refuse(post, staff, receiver, status, wait):
+    staff.post("/demo/receiver/failing/repair/", {"works": "yes"})
+    answer = post(receiver)
+    assert (answer.status_code, answer.headers.get("Retry-After", "")) == (status, wait)
+    assert ReceivedPostback.objects.get().answered == status
+    assert f"<dt>{receiver}</dt><dd>answers {status}" in staff.get("/demo/receiver/").content.decode()
+    assert post(receiver + "-not").status_code == 200
+
+
 def test_a_refusal_on_purpose_is_no_error_in_the_log(post, caplog):
     caplog.set_level(logging.WARNING)
-    assert post("failing").status_code == 503
+    assert [post(receiver).status_code for receiver in ("failing", "busy", "moved", "gone")] == [503, 503, 404, 410]
     assert caplog.messages == []
     assert post("failing", body=b"x" * (MAX_BODY_BYTES + 1)).status_code == 413
     logging.getLogger("django.request").error("Service Unavailable: %s", "/elsewhere/")

@@ -79,7 +79,13 @@ class TestEventTypes:
         assert parsed(call("PATCH", "/event-types/refund.applied", {"enabled": False}))["enabled"] is False
 
     @pytest.mark.parametrize(
-        ("body", "field"), [({}, "enabled"), ({"enabled": "maybe"}, "enabled"), ({"enabled": True, "on": 1}, "on")]
+        ("body", "field"),
+        [
+            ({}, "enabled"),
+            ({"enabled": "off"}, "enabled"),
+            ({"enabled": 1}, "enabled"),
+            ({"enabled": True, "on": 1}, "on"),
+        ],
     )
     def test_bad_input_changes_nothing(self, call, body, field):
         assert field in refused(call("PATCH", "/event-types/refund.applied", body))
@@ -174,6 +180,12 @@ class TestChannels:
         assert (answer["status"], answer["pause_reason"]) == ("paused", "Paused through the API.")
         answer = parsed(call("POST", f"/channels/{channel.pk}/resume"))
         assert (answer["status"], answer["pause_reason"]) == ("active", None)
+
+    @pytest.mark.parametrize(("body", "status"), [(b"{", 400), ({"a": 1}, 422), ([], 422)])
+    def test_pausing_takes_no_members(self, call, channel, body, status):
+        refused(call("POST", f"/channels/{channel.pk}/pause", body), status)
+        channel.refresh_from_db()
+        assert channel.status == "active"
 
     def test_a_deleted_one_is_gone_from_the_api_and_kept_for_the_log(self, call, channel, attach):
         attach(channel, "refund.applied")
@@ -271,6 +283,10 @@ class TestReading:
             ("/deliveries?event_type=moon", "event_type"),
             ("/deliveries?created_after=yesterday", "created_after"),
             ("/deliveries?created_after=2026-01-01T00:00:00", "created_after"),
+            ("/deliveries?created_after=0", "created_after"),
+            ("/deliveries?created_after=1700000000", "created_after"),
+            ("/deliveries?created_after=0001-01-01T00:00:00%2B23:59", "created_after"),
+            ("/deliveries?created_after=2026-13-01T00:00:00Z", "created_after"),
             ("/deliveries?limit=0", "limit"),
             ("/deliveries?limit=201", "limit"),
             ("/events?cursor=nonsense", "cursor"),

@@ -5,17 +5,19 @@ import time
 from dataclasses import replace
 
 import pytest
-from django.db import OperationalError, connection, transaction
+from django.db import DatabaseError, OperationalError, connection, transaction
 
 from channels_app.models import Channel
-from channels_app.services import create_channel
+from channels_app.services import create_channel, pause_channel
+from channels_app.services import resume_channel as resume_without_probing
 from channels_app.transports import Answer, Outcome
 from notifications.delivery import engine as module
-from notifications.delivery.claim import claim, recover
+from notifications.delivery.claim import CLAIM_LOCK, claim, recover
 from notifications.delivery.engine import Engine
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
 from notifications.models import ChannelHealth, Delivery, DeliveryAttempt
+from notifications.services import probe_now, resume_channel
 from tests.notifications.deliveries import let_leases_run_out, make_delivery, make_due, story
 from tests.receiver import Receiver
 from tests.waiting import wait_until
@@ -88,6 +90,41 @@ class TestCaps:
         go_on.set()
         thread.join(20)
         assert claim_all() == [locked.pk]
+
+
+def test_a_worker_frozen_in_its_claim_does_not_stop_the_others(channel):
+    """Frozen between taking the lock and committing, as by SIGSTOP: PostgreSQL ends its session."""
+    make_delivery(channel)
+    holding = threading.Event()
+    ended: list[str] = []
+
+    def freeze() -> None:
+        try:
+            with transaction.atomic(), connection.cursor() as cursor:
+                cursor.execute("SET LOCAL idle_in_transaction_session_timeout = '500ms'")
+                cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
+                holding.set()
+                wait_until(lambda: claimed, timeout=20)
+                cursor.execute("SELECT 1")
+        except DatabaseError:
+            ended.append("ended")
+        finally:
+            connection.close()
+
+    claimed: list[str] = []
+    frozen = threading.Thread(target=freeze)
+    frozen.start()
+    assert holding.wait(10)
+    claimed.extend(claim_all())
+    frozen.join(20)
+    assert len(claimed) == 1
+    assert ended == ["ended"]
+
+
+def test_every_connection_has_the_limit_that_frees_a_frozen_claim():
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW idle_in_transaction_session_timeout")
+        assert cursor.fetchone() == ("10s",)
 
 
 class TestLeases:
@@ -235,6 +272,17 @@ class TestIsolation:
         engine.deliver_due()
         assert len(receiver.received) == 12
         assert ChannelHealth.objects.get().failures_in_row == 0
+
+    @pytest.mark.parametrize("mend", [resume_channel, probe_now])
+    def test_who_says_that_it_is_mended_has_it_probed_at_once(self, engine, receiver, channel, mend):
+        ChannelHealth.objects.create(channel=channel, failures_in_row=9, probe_at="2999-01-01T00:00:00Z")
+        pause_channel(channel_id=channel.pk, reason="Maintenance.")
+        for _ in range(3):
+            make_delivery(channel)
+        resume_without_probing(channel_id=channel.pk)
+        assert engine.deliver_due() == 0
+        mend(channel_id=channel.pk)
+        assert engine.deliver_due() == 3
 
     def test_slowed_channels_together_hold_at_most_half_of_the_slots(self, channel):
         slow = [create_channel(name=f"Slow {n}", kind="postback", url="https://example.com/") for n in range(10)]

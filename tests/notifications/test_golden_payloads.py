@@ -13,8 +13,8 @@ import pytest
 
 from notifications.models import Event
 from orders import services
-from orders.inputs import AddressInput
-from orders.models import Funnel, Order, Product
+from orders.inputs import AddressInput, TrackingInput
+from orders.models import Funnel, Order, Product, Survey
 from tests.orders.shop import contact_input, decline, item, pay, place, refund
 
 pytestmark = pytest.mark.django_db
@@ -30,7 +30,7 @@ ADDRESS = {
     "zip_code": "22202",
     "country": "US",
 }
-TYPE_ID = re.compile(r"\b(con|txn|ref|evt)_[0-9a-z]{26}\b")
+TYPE_ID = re.compile(r"\b(con|txn|ref|evt|sub|rsp)_[0-9a-z]{26}\b")
 TIME = re.compile(r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
 
 
@@ -111,3 +111,45 @@ def test_members_that_do_not_apply_to_a_bare_order_of_the_admin_are_null(mug):
     pay(place(contact, item("mug"), source="admin"))
     compare(only("contact.created"), "admin.contact.created")
     compare(only("order.completed"), "admin.order.completed")
+
+
+@pytest.fixture
+def club_order(funnel_order: Order) -> Order:
+    """The same buyer, in the shop: a course that she has, and a subscription."""
+    Product.objects.create(
+        sku="club", title="Club", kind="subscription", unit_price=Decimal("9.00"), currency="USD", interval="month"
+    )
+    order = place(funnel_order.contact, item("course"), item("club", 2))
+    pay(order, "67.00", reference="r3")
+    return order
+
+
+def test_a_product_that_the_buyer_has(club_order):
+    compare(only("product.conflict"), "shop.product.conflict")
+
+
+def test_tracking(club_order):
+    tracking = {"carrier": "UPS", "number": "1Z999AA10123456784", "url": "https://example.com/t/1Z"}
+    services.set_tracking(number=club_order.number, tracking=TrackingInput.model_validate(tracking))
+    compare(only("shipping.tracking_updated"), "shop.shipping.tracking_updated")
+
+
+def test_a_canceled_subscription(club_order):
+    services.cancel_subscription(subscription_id=club_order.subscriptions.get().pk, reason="Too much coffee")
+    compare(only("subscription.canceled"), "shop.subscription.canceled")
+
+
+class TestSurveys:
+    answers = {"rating": 5, "liked": ["taste", "price"], "remark": "Très bon\nmerci"}
+
+    @pytest.fixture(autouse=True)
+    def survey(self, db: None) -> None:
+        Survey.objects.create(slug="after-sales", title="After sales")
+
+    def test_of_an_order(self, funnel_order):
+        services.complete_survey(slug="after-sales", source="shop", order=funnel_order.number, answers=self.answers)
+        compare(only("survey.completed"), "funnel.survey.completed.order")
+
+    def test_of_somebody_unknown(self):
+        services.complete_survey(slug="after-sales", source="shop", email="who@example.com", answers=self.answers)
+        compare(only("survey.completed"), "shop.survey.completed.email")

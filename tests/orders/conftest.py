@@ -3,7 +3,7 @@ from decimal import Decimal
 
 import pytest
 
-from orders.models import Contact, Funnel, Product
+from orders.models import Contact, Funnel, Product, Survey
 from tests.orders.shop import Announcements, contact_input
 
 
@@ -26,6 +26,23 @@ def course(db: None) -> Product:
     return Product.objects.create(
         sku="course", title="Course", kind=Product.Kind.DIGITAL, unit_price=Decimal("49.00"), currency="USD"
     )
+
+
+@pytest.fixture
+def club(db: None) -> Product:
+    return Product.objects.create(
+        sku="club",
+        title="Book club",
+        kind=Product.Kind.SUBSCRIPTION,
+        interval=Product.Interval.MONTH,
+        unit_price=Decimal("9.00"),
+        currency="USD",
+    )
+
+
+@pytest.fixture
+def survey(db: None) -> Survey:
+    return Survey.objects.create(title="How did you find us?", slug="finding")
 
 
 @pytest.fixture

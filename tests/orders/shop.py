@@ -11,18 +11,34 @@ from django.db import connection
 from django.dispatch import Signal
 
 from orders import services, signals
-from orders.inputs import ContactInput, ItemInput
-from orders.models import Contact, Order, OrderItem, Refund, Transaction
+from orders.inputs import ContactInput, ItemInput, TrackingInput
+from orders.models import (
+    Contact,
+    Order,
+    OrderItem,
+    Quote,
+    QuoteItem,
+    Refund,
+    Subscription,
+    SurveyResponse,
+    Transaction,
+)
 from orders.representations import represent_contact, represent_order
 from tests.waiting import wait_until
 
+WRITTEN = (Contact, Order, OrderItem, Transaction, Refund, Subscription, SurveyResponse, Quote, QuoteItem)
+NOTHING = {model.__name__: 0 for model in WRITTEN}
 SIGNALS = {
     "contact.created": signals.contact_created,
     "transaction.approved": signals.transaction_approved,
     "transaction.declined": signals.transaction_declined,
     "customer.created": signals.customer_created,
+    "product.conflict": signals.product_conflict,
     "order.completed": signals.order_completed,
     "refund.applied": signals.refund_applied,
+    "shipping.tracking_updated": signals.tracking_updated,
+    "subscription.canceled": signals.subscription_canceled,
+    "survey.completed": signals.survey_completed,
 }
 
 
@@ -58,13 +74,18 @@ def refund(order: Order, amount: str | None = None, kind: str = "refund", **memb
     )
 
 
+def track(order: Order, carrier: str = "UPS", number: str = "1Z999", url: str | None = None) -> Order:
+    tracking = TrackingInput.model_validate({"carrier": carrier, "number": number, "url": url})
+    return services.set_tracking(number=order.number, tracking=tracking)
+
+
 def stored(order: Order) -> Order:
     return services.get_order(number=order.number)
 
 
 def counts() -> dict[str, int]:
     """How many rows there are of what the services write."""
-    return {model.__name__: model.objects.count() for model in (Contact, Order, OrderItem, Transaction, Refund)}
+    return {model.__name__: model.objects.count() for model in WRITTEN}
 
 
 @dataclass

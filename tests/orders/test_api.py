@@ -12,11 +12,10 @@ from django.test import Client
 from config.api.keys import create_key
 from orders.models import Contact, Funnel, Order, Product
 from orders.representations import represent_order
-from tests.orders.shop import Announcements, counts, item, pay, place, stored
+from tests.orders.shop import NOTHING, Announcements, counts, item, pay, place, stored
 
 pytestmark = pytest.mark.django_db
 
-NOTHING = {"Contact": 0, "Order": 0, "OrderItem": 0, "Transaction": 0, "Refund": 0}
 ADA = {"email": "ada@example.com", "first_name": "Ada", "last_name": "Byron"}
 PURCHASE = {"status": "approved", "amount": "12.50", "gateway": "stripe", "reference": "r1"}
 
@@ -302,3 +301,11 @@ def test_a_body_is_required_where_there_is_one(shop: Shop, lead: Contact, mug: P
         assert refused(shop.post(path)) == [""]
         assert refused(shop.post(path, [])) == [""]
         refused(shop.post(path, b"{"), 400)
+
+
+@pytest.mark.parametrize(("body", "status"), [(b"{", 400), ({"a": 1}, 422), ([], 422)])
+def test_a_thank_you_takes_no_members(shop: Shop, funnel: Funnel, mug: Product, lead: Contact, body: Any, status: int):
+    order = place(lead, item("mug"), source="funnel")
+    pay(order)
+    refused(shop.post(f"/orders/{order.number}/thank-you", body), status)
+    assert stored(order).status == "paid"

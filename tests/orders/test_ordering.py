@@ -6,10 +6,9 @@ from django.core.exceptions import ValidationError
 from orders import services
 from orders.inputs import AddressInput, ItemInput
 from orders.models import HIGHEST_TOTAL, Contact, Funnel, Order, Product
-from tests.orders.shop import Announcements, contact_input, counts, item, pay, place
+from tests.orders.shop import NOTHING, Announcements, contact_input, counts, item, pay, place
 
 pytestmark = pytest.mark.django_db
-NOTHING = {"Contact": 0, "Order": 0, "OrderItem": 0, "Transaction": 0, "Refund": 0}
 
 
 def test_an_order_opens_with_its_totals(lead: Contact, mug: Product, course: Product, announced: Announcements) -> None:

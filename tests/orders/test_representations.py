@@ -210,7 +210,7 @@ def test_an_order_at_hand_is_represented_without_a_query(lead: Contact, mug: Pro
     order = place(lead, *[item("mug")] * 20, source="funnel")
     with CaptureQueriesContext(connection) as reading:
         order = services.get_order(number=order.number)
-    assert len(reading) == 2
+    assert len(reading) == 3
     with CaptureQueriesContext(connection) as representing:
         assert len(represent_order(order).items) == 20
     assert len(representing) == 0

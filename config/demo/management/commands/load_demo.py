@@ -7,7 +7,8 @@ from django.db import connection, transaction
 
 from channels_app.models import Channel
 from config.demo.local_channels import load_channels, point_channels_here
-from config.demo.shop import load_shop
+from config.demo.story import tell_story
+from config.demo.times import ago
 from orders.models import Contact, Funnel, Product
 
 DEMO_LOGIN = ("admin", "tidings-demo")
@@ -34,8 +35,9 @@ class Command(BaseCommand):
             return
         username, password = DEMO_LOGIN
         get_user_model().objects.create_superuser(username, "admin@example.com", password)
-        load_channels(by=username)
-        load_shop()
+        with ago(hours=47, minutes=50):
+            load_channels(by=username)
+        tell_story()
         self.stdout.write("Demo data loaded.")
 
 

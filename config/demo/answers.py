@@ -1,0 +1,13 @@
+"""What the demo's receivers answer, by their names. One of any other name takes what comes and answers 200."""
+
+from http import HTTPStatus
+
+FAILING, BUSY, MOVED, GONE = "failing", "busy", "moved", "gone"
+REFUSALS = {
+    FAILING: HTTPStatus.SERVICE_UNAVAILABLE,  # until somebody repairs it
+    BUSY: HTTPStatus.SERVICE_UNAVAILABLE,
+    MOVED: HTTPStatus.NOT_FOUND,
+    GONE: HTTPStatus.GONE,
+}
+# What the busy one asks for, with `Retry-After`; the longest that Tidings heeds.
+BUSY_SECONDS = 3600

@@ -1,0 +1,23 @@
+"""What staff fill in. A form checks with the types of `orders.inputs`, so that staff and callers of the API meet the
+same rules in the same words, and hands over what `orders.services` takes.
+"""
+
+from orders.forms.catalogue import ProductForm
+from orders.forms.changes import CancelForm, TrackingForm
+from orders.forms.contacts import ContactForm
+from orders.forms.fields import add_refusal
+from orders.forms.ordering import OrderForm, OrderItemFormSet
+from orders.forms.payments import PaymentForm, RefundForm, left_of
+
+__all__ = [
+    "CancelForm",
+    "ContactForm",
+    "OrderForm",
+    "OrderItemFormSet",
+    "PaymentForm",
+    "ProductForm",
+    "RefundForm",
+    "TrackingForm",
+    "add_refusal",
+    "left_of",
+]

@@ -1,0 +1,65 @@
+"""What the forms have in common: fields that check with the types of `orders.inputs`, and how refusals are shown."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import pydantic
+from django import forms
+from django.core.exceptions import ValidationError
+from pydantic import TypeAdapter
+from unfold.widgets import UnfoldAdminTextInputWidget
+
+from orders.errors import Conflict
+from orders.inputs import Money
+
+
+def add_refusal(form: forms.Form, refusal: ValidationError | Conflict) -> None:
+    """Show why a service refused: beside the field that it names, else above the form."""
+    if isinstance(refusal, Conflict):
+        form.add_error(None, str(refusal))
+        return
+    for name, reasons in refusal.message_dict.items():
+        field = name.removesuffix(".id")
+        form.add_error(field if field in form.fields else None, reasons)
+
+
+class CheckedField(forms.CharField):
+    """One line of text (or `widget`) that must be what `kind`, a type of `orders.inputs`, takes."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def __init__(self, kind: Any, *, upper: bool = False, **options: Any) -> None:
+        super().__init__(**options)
+        self._adapter: TypeAdapter[Any] = TypeAdapter(kind)
+        self._upper = upper
+
+    def clean(self, value: Any) -> Any:
+        text = super().clean(value)
+        if not text:
+            return text
+        try:
+            return self._adapter.validate_python(text.upper() if self._upper else text)
+        except pydantic.ValidationError as refusal:
+            raise ValidationError([sentence(error) for error in refusal.errors()]) from None
+
+
+class MoneyField(CheckedField):
+    """An amount; `None` where it may be left out and is. What a person types is shown again as it was typed."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}))
+        super().__init__(Money, empty_value=None, **options)
+
+
+def sentence(error: Mapping[str, Any]) -> str:
+    """One of pydantic's errors as staff read it."""
+    context = error.get("ctx", {})
+    if error["type"] == "value_error":
+        return str(context["error"])
+    if error["type"] == "string_too_long":
+        return f"Give at most {context['max_length']} characters."
+    if error["type"] == "string_too_short":
+        return "This field is required."
+    if error["type"] == "too_long":
+        return f"Give at most {context['max_length']}."
+    return str(error["msg"])

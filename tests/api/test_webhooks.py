@@ -1,0 +1,100 @@
+"""The `webhooks` of the OpenAPI document against what is really sent: the golden payloads."""
+
+import json
+import re
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import Client
+from jsonschema import Draft202012Validator
+
+from notifications.catalogue import EVENT_TYPES
+
+GOLDEN = sorted((Path(__file__).parents[1] / "notifications" / "golden").glob("*.json"))
+REAL = {"<id>": "01kaskf4zze4t9a1t8cdhyjvb5", "<time>": "2026-11-23T18:36:00.123456Z", "<number>": "1001"}
+
+
+@pytest.fixture(scope="module")
+def document() -> dict[str, Any]:
+    document: dict[str, Any] = Client().get("/api/v1/openapi.json").json()
+    return document
+
+
+def golden(path: Path) -> dict[str, Any]:
+    """The payload with real-looking values for what differs from run to run."""
+    payload: dict[str, Any] = json.loads(re.sub(r"<\w+>", lambda found: REAL.get(found[0], "1"), path.read_text()))
+    return payload
+
+
+def schema_of(document: dict[str, Any], event_type: str) -> Draft202012Validator:
+    schema = document["webhooks"][event_type]["post"]["requestBody"]["content"]["application/json"]["schema"]
+    return Draft202012Validator({**schema, "components": document["components"]})
+
+
+def objects(value: Any) -> Iterator[dict[str, Any]]:
+    """Every object in a payload whose members we choose: not a survey's answers."""
+    if isinstance(value, dict):
+        yield value
+        for name, member in value.items():
+            if name != "answers":
+                yield from objects(member)
+    elif isinstance(value, list):
+        for member in value:
+            yield from objects(member)
+
+
+def spoilt(payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The payload with one member missing, for each member, and with one too many, for each object."""
+    for index, whole in enumerate(objects(payload)):
+        for name in whole:
+            copy = deepcopy(payload)
+            del list(objects(copy))[index][name]
+            yield copy
+        copy = deepcopy(payload)
+        list(objects(copy))[index]["added"] = None
+        yield copy
+
+
+def test_there_is_a_webhook_for_each_event_type_in_their_order(document: dict[str, Any]) -> None:
+    assert list(document["webhooks"]) == list(EVENT_TYPES)
+    for key, webhook in document["webhooks"].items():
+        assert webhook["post"]["summary"] == EVENT_TYPES[key].label
+        assert EVENT_TYPES[key].description in webhook["post"]["description"]
+        assert [parameter["name"] for parameter in webhook["post"]["parameters"]] == [
+            "webhook-id",
+            "webhook-timestamp",
+            "webhook-signature",
+        ]
+        assert webhook["post"]["security"] == []
+
+
+def test_the_example_of_a_webhook_fits_it(document: dict[str, Any]) -> None:
+    for key, webhook in document["webhooks"].items():
+        example = webhook["post"]["requestBody"]["content"]["application/json"]["example"]
+        assert [error.message for error in schema_of(document, key).iter_errors(example)] == []
+        assert example["type"] == key
+
+
+def test_there_is_a_golden_payload_for_each_event_type() -> None:
+    assert {golden(path)["type"] for path in GOLDEN} == set(EVENT_TYPES)
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_a_golden_payload_fits_its_schema_and_no_other(document: dict[str, Any], path: Path) -> None:
+    payload = golden(path)
+
+    assert [error.message for error in schema_of(document, payload["type"]).iter_errors(payload)] == []
+    assert [key for key in EVENT_TYPES if schema_of(document, key).is_valid(payload)] == [payload["type"]]
+
+
+@pytest.mark.parametrize("path", GOLDEN, ids=lambda path: path.stem)
+def test_a_payload_with_a_member_missing_or_added_is_refused(document: dict[str, Any], path: Path) -> None:
+    payload = golden(path)
+    schema = schema_of(document, payload["type"])
+    wrong = list(spoilt(payload))
+
+    assert len(wrong) > 15
+    assert [one for one in wrong if schema.is_valid(one)] == []
