@@ -10,7 +10,7 @@ run: $(VENV)/.runtime
 	@exec $(BIN)/python -m config.local
 
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 --dist loadfile
 
 lint: export DEMO = 1
 lint: $(VENV)/.developer

@@ -13,11 +13,12 @@ from pytest_django.plugin import DjangoDbBlocker
 
 
 @pytest.fixture(scope="session", autouse=True)
-def sources_as_static_files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Pages name static files as they are: nobody has to collect them before a test."""
+def settings_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Pages name static files as they are: nobody has to collect them before a test. Passwords are hashed quickly."""
+    quick = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     plain = {**settings.STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     empty: Path = tmp_path_factory.mktemp("static")
-    with override_settings(STORAGES=plain, STATIC_ROOT=empty):
+    with override_settings(STORAGES=plain, STATIC_ROOT=empty, PASSWORD_HASHERS=quick):
         yield
 
 

@@ -25,6 +25,7 @@ from config.local.processes import Child
 from config.local.servers import Postgres, Valkey, socket_folder
 
 _SERVERS = ("DATABASE_URL", "REDIS_URL")
+_STARTED_HERE = "TIDINGS_TEST_SERVERS"
 _READY_SECONDS = 60
 # The cluster is thrown away: nothing in it has to survive a crash of the machine.
 _NOTHING_IS_KEPT = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
@@ -41,7 +42,10 @@ def provide_servers(add_cleanup: Callable[[Callable[[], None]], object]) -> None
     """Start what is not given by the environment, and put it there; cleanups are to run last in, first out."""
     folder = Path(tempfile.mkdtemp(prefix="tidings-tests-"))
     add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
-    given = {name: os.environ[name] for name in _SERVERS if os.environ.get(name, "").strip()}
+    started_here = os.environ.get(_STARTED_HERE, "").split(",")
+    given = {
+        name: os.environ[name] for name in _SERVERS if os.environ.get(name, "").strip() and name not in started_here
+    }
     for name in NAMES:  # the tests' own settings, not those of whoever runs them
         os.environ.pop(name, None)
     os.environ |= {
@@ -51,6 +55,8 @@ def provide_servers(add_cleanup: Callable[[Callable[[], None]], object]) -> None
         "SECRETS_ENCRYPTION_KEYS": Fernet.generate_key().decode(),
         **given,
     }
+    # The processes of a parallel run inherit this, and start servers of their own.
+    os.environ[_STARTED_HERE] = ",".join(name for name in _SERVERS if name not in given)
     sockets = socket_folder()
     add_cleanup(lambda: shutil.rmtree(sockets, ignore_errors=True))
     if "DATABASE_URL" not in given:
