@@ -76,6 +76,9 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         ]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
+    if settings.DEMO:
+        receivers = {"title": "Receivers", "icon": "move_to_inbox", "link": reverse("demo:received")}
+        groups.append({"title": "Demo", "separator": True, "items": [receivers]})
     return groups
 
 

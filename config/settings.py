@@ -214,6 +214,9 @@ UNFOLD = {
     "SITE_HEADER": "Tidings",
     "SITE_SUBHEADER": "System notifications",
     "SITE_SYMBOL": "campaign",
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda _request: static("notifications/icon.svg")},
+    ],
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

@@ -1,5 +1,7 @@
 from django.conf import settings
 from django.contrib import admin
+from django.shortcuts import redirect
+from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
@@ -11,6 +13,7 @@ def build_urls(*, demo: bool) -> list[URLPattern | URLResolver]:
     """All that is mounted; the demo's own receivers only where they are wanted."""
     patterns: list[URLPattern | URLResolver] = [
         path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
+        path("favicon.ico", lambda _request: redirect(static("notifications/icon.svg"))),
         path("admin/", admin.site.urls),
         path("api/v1/", api.urls),
         path("healthz", healthz, name="healthz"),

@@ -33,7 +33,14 @@ def menu(client: Client) -> list[str]:
     return re.findall(r"<span>([^<]+)</span>", sidebar)
 
 
-def test_the_menu_has_what_a_person_may_use(people):
+def test_the_menu_of_the_demo_leads_to_its_receivers(people, settings):
+    assert menu(people["superuser"])[-1] == "Receivers"
+    settings.DEMO = False
+    assert "Receivers" not in menu(people["superuser"])
+
+
+def test_the_menu_has_what_a_person_may_use(people, settings):
+    settings.DEMO = False
     shop = ["Orders", "Contacts", "Products", "Funnels", "Subscriptions", "Quotes", "Surveys"]
     assert {role: menu(client) for role, client in people.items() if role != "anonymous"} == {
         "superuser": [
@@ -45,6 +52,11 @@ def test_the_menu_has_what_a_person_may_use(people):
         VIEWERS: ["Dashboard", *shop, "Integrations", "Delivery log", "Events", "Channels"],
         "staff without a group": ["Dashboard"],
     }
+
+
+def test_the_icon_is_found_where_browsers_look(client):
+    answer = client.get("/favicon.ico")
+    assert (answer.status_code, answer.url) == (302, "/static/notifications/icon.svg")
 
 
 def test_the_menu_marks_the_present_page_alone(people):
