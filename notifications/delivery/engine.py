@@ -110,8 +110,11 @@ class Engine:
         if now < self._chores_at:
             return
         recover()
-        replay.advance()
         beat(Heartbeat.Name.WORKER, at_most_every=HEARTBEAT_EVERY_SECONDS)
+        try:
+            replay.advance()
+        except Exception:
+            log.exception("replay_failed")  # a replay that cannot go on must not stop what happens now
         self._chores_at = now + settings.SWEEP_INTERVAL_SECONDS
 
     def _send(self, each: Claim, *, lease_ends: float) -> None:

@@ -160,3 +160,16 @@ def test_deleting_the_channel_ends_it(channel):
     assert replay.advance() == 0
     assert ReplayJob.objects.get().status == "finished"
     assert Delivery.objects.get().status == "failed"
+
+
+def test_a_replay_that_cannot_go_on_does_not_stop_what_happens_now(engine, receiver, channel, monkeypatch):
+    def break_down(job: ReplayJob) -> tuple[int, int]:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(replay, "_move", break_down)
+    failed(channel)
+    start(channel)
+    delivery = make_delivery(channel)
+    assert engine.deliver_due() == 1
+    assert [request.id for request in receiver.received] == [delivery.event_id]
+    assert ReplayJob.objects.get().status == "running"
