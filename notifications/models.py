@@ -134,10 +134,6 @@ class Event(models.Model):
     def __str__(self) -> str:
         return f"{self.type} {self.id}"
 
-    @property
-    def is_test(self) -> bool:
-        return self.id.startswith(TEST_EVENT_PREFIX)
-
 
 class Trigger(models.TextChoices):
     """Why an attempt was made."""
