@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test lint format
+.PHONY: run test bench lint format screenshots
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/python -m config.local
 
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest -n 2 --dist loadfile
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+bench: $(VENV)/.developer
+	$(BIN)/python -m tests.embedded -m benchmarks.pages
 
 lint: export DEMO = 1
 lint: $(VENV)/.developer
@@ -23,6 +26,9 @@ lint: $(VENV)/.developer
 format: $(VENV)/.developer
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+screenshots: $(VENV)/.developer
+	$(BIN)/python -m tests.browser.screenshots
 
 $(VENV)/.runtime: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

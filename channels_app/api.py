@@ -9,11 +9,10 @@ from ninja import Router, Schema, Status
 from ninja.pagination import paginate
 from pydantic import AfterValidator, ConfigDict, Field
 
-from channels_app import services
-from channels_app.encryption import SecretUnreadable
 from channels_app.models import Channel
-from notifications.services import archive_channel, probe_now
-from notifications.services import resume_channel as resume
+from channels_app.services import refuse_recipients
+from notifications import services
+from notifications.history import caller
 
 router = Router(tags=["Channels"])
 
@@ -77,10 +76,7 @@ class ChannelOut(Schema):
 
     @staticmethod
     def resolve_headers(channel: Channel) -> dict[str, str] | None:
-        try:
-            return channel.headers
-        except SecretUnreadable:
-            return None
+        return channel.readable_headers
 
 
 class NewChannelOut(ChannelOut):
@@ -97,8 +93,11 @@ def list_channels(request: HttpRequest) -> QuerySet[Channel]:
 
 @router.post("/channels", response={201: NewChannelOut})
 def create_channel(request: HttpRequest, body: ChannelIn) -> Status[Channel]:
-    services.refuse_recipients(body.recipients)
-    return Status(201, services.create_channel(name=body.name, kind=body.kind, url=body.url, headers=body.headers))
+    refuse_recipients(body.recipients)
+    channel = services.create_channel(
+        name=body.name, kind=body.kind, url=body.url, headers=body.headers, by=caller(request)
+    )
+    return Status(201, channel)
 
 
 @router.get("/channels/{channel_id}", response=ChannelOut)
@@ -108,32 +107,30 @@ def read_channel(request: HttpRequest, channel_id: str) -> Channel:
 
 @router.patch("/channels/{channel_id}", response=ChannelOut)
 def change_channel(request: HttpRequest, channel_id: str, body: ChannelChange) -> Channel:
-    services.refuse_recipients(body.recipients)
+    refuse_recipients(body.recipients)
     given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set - {"recipients"}}
-    channel = services.update_channel(channel_id=channel_id, **given)
-    probe_now(channel_id=channel_id)
-    return channel
+    return services.update_channel(channel_id=channel_id, by=caller(request), **given)
 
 
 @router.delete("/channels/{channel_id}", response={204: None})
 def delete_channel(request: HttpRequest, channel_id: str) -> Status[None]:
     """Detached everywhere; its pending deliveries fail with the reason; the log keeps its name."""
-    archive_channel(channel_id=channel_id)
+    services.archive_channel(channel_id=channel_id, by=caller(request))
     return Status(204, None)
 
 
 @router.post("/channels/{channel_id}/pause", response=ChannelOut)
 def pause_channel(request: HttpRequest, channel_id: str, body: Nothing | None = None) -> Channel:
-    return services.pause_channel(channel_id=channel_id, reason=PAUSED_BY_HAND)
+    return services.pause_channel(channel_id=channel_id, reason=PAUSED_BY_HAND, by=caller(request))
 
 
 @router.post("/channels/{channel_id}/resume", response=ChannelOut)
 def resume_channel(request: HttpRequest, channel_id: str, body: Nothing | None = None) -> Channel:
-    return resume(channel_id=channel_id)
+    return services.resume_channel(channel_id=channel_id, by=caller(request))
 
 
 @router.post("/channels/{channel_id}/rotate-secret", response=NewChannelOut)
 def rotate_secret(request: HttpRequest, channel_id: str, body: Rotation) -> Channel:
     """A new signing secret, shown this once."""
     overlap = timedelta(hours=24) if body.expire_old == "24h" else timedelta()
-    return services.rotate_secret(channel_id=channel_id, overlap=overlap)
+    return services.rotate_secret(channel_id=channel_id, overlap=overlap, by=caller(request))

@@ -3,6 +3,8 @@
 from django import forms
 from django.http import QueryDict
 
+from channels_app.transports import kind_choices
+
 # Stands for a header's value where it is not shown. Not printable ASCII: no real value can look like it.
 MASK = "••••••••"
 
@@ -34,7 +36,7 @@ class ChannelForm(forms.Form):
         headers: dict[str, str] | None = None,
     ) -> None:
         self._stored = headers or {}
-        masked = "\n".join(f"{name}: {MASK}" for name in self._stored)
+        masked = "\r\n".join(f"{name}: {MASK}" for name in self._stored)  # as browsers send it back
         super().__init__(data, initial={**(initial or {}), "headers": masked}, label_suffix="")
         help_text = "One a line, such as Authorization: Bearer abc. At most 20; stored encrypted."
         if self._stored:
@@ -62,6 +64,23 @@ class ChannelForm(forms.Form):
         return headers
 
 
+# What each kind asks for, beside its name: a further kind of `channels_app.transports` has an entry here.
+FORMS: dict[str, type[ChannelForm]] = {"postback": ChannelForm}
+
+
+class KindForm(forms.Form):
+    """The first question about a new channel."""
+
+    kind = forms.ChoiceField(
+        choices=kind_choices,
+        widget=forms.RadioSelect,
+        error_messages={"required": "Choose a kind.", "invalid_choice": "There is no such kind of channel."},
+    )
+
+    def __init__(self, data: QueryDict | None = None) -> None:
+        super().__init__(data, label_suffix="")
+
+
 class PauseForm(forms.Form):
     reason = forms.CharField(
         required=False, max_length=500, help_text="Shown to colleagues while the channel is paused."
@@ -82,7 +101,13 @@ class TestForm(forms.Form):
 class RotateForm(forms.Form):
     overlap = forms.ChoiceField(
         label="The old secret",
-        choices=[("24h", "signs as well for 24 hours"), ("now", "signs no more, as after a leak")],
+        choices=[
+            ("24h", "Signs as well for 24 hours, in which the receiver changes over"),
+            ("now", "Signs no more, as after a leak"),
+        ],
+        widget=forms.RadioSelect,
+        initial="24h",
+        error_messages={"required": "Choose one.", "invalid_choice": "Choose one."},
     )
 
     def __init__(self, data: QueryDict | None = None) -> None:

@@ -75,6 +75,22 @@ class Channel(models.Model):
     def headers(self, value: dict[str, str]) -> None:
         self.encrypted_headers = encryption.encrypt(json.dumps(value)) if value else ""
 
+    @property
+    def readable_secret(self) -> str | None:
+        """`secret`, None where the key that encrypted it is lost."""
+        try:
+            return self.secret
+        except encryption.SecretUnreadable:
+            return None
+
+    @property
+    def readable_headers(self) -> dict[str, str] | None:
+        """`headers`, None where the key that encrypted them is lost."""
+        try:
+            return self.headers
+        except encryption.SecretUnreadable:
+            return None
+
     def rotate_secret(self, secret: str, *, previous_until: datetime | None) -> None:
         """Sign with `secret` from now on, and with the present one as well until `previous_until`. Not saved."""
         self.encrypted_previous_secret = self.encrypted_secret if previous_until else ""

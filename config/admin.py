@@ -3,35 +3,63 @@
 from typing import Any
 
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from unfold.sites import UnfoldAdminSite
 
+from config.content_security import enter_shell
+
 
 class TidingsAdminSite(UnfoldAdminSite):
-    """Where every model and page of the back office is registered."""
+    """Where every model and page of the back office is registered.
+
+    Methods import what registers itself on the site: those modules import this one first.
+    """
 
     index_title = "Dashboard"
 
     def extra_urls(self) -> list[URLPattern]:
-        # Not at the top: these modules register themselves on the site, which imports this one first.
+        from config.accounts import password_reset
         from notifications.admin import pages
 
-        return pages.urls(self.admin_view)
+        return [*password_reset.urls(), *pages.urls(self.admin_view)]
+
+    def each_context(self, request: HttpRequest) -> dict[str, Any]:
+        """What every page of the shell is made of, the banners about trouble included."""
+        from notifications.admin.banners import banners_for
+
+        enter_shell(request)
+        banners = banners_for(request.user) if self.has_permission(request) else []
+        return {**super().each_context(request), "banners": banners}
+
+    def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """While there is nobody yet who could log in, the page says how the first user is made."""
+        from django.contrib.auth.models import User
+
+        response: HttpResponse = super().login(
+            request, {"nobody_yet": not User.objects.exists(), **(extra_context or {})}
+        )
+        return response
+
+    def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """Tidings' own search in the place of Unfold's, which looks for names of models."""
+        from notifications.admin.search import search
+
+        return search(request)
 
 
-# The sidebar: title, icon, name of the URL, and the permissions of which one is enough.
+# The sidebar: title, icon, name of the URL, and the permissions of which one is enough (none: it is for everybody).
 NAVIGATION: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
     (
         "Shop",
         [
-            ("Orders", "receipt_long", "orders_order_changelist", ("orders.view_order",)),
-            ("Contacts", "contacts", "orders_contact_changelist", ("orders.view_contact",)),
-            ("Products", "inventory_2", "orders_product_changelist", ("orders.view_product",)),
-            ("Funnels", "filter_alt", "orders_funnel_changelist", ("orders.view_funnel",)),
-            ("Subscriptions", "autorenew", "orders_subscription_changelist", ("orders.view_subscription",)),
-            ("Quotes", "request_quote", "orders_quote_changelist", ("orders.view_quote",)),
-            ("Surveys", "ballot", "orders_survey_changelist", ("orders.view_survey",)),
+            ("Orders", "receipt_long", "admin:orders_order_changelist", ("orders.view_order",)),
+            ("Contacts", "contacts", "admin:orders_contact_changelist", ("orders.view_contact",)),
+            ("Products", "inventory_2", "admin:orders_product_changelist", ("orders.view_product",)),
+            ("Funnels", "filter_alt", "admin:orders_funnel_changelist", ("orders.view_funnel",)),
+            ("Subscriptions", "autorenew", "admin:orders_subscription_changelist", ("orders.view_subscription",)),
+            ("Quotes", "request_quote", "admin:orders_quote_changelist", ("orders.view_quote",)),
+            ("Surveys", "ballot", "admin:orders_survey_changelist", ("orders.view_survey",)),
         ],
     ),
     (
@@ -40,7 +68,7 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
             (
                 "Integrations",
                 "extension",
-                "integrations",
+                "admin:integrations",
                 (
                     "notifications.view_eventtypeswitch",
                     "channels_app.view_channel",
@@ -48,17 +76,31 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
                     "notifications.view_delivery",
                 ),
             ),
-            ("Delivery log", "list_alt", "notifications_delivery_changelist", ("notifications.view_delivery",)),
-            ("Events", "bolt", "notifications_event_changelist", ("notifications.view_event",)),
-            ("Channels", "hub", "channels_app_channel_changelist", ("channels_app.view_channel",)),
+            ("Delivery log", "list_alt", "admin:notifications_delivery_changelist", ("notifications.view_delivery",)),
+            ("Events", "bolt", "admin:notifications_event_changelist", ("notifications.view_event",)),
+            ("Channels", "hub", "admin:channels_app_channel_changelist", ("channels_app.view_channel",)),
+            ("History", "history", "admin:notifications_historyentry_changelist", ("notifications.view_historyentry",)),
         ],
     ),
     (
         "Administration",
         [
-            ("Users", "person", "auth_user_changelist", ("auth.view_user",)),
-            ("Groups", "group", "auth_group_changelist", ("auth.view_group",)),
-            ("API keys", "key", "api_apikey_changelist", ("api.view_apikey",)),
+            ("Users", "person", "admin:auth_user_changelist", ("auth.view_user",)),
+            ("Groups", "group", "admin:auth_group_changelist", ("auth.view_group",)),
+            ("API keys", "key", "admin:api_apikey_changelist", ("api.view_apikey",)),
+        ],
+    ),
+    (
+        "Help",
+        [
+            (
+                "How to create a channel",
+                "help",
+                "admin:help_channels",
+                ("notifications.view_eventtypeswitch", "channels_app.view_channel"),
+            ),
+            ("Event catalogue", "menu_book", "admin:event_catalogue", ("notifications.view_eventtypeswitch",)),
+            ("API documentation", "api", "api-v1:openapi-view", ()),
         ],
     ),
 ]
@@ -66,29 +108,30 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
 
 def navigation(request: HttpRequest) -> list[dict[str, Any]]:
     """The sidebar as this person may use it; a group without an entry is left out."""
-    dashboard = _entry("Dashboard", "dashboard", "index", exact=True)
-    groups: list[dict[str, Any]] = [{"items": [dashboard]}]
+    groups: list[dict[str, Any]] = [{"items": [_entry("Dashboard", "dashboard", "admin:index")]}]
     for title, entries in NAVIGATION:
         items = [
             _entry(label, icon, name)
             for label, icon, name, permissions in entries
-            if any(request.user.has_perm(permission) for permission in permissions)
+            if not permissions or any(request.user.has_perm(permission) for permission in permissions)
         ]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     if settings.DEMO:
-        receivers = {"title": "Receivers", "icon": "move_to_inbox", "link": reverse("demo:received")}
+        receivers = _entry("Receivers", "move_to_inbox", "demo:received")
         groups.append({"title": "Demo", "separator": True, "items": [receivers]})
+    items = [item for group in groups for item in group["items"]]
+    # Of several that lead to the present page the closest, so not Integrations where it is a part of it.
+    links = [item["link"] for item in items if request.path.startswith(item["link"])]
+    closest = max(links, key=len, default="")
+    if closest != reverse("admin:index") or request.path == closest:
+        for item in items:
+            item["active"] = item["link"] == closest
     return groups
 
 
-def _entry(title: str, icon: str, name: str, *, exact: bool = False) -> dict[str, Any]:
-    link = reverse(f"admin:{name}")
-
-    def active(request: HttpRequest) -> bool:
-        return request.path == link if exact else request.path.startswith(link)
-
-    return {"title": title, "icon": icon, "link": link, "active": active}
+def _entry(title: str, icon: str, name: str) -> dict[str, Any]:
+    return {"title": title, "icon": icon, "link": reverse(name), "active": False}
 
 
 def environment(_request: HttpRequest) -> list[str] | None:

@@ -7,13 +7,15 @@ name of the variable (`ImproperlyConfigured`).
 import ipaddress
 import os
 from collections.abc import Callable, Collection, Sequence
+from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
 
 import environ
 import pycountry
 from cryptography.fernet import Fernet
-from django.core.exceptions import ImproperlyConfigured
+from django.core.exceptions import ImproperlyConfigured, ValidationError
+from django.core.validators import validate_email
 
 LOCAL_ENVIRONMENT_FILE = "local.env"
 NAMES = (
@@ -22,6 +24,7 @@ NAMES = (
     *("POSTBACK_TIMEOUT_SECONDS", "POSTBACK_RETRY_STATUS_CODES", "POSTBACK_RETRY_DELAYS_SECONDS"),
     *("POSTBACK_ALLOWED_NETWORKS", "EGRESS_PROXY_URL", "EXTRA_CA_BUNDLE", "FUNNEL_COMPLETION_SECONDS"),
     *("DELIVERY_CONCURRENCY", "CHANNEL_CONCURRENCY", "SWEEP_INTERVAL_SECONDS", "RETENTION_DAYS"),
+    *("TRUSTED_PROXY_COUNT", "EMAIL_FROM"),
 )
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -70,6 +73,19 @@ def currency(name: str, value: str) -> str:
     if pycountry.currencies.get(alpha_3=value) is None:
         raise ImproperlyConfigured(f"{name} must be a currency of ISO 4217, such as USD, not {value!r}.")
     return value
+
+
+def mailbox(env: environ.Env, name: str, default: str) -> str:
+    """An e-mail address, with or without a name before it: `Tidings <tidings@example.com>`."""
+    value: str = env.str(name, default="")
+    try:
+        if value:
+            validate_email(parseaddr(value)[1])
+    except ValidationError as error:
+        raise ImproperlyConfigured(
+            f"{name} must be an e-mail address, such as Tidings <tidings@example.com>, not {value!r}."
+        ) from error
+    return value or default
 
 
 def fernet_keys(name: str) -> list[str]:

@@ -15,8 +15,6 @@ from prometheus_client.registry import Collector
 
 from notifications import monitoring
 
-LONGEST_WAIT_SECONDS = 120
-
 
 @never_cache
 @require_safe
@@ -30,7 +28,7 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 def readyz(_request: HttpRequest) -> JsonResponse:
     """Whether deliveries go out: database, broker, worker, beat and the oldest due delivery. 503 where not."""
     condition = monitoring.look()
-    problems = condition.problems(max_age=LONGEST_WAIT_SECONDS)
+    problems = condition.problems(max_age=monitoring.LONGEST_WAIT_SECONDS)
     return JsonResponse(
         {"status": "unavailable" if problems else "ok", "problems": problems, **asdict(condition)},
         status=503 if problems else 200,
@@ -46,14 +44,19 @@ class DeliveryCollector(Collector):
         up.add_metric(["database"], condition.database)
         up.add_metric(["broker"], condition.broker)
         yield up
+        if not condition.database:
+            return
+        counts = monitoring.count()
         for name, text, value in (
             ("tidings_worker_age_seconds", "Since a worker last claimed.", condition.worker_age),
             ("tidings_beat_age_seconds", "Since beat last ran.", condition.beat_age),
             ("tidings_oldest_due_seconds", "How long the oldest due delivery has waited.", condition.oldest_due or 0),
-            ("tidings_deliveries_due", "Deliveries that could be sent now.", condition.due),
-            ("tidings_deliveries_in_flight", "Deliveries being sent.", condition.in_flight),
+            ("tidings_deliveries_due", "Deliveries that could be sent now.", counts.due),
+            ("tidings_deliveries_in_flight", "Deliveries being sent.", counts.in_flight),
+            ("tidings_channels_failing", "Active channels that failed five times in a row.", counts.channels_failing),
+            ("tidings_alerts_waiting", "E-mails to administrators that are to be sent.", counts.alerts_waiting),
         ):
-            if condition.database and value is not None:
+            if value is not None:
                 yield GaugeMetricFamily(name, text, value=value)
 
 

@@ -5,6 +5,7 @@ The table in README.md documents each variable; `config.environment` says how va
 
 import re
 import zoneinfo
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 
-from config import environment
+from config import content_security, environment
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -49,12 +50,21 @@ ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=[host for host in (_public.hostname, "localhost", "127.0.0.1", "[::1]") if host]
 )
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if PUBLIC_URL else []
+TRUSTED_PROXY_COUNT = environment.integer(env, "TRUSTED_PROXY_COUNT", 0, 0, 10)
+
+# What browsers are told. Scripts need neither cookie: forms carry the token of the second.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 if _public.scheme == "https":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SESSION_COOKIE_SAMESITE = "Lax"
+    SECURE_HSTS_SECONDS = int(timedelta(days=30).total_seconds())
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+CONTENT_SECURITY_POLICY = {"DIRECTIVES": content_security.PLAIN}
+CSRF_FAILURE_VIEW = "config.error_pages.csrf_failure"
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
@@ -65,6 +75,7 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django.contrib.postgres",
+    "axes",
     "django_structlog",
     "ninja",
     "config.accounts",
@@ -78,13 +89,17 @@ MIDDLEWARE = [
     "config.api.problems.ProblemMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.content_security.ContentSecurityMiddleware",
+    "config.readable_addresses.ReadableAddressMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "config.people_time_zone.PeopleTimeZoneMiddleware",
     "django_structlog.middlewares.RequestMiddleware",
+    "axes.middleware.AxesMiddleware",  # last: it puts the lockout in the place of the login page
 ]
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
@@ -148,6 +163,11 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"expires": 10.0},
     },
+    "send-alerts": {
+        "task": "notifications.tasks.send_alerts",
+        "schedule": 10.0,
+        "options": {"expires": 10.0},
+    },
     "purge": {
         "task": "notifications.tasks.purge",
         "schedule": 3600.0,
@@ -186,15 +206,41 @@ METRICS_TOKEN = environment.literal("METRICS_TOKEN")
 NINJA_PAGINATION_CLASS = "config.api.pagination.CursorPagination"
 
 globals().update(environment.url(env.email_url, "EMAIL_URL", "consolemail://"))
+EMAIL_TIMEOUT = 10  # a silent mail server holds nobody up for longer
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.mailbox(
+    env, "EMAIL_FROM", f"Tidings <tidings@{_public.hostname or 'localhost'}>"
+)
 
+AUTHENTICATION_BACKENDS = [
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses whoever is locked out before a password is looked at
+    "config.accounts.refusals.RememberingBackend",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+PASSWORD_RESET_TIMEOUT = int(timedelta(hours=1).total_seconds())
 LOGIN_URL = reverse_lazy("admin:login")
 LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+
+# Guessing passwords: the fifth failure in a row for one name from one address locks that pair out until a quarter of
+# an hour after it. Counted in the database, so over all processes; asked at a login and at no other request. The
+# address is that of the connection. Behind proxies it would be theirs, the same for everybody, and so anybody could
+# lock a colleague out: TRUSTED_PROXY_COUNT says how many there are, and only so far X-Forwarded-For is believed.
+# API keys have 256 random bits and are not throttled.
+AXES_FAILURE_LIMIT = 5
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the wait that the page tells does not grow
+AXES_CLIENT_IP_CALLABLE = "config.client_address.client_address"
+AXES_LOCKOUT_CALLABLE = "config.accounts.lockout.locked_out"
+AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken"]
+AXES_DISABLE_ACCESS_LOG = True  # it would grow for ever; a user's last login is kept by Django
+AXES_ENABLE_ADMIN = False  # `axes_list_attempts` shows what is counted, `axes_reset_username` unlocks
+AXES_VERBOSE = False
 
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = environment.choice("TIME_ZONE", env.str("TIME_ZONE", default="UTC"), zoneinfo.available_timezones())
@@ -221,8 +267,16 @@ UNFOLD = {
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
     "ENVIRONMENT": "config.admin.environment",
-    "STYLES": [lambda _request: static("notifications/ui.css")],
-    "SCRIPTS": [lambda _request: static("notifications/ui.js")],
+    "STYLES": [
+        lambda _request: static("notifications/ui.css"),
+        lambda _request: static("notifications/shell.css"),
+    ],
+    "SCRIPTS": [
+        lambda _request: static("notifications/ui.js"),
+        lambda _request: static("notifications/shell.js"),
+    ],
+    "DASHBOARD_CALLBACK": "notifications.admin.dashboard.dashboard",
+    "LOGIN": {"form": "config.accounts.forms.LoginForm"},
     "SIDEBAR": {"navigation": "config.admin.navigation"},
 }
 
@@ -260,5 +314,6 @@ LOGGING = {
         "django.server": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "django_structlog": {"level": "WARNING"},
+        "axes": {"level": "WARNING"},
     },
 }

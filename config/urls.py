@@ -25,4 +25,8 @@ def build_urls(*, demo: bool) -> list[URLPattern | URLResolver]:
     return patterns
 
 
+handler400 = "config.error_pages.bad_request"
+handler403 = "config.error_pages.forbidden"
+handler404 = "config.error_pages.not_found"
+handler500 = "config.error_pages.server_error"
 urlpatterns = build_urls(demo=settings.DEMO)

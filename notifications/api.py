@@ -10,7 +10,16 @@ from ninja.pagination import paginate
 
 from notifications import replay, services
 from notifications.catalogue import EVENT_TYPES, EventType
-from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, ReplayJob, Trigger
+from notifications.history import caller
+from notifications.models import (
+    IS_HELD,
+    TEST_EVENT_PREFIX,
+    Delivery,
+    Event,
+    EventChannel,
+    EventTypeSwitch,
+    ReplayJob,
+)
 from notifications.schemas import (
     AttachmentChange,
     AttachmentIn,
@@ -40,7 +49,7 @@ def list_event_types(request: HttpRequest) -> list[EventTypeOut]:
 @router.patch("/event-types/{key}", response=EventTypeOut)
 def change_event_type(request: HttpRequest, key: str, body: EventTypeChange) -> EventTypeOut:
     event_type = _event_type(key)
-    switch = services.set_event_type_enabled(event_type=event_type, enabled=body.enabled, by=_actor(request))
+    switch = services.set_event_type_enabled(event_type=event_type, enabled=body.enabled, by=caller(request))
     return _event_type_out(event_type, switch)
 
 
@@ -54,18 +63,23 @@ def list_attached_channels(request: HttpRequest, key: str) -> QuerySet[EventChan
 def attach_channel(request: HttpRequest, key: str, body: AttachmentIn) -> Status[EventChannel]:
     """All three sources are chosen where none are given."""
     return Status(
-        201, services.attach_channel(event_type=_event_type(key), channel_id=body.channel, sources=body.sources)
+        201,
+        services.attach_channel(
+            event_type=_event_type(key), channel_id=body.channel, sources=body.sources, by=caller(request)
+        ),
     )
 
 
 @router.patch("/event-types/{key}/channels/{channel_id}", response=AttachmentOut)
 def change_attached_channel(request: HttpRequest, key: str, channel_id: str, body: AttachmentChange) -> EventChannel:
-    return services.change_sources(event_type=_event_type(key), channel_id=channel_id, sources=body.sources)
+    return services.change_sources(
+        event_type=_event_type(key), channel_id=channel_id, sources=body.sources, by=caller(request)
+    )
 
 
 @router.delete("/event-types/{key}/channels/{channel_id}", response={204: None})
 def detach_channel(request: HttpRequest, key: str, channel_id: str) -> Status[None]:
-    services.detach_channel(event_type=_event_type(key), channel_id=channel_id)
+    services.detach_channel(event_type=_event_type(key), channel_id=channel_id, by=caller(request))
     return Status(204, None)
 
 
@@ -74,7 +88,7 @@ def send_test(request: HttpRequest, channel_id: str, body: TestRequest | None = 
     """A sample of an event type (`order.completed` unless given), sent once, also to a paused channel."""
     key = body.event_type if body else "order.completed"
     _check_choice("event_type", key, list(EVENT_TYPES))
-    delivery = services.send_test(channel_id=channel_id, event_type=EVENT_TYPES[key], by=_actor(request))
+    delivery = services.send_test(channel_id=channel_id, event_type=EVENT_TYPES[key], by=caller(request))
     return Status(202, _deliveries().get(pk=delivery.pk))
 
 
@@ -88,7 +102,7 @@ def replay_channel(request: HttpRequest, channel_id: str, body: ReplayRequest) -
             since=body.since,
             event_types=body.event_types,
             dry_run=body.dry_run,
-            by=_actor(request),
+            by=caller(request),
         ),
     )
 
@@ -98,8 +112,10 @@ def replay_channel(request: HttpRequest, channel_id: str, body: ReplayRequest) -
 def list_events(request: HttpRequest, filters: Query[EventFilters]) -> QuerySet[Event]:
     _check_choice("event_type", filters.event_type, list(EVENT_TYPES))
     _check_choice("source", filters.source, Source.values)
+    # Tests are no occurrences, and by their ids they would stand before all that are newer.
     return Event.objects.select_related("order").filter(
-        **_given(type=filters.event_type, order__number=filters.order, source=filters.source)
+        pk__lt=TEST_EVENT_PREFIX,
+        **_given(type=filters.event_type, order__number=filters.order, source=filters.source),
     )
 
 
@@ -133,7 +149,7 @@ def read_delivery(request: HttpRequest, delivery_id: str) -> Delivery:
 @router.post("/deliveries/{delivery_id}/retry", response={202: DeliveryOut})
 def retry_delivery(request: HttpRequest, delivery_id: str) -> Status[Delivery]:
     """A fresh cycle of a failed delivery of the four event types; 409 with the reason where it is refused."""
-    services.retry_delivery(delivery_id=delivery_id, by=_actor(request))
+    services.retry_delivery(delivery_id=delivery_id, by=caller(request))
     return Status(202, _deliveries().get(pk=delivery_id))
 
 
@@ -142,12 +158,11 @@ def _deliveries() -> QuerySet[Delivery]:
 
 
 def _has_status(status: str | None) -> Q:
-    held = Q(status="pending", channel__paused_at__isnull=False, lease_token=None) & ~Q(next_trigger=Trigger.TEST)
     if status is None:
         return Q()
     if status == "held":
-        return held
-    return Q(status="pending") & ~held if status == "pending" else Q(status=status)
+        return IS_HELD
+    return Q(status="pending") & ~IS_HELD if status == "pending" else Q(status=status)
 
 
 def _given(**filters: Any) -> dict[str, Any]:
@@ -177,8 +192,3 @@ def _event_type_out(event_type: EventType, switch: EventTypeSwitch | None) -> Ev
         changed_by=switch.changed_by if switch else None,
         changed_at=switch.changed_at if switch else None,
     )
-
-
-def _actor(request: HttpRequest) -> str:
-    """Who calls, for the history: the name of the API key."""
-    return f"API key {request.auth.name}"  # type: ignore[attr-defined]

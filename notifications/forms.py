@@ -24,12 +24,15 @@ class SourcesForm(forms.Form):
 
 
 class AttachForm(SourcesForm):
-    """`channels` are those offered, as (id, label). What is sent may be another: the service says why not."""
+    """`channels` are those offered, as (id, label). What is sent may be another: the service says why not.
+
+    `chosen` is the id of the one chosen at first; that of another is left aside.
+    """
 
     field_order = ["channel", "sources"]
 
-    def __init__(self, data: QueryDict | None = None, *, channels: list[tuple[str, str]]) -> None:
-        super().__init__(data)
+    def __init__(self, data: QueryDict | None = None, *, channels: list[tuple[str, str]], chosen: str = "") -> None:
+        super().__init__(data, initial={"channel": chosen if chosen in dict(channels) else ""})
         self.fields["channel"] = forms.CharField(
             widget=forms.Select(choices=[("", "Choose a channel"), *channels]),
             error_messages={"required": "Choose a channel."},

@@ -1,52 +1,48 @@
-"""Is delivering going on? For `check_delivery`, `/readyz` and whoever watches the workers."""
+"""Is delivering going on? For `check_delivery`, `/readyz`, `/metrics` and the banners of the back office."""
 
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import DatabaseError, connection
+from django.db.models import QuerySet
 from redis import Redis, RedisError
 
-from notifications.delivery.claim import FAILURES_BEFORE_PROBING
-from notifications.models import Heartbeat
+from notifications import stats
+from notifications.models import FAILURES_BEFORE_PROBING, Alert, ChannelHealth, Heartbeat
 
 WORKER_SILENT_SECONDS = 60
 BEAT_SILENT_SECONDS = 300
+# How old the oldest due delivery may be.
+LONGEST_WAIT_SECONDS = 120
 BROKER_TIMEOUT_SECONDS = 2
 
-# The age of the oldest due row, how many are due, and how many are in flight. A failing channel is asked less often on
-# purpose, and its rows wait without anything being wrong with the delivering.
+# How many deliveries are due (as `stats.oldest_due` means it), and how many are in flight.
 QUEUE = """
 SELECT
-    extract(epoch FROM statement_timestamp() - min(delivery.next_attempt_at) FILTER (WHERE due)),
-    count(*) FILTER (WHERE due),
+    count(*) FILTER (WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL AND delivery.lease_token IS NULL
+        AND coalesce(health.failures_in_row, 0) < %(failures)s
+        AND delivery.next_attempt_at <= statement_timestamp()),
     count(*) FILTER (WHERE delivery.lease_token IS NOT NULL)
 FROM notifications_delivery delivery
 JOIN channels_app_channel channel ON channel.id = delivery.channel_id
 LEFT JOIN notifications_channelhealth health ON health.channel_id = delivery.channel_id
-CROSS JOIN LATERAL (
-    SELECT channel.paused_at IS NULL AND channel.archived_at IS NULL AND delivery.lease_token IS NULL
-        AND coalesce(health.failures_in_row, 0) < %(failures)s
-        AND delivery.next_attempt_at <= statement_timestamp() AS due
-) state
 WHERE delivery.status = 'pending'
 """
-HEARTBEATS = "SELECT name, extract(epoch FROM statement_timestamp() - at) FROM notifications_heartbeat"
+AGES = f"""
+SELECT name, extract(epoch FROM statement_timestamp() - at) FROM notifications_heartbeat
+UNION ALL SELECT 'oldest_due', seconds FROM ({stats.OLDEST_DUE}) oldest
+"""  # noqa: S608
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What was seen. Ages are in seconds; None: never seen, or (`oldest_due`) nothing is due.
-
-    `due` counts the deliveries that could be sent now, `in_flight` those that are being sent.
-    """
+    """What was seen. Ages are in seconds; None: never seen, or (`oldest_due`) nothing is due."""
 
     database: bool
     broker: bool
     worker_age: float | None = None
     beat_age: float | None = None
     oldest_due: float | None = None
-    due: int = 0
-    in_flight: int = 0
 
     def problems(self, *, max_age: float) -> list[str]:
         """What is wrong, a sentence each; `max_age` is how long (seconds) a due delivery may wait."""
@@ -56,33 +52,74 @@ class Condition:
         if not self.database:
             return ["The database (DATABASE_URL) cannot be reached.", *found]
         if self.worker_age is None or self.worker_age > WORKER_SILENT_SECONDS:
-            found.append(f"No worker has claimed for {_ago(self.worker_age)}. Is a worker running?")
+            found.append(f"No worker has claimed for {in_words(self.worker_age)}. Is a worker running?")
         if self.beat_age is None or self.beat_age > BEAT_SILENT_SECONDS:
-            found.append(f"No beat has run for {_ago(self.beat_age)}. Is beat running?")
+            found.append(f"No beat has run for {in_words(self.beat_age)}. Is beat running?")
         if self.oldest_due is not None and self.oldest_due > max_age:
-            found.append(f"The oldest due delivery has waited for {_ago(self.oldest_due)}.")
+            found.append(f"The oldest due delivery has waited for {in_words(self.oldest_due)}.")
         return found
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Deliveries that could be sent now and that are being sent, channels that keep failing, alerts to be sent."""
+
+    due: int
+    in_flight: int
+    channels_failing: int
+    alerts_waiting: int
 
 
 def look() -> Condition:
     """Look at database, broker, heartbeats and queue. Never raises for what is away."""
     broker = _broker_answers()
     try:
-        with connection.cursor() as cursor:
-            cursor.execute(HEARTBEATS)
-            ages = {name: float(age) for name, age in cursor.fetchall()}
-            cursor.execute(QUEUE, {"failures": FAILURES_BEFORE_PROBING})
-            oldest, due, in_flight = cursor.fetchone()
+        seen = ages()
     except DatabaseError:
         return Condition(database=False, broker=broker)
     return Condition(
         database=True,
         broker=broker,
-        worker_age=ages.get(Heartbeat.Name.WORKER),
-        beat_age=ages.get(Heartbeat.Name.BEAT),
-        oldest_due=None if oldest is None else float(oldest),
+        worker_age=seen.get(Heartbeat.Name.WORKER),
+        beat_age=seen.get(Heartbeat.Name.BEAT),
+        oldest_due=seen.get("oldest_due"),
+    )
+
+
+def ages() -> dict[str, float]:
+    """Since how many seconds each `Heartbeat.Name` was not seen, and how long the `oldest_due` delivery has waited.
+
+    What was never seen, or does not wait, is missing. One quick query. Raises `DatabaseError`.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(AGES, {"failures": FAILURES_BEFORE_PROBING})
+        return {name: float(age) for name, age in cursor.fetchall()}
+
+
+def count() -> Counts:
+    """Count what waits: for whoever draws curves, since it takes as long as the backlog is large.
+
+    Raises `DatabaseError` when PostgreSQL is away.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(QUEUE, {"failures": FAILURES_BEFORE_PROBING})
+        due, in_flight = cursor.fetchone()
+    return Counts(
         due=due,
         in_flight=in_flight,
+        channels_failing=failing_channels().count(),
+        alerts_waiting=Alert.objects.filter(next_try_at__isnull=False).count(),
+    )
+
+
+def failing_channels() -> QuerySet[ChannelHealth]:
+    """The health of each channel that keeps failing, the longest first; a paused one has somebody's attention."""
+    return (
+        ChannelHealth.objects.filter(
+            failures_in_row__gte=FAILURES_BEFORE_PROBING, channel__paused_at=None, channel__archived_at=None
+        )
+        .select_related("channel")
+        .order_by("failing_since", "channel_id")
     )
 
 
@@ -98,7 +135,8 @@ def _broker_answers() -> bool:
         client.close()
 
 
-def _ago(seconds: float | None) -> str:
+def in_words(seconds: float | None) -> str:
+    """A span of time: `90 s`, `5 min`; None: never seen."""
     if seconds is None:
         return "as long as this database exists"
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"

@@ -15,14 +15,18 @@ RETRY = ("view", "change")  # to change a delivery is to retry it
 WORK = ("view", "add", "change")
 ALL = ("view", "add", "change", "delete")
 
+# They are also told by e-mail of what goes wrong (`notifications.alerts`).
+ADMINISTRATORS = "Notification administrators"
+
 # Group -> "app.model" -> what its members may do with it.
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
-    "Notification administrators": {
+    ADMINISTRATORS: {
         "notifications.eventtypeswitch": ("view", "change"),
         "notifications.eventchannel": ALL,
         "notifications.event": VIEW,
         "notifications.delivery": RETRY,
         "notifications.deliveryattempt": VIEW,
+        "notifications.historyentry": VIEW,
         "channels_app.channel": ALL,
         "api.apikey": WORK,
     },

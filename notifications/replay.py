@@ -7,23 +7,20 @@ large backlog neither floods the receiver nor stands in front of what happens no
 from collections.abc import Sequence
 from datetime import datetime
 
-import structlog
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 from django.db.models import QuerySet
 from django.db.models.functions import Now
 
 from channels_app.services import lock_channel
-from notifications import doorbell
+from notifications import doorbell, history
 from notifications.catalogue import EVENT_TYPES
 from notifications.errors import Conflict
 from notifications.models import TEST_EVENT_PREFIX, Delivery, ReplayJob
 
-log = structlog.get_logger(__name__)
-
 AT_ONCE = 100
 
-# The next deliveries of a job, as far as there is room; those without a body cannot be sent and are passed over.
+# The next deliveries of a job, as far as there is room; those without a body, or with an erased one, are passed over.
 ADVANCE = """
 WITH room AS (
     SELECT greatest(0, %(at_once)s - count(*)) AS rows FROM notifications_delivery
@@ -35,7 +32,7 @@ next AS MATERIALIZED (
     WHERE delivery.channel_id = %(channel)s AND delivery.status = 'failed'
         AND delivery.finished_at >= %(since)s AND delivery.finished_at <= %(until)s
         AND (cardinality(%(types)s::text[]) = 0 OR delivery.event_type = ANY(%(types)s::text[]))
-        AND event.body IS NOT NULL AND NOT starts_with(event.id, %(test)s)
+        AND event.body IS NOT NULL AND event.erased_at IS NULL AND NOT starts_with(event.id, %(test)s)
     ORDER BY delivery.finished_at LIMIT (SELECT rows FROM room) FOR UPDATE OF delivery SKIP LOCKED
 ),
 moved AS (
@@ -74,7 +71,14 @@ def start_replay(
     except IntegrityError as error:
         raise Conflict("A replay of this channel is running already.") from error
     job.refresh_from_db()
-    log.info("replay", channel_id=channel_id, job_id=job.pk, count=job.count, dry_run=dry_run, by=by)
+    if job.count and not dry_run:
+        failed = "1 failed delivery" if job.count == 1 else f"{job.count:,} failed deliveries"
+        history.record(
+            action=history.Action.REPLAYED,
+            by=by,
+            sentence=f"{channel.name} is sent {failed} again, of those since {since:%Y-%m-%d %H:%M:%S %Z}.",
+            channel=channel,
+        )
     doorbell.ring_on_commit()
     return job
 
@@ -130,6 +134,10 @@ def _move(job: ReplayJob) -> tuple[int, int]:
 
 def _failed(job: ReplayJob) -> QuerySet[Delivery]:
     failed = Delivery.objects.filter(
-        channel=job.channel, status="failed", finished_at__gte=job.since, event__body__isnull=False
+        channel=job.channel,
+        status="failed",
+        finished_at__gte=job.since,
+        event__body__isnull=False,
+        event__erased_at=None,
     ).exclude(event__id__startswith=TEST_EVENT_PREFIX)
     return failed.filter(event_type__in=job.event_types) if job.event_types else failed

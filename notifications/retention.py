@@ -1,4 +1,7 @@
-"""Forgets events and their deliveries after `RETENTION_DAYS`, in small batches; never one that is still to be sent."""
+"""Forgets events and their deliveries after `RETENTION_DAYS`, in small batches; never one that is still to be sent.
+
+The counts that statistics are made of and the alerts go as well.
+"""
 
 from django.conf import settings
 from django.db import connection, transaction
@@ -34,11 +37,21 @@ DELETE FROM notifications_event WHERE id IN (
     ORDER BY event.created_at LIMIT %(batch)s
 )
 """
+# Few rows: one for each channel and hour.
+PURGE_HOURS = """
+DELETE FROM notifications_channelhour WHERE hour < statement_timestamp() - make_interval(days => %(days)s)
+"""
+PURGE_ALERTS = """
+DELETE FROM notifications_alert WHERE created_at < statement_timestamp() - make_interval(days => %(days)s)
+"""
 
 
 def purge() -> int:
     """Delete what is older than `RETENTION_DAYS`. Returns how many events went. Safe under two callers."""
     values = {"days": settings.RETENTION_DAYS, "batch": BATCH}
+    with connection.cursor() as cursor:
+        cursor.execute(PURGE_HOURS, values)
+        cursor.execute(PURGE_ALERTS, values)
     purged = 0
     while True:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -25,7 +25,7 @@ from orders.models import (
     SurveyResponse,
     Transaction,
 )
-from orders.representations import time_text
+from orders.representations import SourceName, time_text
 
 ADDRESS = {
     "first_name": "Ada",
@@ -39,22 +39,25 @@ ADDRESS = {
 }
 
 
+SAMPLE_SOURCE: SourceName = "funnel"
+
+
 def sample_body(event_type: EventType, *, event_id: str, created_at: datetime | None = None) -> str:
     """The body of a sample event, as a channel would receive it."""
-    facts = _facts(event_type.key)
+    created_at = created_at or timezone.now()
+    facts = _facts(event_type.key, created_at)
     wanted = inspect.signature(event_type.data).parameters
     return build_body(
         event_id=event_id,
         event_type=event_type.key,
-        created_at=created_at or timezone.now(),
-        source="funnel",
+        created_at=created_at,
+        source=SAMPLE_SOURCE,
         data=event_type.data(**{name: facts[name] for name in wanted}),
     )
 
 
-def _facts(key: str) -> dict[str, Any]:
+def _facts(key: str, now: datetime) -> dict[str, Any]:
     """By the names of the signals' arguments."""
-    now = timezone.now()
     contact = Contact(
         email="ada@example.com",
         first_name="Ada",

@@ -1,6 +1,6 @@
 from celery import shared_task
 
-from notifications import doorbell, retention
+from notifications import alerts, doorbell, retention
 from notifications.delivery.claim import beat
 from notifications.delivery.clock import engine
 from notifications.models import Heartbeat
@@ -23,3 +23,9 @@ def record_beat() -> None:
 def purge() -> int:
     """Forget what is older than `RETENTION_DAYS`."""
     return retention.purge()
+
+
+@shared_task(name="notifications.tasks.send_alerts")
+def send_alerts() -> int:
+    """Send the e-mails to administrators that are due."""
+    return alerts.send_due()

@@ -1,24 +1,135 @@
 """Users and groups in the admin, on Unfold's forms instead of Django's own."""
 
+from typing import Any
+
+from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import Group, Permission, User
+from django.db.models import Count, Model, QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
+from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
+
+from notifications.showing import ago
 
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
+# The apps of which a group may be given something: nobody works with the tables of the others.
+ROOMS = ("api", "auth", "channels_app", "notifications", "orders")
+
+
+class _TitledAdmin(ModelAdmin):
+    """Pages named after what they show, and choices of several as checkboxes."""
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        title = str(self.opts.verbose_name_plural).capitalize()
+        page: HttpResponse = super().changelist_view(
+            request, {"title": title, "heading": title, **(extra_context or {})}
+        )
+        return page
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], *args: Any, obj: Model | None = None, **kwargs: Any
+    ) -> HttpResponse:
+        context["heading"] = str(obj) if obj else f"Add a {self.opts.verbose_name}"
+        page: HttpResponse = super().render_change_form(request, context, *args, obj=obj, **kwargs)
+        return page
+
+    def get_deleted_objects(
+        self, objs: Any, request: HttpRequest
+    ) -> tuple[list[Any], dict[str, int], set[str], list[Any]]:
+        """Names what is deleted, without the rows that only link it to something else."""
+        _, _, forbidden, protected = super().get_deleted_objects(objs, request)
+        names = [str(each) for each in objs]
+        return names, {str(self.opts.verbose_name_plural).capitalize(): len(names)}, forbidden, protected
+
+    def formfield_for_dbfield(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
+        """Without Unfold's menu beside the field, to add and edit what is chosen: it opens by mouse only."""
+        field = super().formfield_for_dbfield(db_field, request, **kwargs)
+        if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
+            field.widget = field.widget.widget
+        return field
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
+        kwargs["widget"] = UnfoldAdminCheckboxSelectMultipleWidget()
+        field = super().formfield_for_manytomany(db_field, request, **kwargs)
+        field.help_text = ""
+        return field
+
 
 @admin.register(User)
-class UserAdmin(DjangoUserAdmin, ModelAdmin):
+class UserAdmin(_TitledAdmin, DjangoUserAdmin):
+    """What somebody may do comes from their groups alone, so that it can be read in one place."""
+
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
-    list_display = ("username", "email", "is_staff", "is_active", "last_login")
+    list_display = ("username", "email", "groups_shown", "is_staff", "is_active", "last_login_shown")
+    list_filter = ("is_staff", "is_active", "is_superuser", "groups")
+    filter_horizontal = ()
+    sortable_by = ()
+    readonly_fields = ("last_login", "date_joined")
+    fieldsets = (
+        (None, {"fields": ("username", "password")}),
+        ("Person", {"fields": ("first_name", "last_name", "email")}),
+        ("What they may do", {"fields": ("is_active", "is_staff", "is_superuser", "groups")}),
+        ("Dates", {"fields": ("last_login", "date_joined")}),
+    )
+    add_fieldsets = (
+        (
+            None,
+            {"fields": ("username", "email", "is_staff", "groups", "usable_password", "password1", "password2")},
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
+        users: QuerySet[User] = super().get_queryset(request)
+        return users.prefetch_related("groups")
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Whoever is added here is to enter the back office."""
+        return {"is_staff": True, **super().get_changeform_initial_data(request)}
+
+    @display(description="Groups")
+    def groups_shown(self, user: User) -> str:
+        if user.is_superuser:
+            return "Superuser: everything"
+        return ", ".join(group.name for group in user.groups.all()) or "–"
+
+    @display(description="Last login", ordering="last_login")
+    def last_login_shown(self, user: User) -> SafeString | str:
+        return ago(user.last_login) if user.last_login else "Never"
 
 
 @admin.register(Group)
-class GroupAdmin(DjangoGroupAdmin, ModelAdmin):
-    pass
+class GroupAdmin(_TitledAdmin, DjangoGroupAdmin):
+    list_display = ("name", "members")
+    filter_horizontal = ()
+    sortable_by = ()
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Group]:
+        groups: QuerySet[Group] = super().get_queryset(request)
+        return groups.annotate(members=Count("user"))
+
+    def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
+        permissions = Permission.objects.filter(content_type__app_label__in=ROOMS).select_related("content_type")
+        field = super().formfield_for_manytomany(db_field, request, queryset=permissions, **kwargs)
+        field.label_from_instance = _permission_in_words
+        return field
+
+    @display(description="Members", ordering="members")
+    def members(self, group: Any) -> int:
+        return int(group.members)
+
+
+def _permission_in_words(permission: Permission) -> str:
+    """`Orders: view quote`."""
+    room = apps.get_app_config(permission.content_type.app_label).verbose_name
+    return f"{room}: {permission.name.removeprefix('Can ')}"

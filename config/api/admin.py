@@ -1,21 +1,19 @@
 """API keys in the back office: made, looked at and revoked; nothing about one is edited."""
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.models import LogEntry
+from django.contrib.admin.options import get_content_type_for_model
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils.formats import date_format
-from django.utils.timezone import localtime
 from unfold.admin import ModelAdmin
-from unfold.decorators import display
 
 from config.api.keys import create_key, revoke_key
 from config.api.models import ApiKey, Scope
@@ -40,13 +38,6 @@ class ApiKeyForm(forms.Form):
 class ApiKeyAdmin(ModelAdmin):
     """To revoke a key is to change it, so that permission is asked for."""
 
-    list_display = ("name", "prefix_shown", "scope_names", "status_label", "last_used", "created")
-    search_fields = ("name", "prefix")
-    search_help_text = "Name or first characters"
-    ordering = ("-id",)
-    sortable_by = ()
-    actions = None
-
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
@@ -54,11 +45,20 @@ class ApiKeyAdmin(ModelAdmin):
         revoke = self.admin_site.admin_view(self.revoke)
         return [path("<path:object_id>/revoke/", revoke, name="api_apikey_revoke"), *super().get_urls()]
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        page: TemplateResponse = super().changelist_view(
-            request, {"title": "API keys", "heading": "API keys", **(extra_context or {})}
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        """All keys, since each is made by a person: those in force first, the revoked ones out of the way."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        keys = list(ApiKey.objects.order_by("-id"))
+        return self._page(
+            request,
+            "list",
+            title="API keys",
+            crumbs=_crumbs()[:1],
+            in_force=[key for key in keys if not key.revoked_at],
+            revoked=[key for key in keys if key.revoked_at],
+            may_add=self.has_add_permission(request),
         )
-        return page
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -74,7 +74,8 @@ class ApiKeyAdmin(ModelAdmin):
                 form.add_error(None, error)
             else:
                 self.log_addition(request, record, "Created.")
-                return self._page(request, "created", title=f"{record.name} was created", record=record, key=key)
+                messages.success(request, f"{record.name} was created.")
+                return self._page(request, "created", title=record.name, record=record, key=key)
         return self._page(request, "form", title="Add an API key", form=form)
 
     def change_view(
@@ -82,38 +83,29 @@ class ApiKeyAdmin(ModelAdmin):
     ) -> HttpResponse:
         record = self._record(request, object_id, self.has_view_permission)
         return self._page(
-            request, "key", title=record.name, record=record, may_revoke=self.has_change_permission(request)
+            request,
+            "key",
+            title=record.name,
+            record=record,
+            changes=LogEntry.objects.filter(
+                content_type=get_content_type_for_model(record), object_id=record.pk
+            ).select_related("user"),
+            may_revoke=self.has_change_permission(request),
         )
 
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Asks first: GET shows the question, POST is the answer."""
         record = self._record(request, object_id, self.has_change_permission)
+        if record.revoked_at:
+            messages.info(request, f"{record.name} is revoked already.")
+            return redirect("admin:api_apikey_change", quote(record.pk))
         if request.method == "POST":
             revoke_key(record)
             self.log_change(request, record, "Revoked.")
             messages.success(request, f"{record.name} was revoked.")
             return redirect("admin:api_apikey_changelist")
-        return self._page(request, "revoke", title=f"Revoke {record.name}?", record=record)
-
-    @display(description="Begins with")
-    def prefix_shown(self, record: ApiKey) -> str:
-        return f"{record.prefix}…"
-
-    @display(description="Scopes")
-    def scope_names(self, record: ApiKey) -> str:
-        return ", ".join(Scope(scope).label for scope in record.scopes)
-
-    @display(description="Status", label={"in force": "success", "revoked": "danger"})
-    def status_label(self, record: ApiKey) -> str:
-        return "revoked" if record.revoked_at else "in force"
-
-    @display(description="Last used")
-    def last_used(self, record: ApiKey) -> str:
-        return _minute(record.last_used_at) if record.last_used_at else "Never"
-
-    @display(description="Created")
-    def created(self, record: ApiKey) -> str:
-        return _minute(record.created_at)
+        crumbs = [*_crumbs(), (record.name, reverse("admin:api_apikey_change", args=[quote(record.pk)]))]
+        return self._page(request, "revoke", title=f"Revoke {record.name}?", crumbs=crumbs, record=record)
 
     def _record(self, request: HttpRequest, object_id: str, allowed: Callable[[HttpRequest], bool]) -> ApiKey:
         if not allowed(request):
@@ -124,19 +116,15 @@ class ApiKeyAdmin(ModelAdmin):
             raise Http404("There is no such key.") from error
 
     def _page(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
-        crumbs = [
-            ("Integrations", reverse("admin:integrations")),
-            ("API keys", reverse("admin:api_apikey_changelist")),
-        ]
-        if "record" in context and template == "revoke":
-            record = context["record"]
-            crumbs.append((record.name, reverse("admin:api_apikey_change", args=[quote(record.pk)])))
         return TemplateResponse(
             request,
             f"api_keys/{template}.html",
-            {**self.admin_site.each_context(request), "crumbs": crumbs, **context},
+            {**self.admin_site.each_context(request), "crumbs": _crumbs(), **context},
         )
 
 
-def _minute(at: datetime) -> str:
-    return date_format(localtime(at), "Y-m-d H:i")
+def _crumbs() -> list[tuple[str, str]]:
+    return [
+        ("Integrations", reverse("admin:integrations")),
+        ("API keys", reverse("admin:api_apikey_changelist")),
+    ]

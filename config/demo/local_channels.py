@@ -9,10 +9,10 @@ from django.conf import settings
 from django.urls import reverse
 
 from channels_app.models import Channel
-from channels_app.services import create_channel, pause_channel, update_channel
+from channels_app.services import update_channel
 from config.demo.answers import BUSY, FAILING, GONE, MOVED
 from notifications.catalogue import EVENT_TYPES
-from notifications.services import attach_channel, set_event_type_enabled
+from notifications.services import attach_channel, create_channel, pause_channel, set_event_type_enabled
 from orders.models import Source
 
 FALLBACK_URL = "http://127.0.0.1:8000"
@@ -56,11 +56,11 @@ def load_channels(*, by: str) -> None:
         set_event_type_enabled(event_type=event_type, enabled=True, by=by)
     for each in _CHANNELS:
         url = each.to if ":" in each.to else _base_url() + _path(each.to)
-        channel = create_channel(name=each.name, kind="postback", url=url)
+        channel = create_channel(name=each.name, kind="postback", url=url, by=by)
         for key, sources in each.hears.items():
-            attach_channel(event_type=EVENT_TYPES[key], channel_id=channel.pk, sources=sources)
+            attach_channel(event_type=EVENT_TYPES[key], channel_id=channel.pk, sources=sources, by=by)
         if each.paused_because:
-            pause_channel(channel_id=channel.pk, reason=each.paused_because)
+            pause_channel(channel_id=channel.pk, reason=each.paused_because, by=by)
 
 
 def point_channels_here() -> int:

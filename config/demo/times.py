@@ -11,9 +11,10 @@ from django.apps import apps
 from django.db import models
 from django.db.models import F
 from django.utils import timezone
+from typeid.codecs import base32
 
 from channels_app.models import Channel
-from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch
+from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, HistoryEntry
 from orders.models import Order
 from orders.representations import time_text
 
@@ -28,8 +29,9 @@ def ago(**age: float) -> Iterator[None]:
     """What is recorded inside happened that long ago: `with ago(hours=3, minutes=20): ...`, at least two minutes.
 
     In a transaction only, so that nothing has been sent yet. Every time in the rows and in the bodies of the events
-    moves by the same step, so that a body never contradicts its rows. What an earlier block has moved stays, and so
-    does the moment when a delivery is due: now. Lists are ordered by ids, so tell what happened first first.
+    moves by the same step, so that a body never contradicts its rows; so do the ids of events and deliveries, which
+    carry the time too. What an earlier block has moved stays, and so does the moment when a delivery is due: now.
+    Lists are ordered by ids, so tell what happened first first.
     """
     since = timezone.now() - _JUST_NOW
     yield
@@ -40,12 +42,30 @@ def ago(**age: float) -> Iterator[None]:
         order.tracking = _moved(order.tracking, since, step)
         order.save(update_fields=["tracking"])
     for event in Event.objects.filter(created_at__gte=since):
-        event.created_at -= step
-        if event.body is not None:
-            # As notifications.payloads.build_body writes it.
-            body = _moved(json.loads(event.body), since, step)
-            event.body = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        event.save(update_fields=["created_at", "body"])
+        _move_event(event, since, step)
+
+
+def _move_event(event: Event, since: datetime, step: timedelta) -> None:
+    """With its deliveries. What refers to an id is checked at the end of the transaction."""
+    recorded, moved = Event.objects.filter(pk=event.pk), _earlier(event.pk, step)
+    body = None
+    if event.body is not None:
+        told = {**_moved(json.loads(event.body), since, step), "id": moved}
+        body = json.dumps(told, ensure_ascii=False, separators=(",", ":"))  # as notifications.payloads.build_body
+    for route in event.routing:
+        if route["delivery"]:
+            delivery = Delivery.objects.filter(pk=route["delivery"])
+            route["delivery"] = _earlier(route["delivery"], step)
+            delivery.update(id=route["delivery"], event_id=moved)
+    recorded.update(id=moved, created_at=event.created_at - step, body=body, routing=event.routing)
+
+
+def _earlier(typeid: str, step: timedelta) -> str:
+    """The id that would have been made that much earlier: its first 48 bits are milliseconds."""
+    prefix, _, suffix = typeid.rpartition("_")
+    made = base32.decode(suffix)
+    milliseconds = int.from_bytes(made[:6]) - step // timedelta(milliseconds=1)
+    return f"{prefix}_{base32.encode(milliseconds.to_bytes(6) + made[6:])}"
 
 
 def _times() -> Iterator[tuple[type[models.Model], str]]:
@@ -58,6 +78,7 @@ def _times() -> Iterator[tuple[type[models.Model], str]]:
     yield Channel, "paused_at"
     yield EventChannel, "created_at"
     yield EventTypeSwitch, "changed_at"
+    yield HistoryEntry, "at"
     yield Delivery, "created_at"
 
 

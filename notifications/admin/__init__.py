@@ -1,5 +1,5 @@
-"""The back office's view of notifications: the pages of System notifications, the delivery log and the events."""
+"""The back office's view of notifications: the pages of System notifications, the logs and the history."""
 
-from notifications.admin import deliveries, events
+from notifications.admin import deliveries, events, history
 
-__all__ = ["deliveries", "events"]
+__all__ = ["deliveries", "events", "history"]

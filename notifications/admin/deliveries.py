@@ -1,4 +1,4 @@
-"""The delivery log: each delivery with its attempts, and the retry."""
+"""The delivery log: each delivery with its attempts, the retry, and the log as a file."""
 
 from typing import Any
 
@@ -6,71 +6,63 @@ from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils import timezone
 from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
-from unfold.admin import ModelAdmin
-from unfold.decorators import display
-from unfold.paginator import InfinitePaginator
 
 from notifications import services
-from notifications.admin.filters import ChannelFilter, DeliveryEventTypeFilter, StatusFilter, search_events
-from notifications.admin.showing import ISO_TIME, pretty_json, short_time
+from notifications.admin import csv_export
+from notifications.admin.filters import DeliveryFilters
+from notifications.admin.log_admin import LogAdmin, without_edge
+from notifications.curl import as_curl
 from notifications.errors import Conflict
-from notifications.models import Delivery
-from notifications.templatetags.event_types import event_label
+from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery, DeliveryAttempt, Event
+from notifications.showing import event_label, pretty_json
 
 PERMISSION_TO_RETRY = "notifications.change_delivery"
+# How often the page of an unsettled delivery looks again, while something is about to happen and else.
+SOON_SECONDS, LATER_SECONDS = 2, 10
 
 
 @admin.register(Delivery)
-class DeliveryAdmin(ModelAdmin):
-    """A log: read, searched and retried, never written by hand."""
+class DeliveryAdmin(LogAdmin):
+    """Searched, read and retried."""
 
-    list_display = ("event_name", "order_number", "channel", "status_label", "answer", "attempts_made", "created")
-    list_filter = (StatusFilter, DeliveryEventTypeFilter, ChannelFilter)
-    search_fields = ("id",)  # shows the field; get_search_results does the search
-    search_help_text = "Event or delivery id, order number, e-mail"
-    change_list_template = "notifications/log_list.html"
-    ordering = ("-id",)
-    sortable_by = ()
-    actions = None
-    paginator = InfinitePaginator
-    show_full_result_count = False
-    list_per_page = 50
+    log_title = "Delivery log"
+    filters = DeliveryFilters
+    log_template = "notifications/delivery_log.html"
 
-    def get_queryset(self, request: HttpRequest) -> QuerySet[Delivery]:
-        return Delivery.objects.select_related("event__order", "channel")
+    def shown(self, rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        return rows.select_related("event__order", "channel").defer(*EVENT_TEXTS)
 
-    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> TemplateResponse:
-        title = "Delivery log"
-        page: TemplateResponse = super().changelist_view(
-            request, {"title": title, "heading": title, **(extra_context or {})}
-        )
-        return page
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Delivery], search_term: str
-    ) -> tuple[QuerySet[Delivery], bool]:
-        term = search_term.strip()
-        if term.startswith("dlv_"):
-            queryset = queryset.filter(pk=term)
-        elif term:
-            queryset = queryset.filter(search_events(term, "event__"))
-        return queryset, False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
+    def log_context(self, request: HttpRequest) -> dict[str, Any]:
+        log = reverse("admin:notifications_delivery_changelist")
+        return {"csv_url": f"{log}csv/{without_edge(request)}", "most_rows": csv_export.MOST_ROWS}
 
     def get_urls(self) -> list[URLPattern]:
         retry = self.admin_site.admin_view(require_POST(self.retry))
-        return [path("<path:object_id>/retry/", retry, name="notifications_delivery_retry"), *super().get_urls()]
+        return [
+            path("csv/", self.admin_site.admin_view(require_safe(self.csv)), name="notifications_delivery_csv"),
+            path("<path:object_id>/retry/", retry, name="notifications_delivery_retry"),
+            # Not by admin_view: who is not logged in any more gets no login page into the middle of the page.
+            path("<path:object_id>/state/", require_safe(self.state), name="notifications_delivery_state"),
+            *super().get_urls(),
+        ]
+
+    def csv(self, request: HttpRequest) -> HttpResponseBase:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = self.filters(request.GET)
+        rows = form.rows()
+        if form.errors:
+            return HttpResponseBadRequest("Nothing is downloaded: the filters of the log have errors.")
+        return csv_export.export(rows)
 
     @method_decorator(require_safe)
     def change_view(
@@ -83,29 +75,38 @@ class DeliveryAdmin(ModelAdmin):
             **self.admin_site.each_context(request),
             "title": f"{event_label(delivery.event_type)} to {delivery.channel.name}",
             "crumbs": [("Delivery log", reverse("admin:notifications_delivery_changelist"))],
-            "delivery": delivery,
-            "event": delivery.event,
-            "event_label": event_label(delivery.event_type),
             "body": pretty_json(delivery.event.body),
-            "attempts": list(delivery.attempts.all()),
-            "may_retry": request.user.has_perm(PERMISSION_TO_RETRY),
-            "retry_refused_because": services.retry_refused_because(delivery),
-            "iso_time": ISO_TIME,
+            **_state(request, delivery),
         }
         return TemplateResponse(request, "notifications/delivery.html", context)
 
+    @method_decorator(never_cache)
+    def state(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The part of the page that changes; 204 while it is as the page shows it (`?seen=`)."""
+        if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):
+            raise PermissionDenied
+        state = _state(request, self._delivery(object_id))
+        if request.GET.get("seen") == state["version"]:
+            return HttpResponse(status=204)
+        return TemplateResponse(request, "notifications/includes/delivery_state.html", {**state, "fragment": True})
+
     def retry(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Back to the delivery's page; to htmx, the part of it that changes."""
         if not request.user.has_perm(PERMISSION_TO_RETRY):
             raise PermissionDenied
         delivery = self._delivery(object_id)
         try:
             services.retry_delivery(delivery_id=delivery.pk, by=request.user.get_username())
         except Conflict as error:
-            messages.error(request, f"No retry: {error}")
+            done, sentence = False, f"No retry: {error}"
         else:
-            messages.success(
-                request, f"{event_label(delivery.event_type)} is being sent to {delivery.channel.name} again."
-            )
+            done = True
+            sentence = f"{event_label(delivery.event_type)} is being sent to {delivery.channel.name} again."
+        if request.headers.get("HX-Request"):
+            state = _state(request, self._delivery(object_id))
+            context = {**state, "fragment": True, "sentence": sentence, "refused": not done, "take_focus": True}
+            return TemplateResponse(request, "notifications/includes/delivery_state.html", context)
+        messages.add_message(request, messages.SUCCESS if done else messages.ERROR, sentence)
         return redirect("admin:notifications_delivery_change", quote(delivery.pk))
 
     def _delivery(self, object_id: str) -> Delivery:
@@ -115,27 +116,43 @@ class DeliveryAdmin(ModelAdmin):
         except Delivery.DoesNotExist as error:
             raise Http404("There is no such delivery.") from error
 
-    @display(description="Event")
-    def event_name(self, delivery: Delivery) -> str:
-        return event_label(delivery.event_type)
 
-    @display(description="Order", empty_value="–")
-    def order_number(self, delivery: Delivery) -> str | None:
-        return delivery.event.order.number if delivery.event.order else None
+def _state(request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
+    """What a delivery's page shows and what of it changes until the delivery is settled."""
+    attempts = list(delivery.attempts.all())
+    settled = delivery.status != Delivery.Status.PENDING
+    every = None if settled else _look_again_after(delivery)
+    # All that the changing part shows depends on these.
+    seen = (delivery.shown_status, delivery.attempts_made, len(attempts), delivery.in_flight, every)
+    return {
+        "delivery": delivery,
+        "event": delivery.event,
+        "is_test": delivery.event_id.startswith(TEST_EVENT_PREFIX),
+        "attempts": [_attempt(attempt, delivery.event) for attempt in attempts],
+        "may_retry": request.user.has_perm(PERMISSION_TO_RETRY),
+        "retry_refused_because": services.retry_refused_because(delivery),
+        "every": every,
+        "version": "-".join(str(part) for part in seen),
+        "sentence": _in_a_sentence(delivery),
+    }
 
-    @display(
-        description="Status",
-        label={"pending": "info", "held": "warning", "succeeded": "success", "failed": "danger"},
-    )
-    def status_label(self, delivery: Delivery) -> str:
-        return delivery.shown_status
 
-    @display(description="Answer", empty_value="–")
-    def answer(self, delivery: Delivery) -> str | None:
-        if delivery.status_code is not None:
-            return str(delivery.status_code)
-        return delivery.get_outcome_display() or None
+def _look_again_after(delivery: Delivery) -> int:
+    """Seconds until the page is to look again."""
+    if delivery.shown_status == "held" or delivery.next_attempt_at is None:
+        return LATER_SECONDS
+    left = (delivery.next_attempt_at - timezone.now()).total_seconds()
+    return SOON_SECONDS if delivery.in_flight or left < 2 * LATER_SECONDS else LATER_SECONDS
 
-    @display(description="Created")
-    def created(self, delivery: Delivery) -> str:
-        return short_time(delivery.created_at)
+
+def _attempt(attempt: DeliveryAttempt, event: Event) -> dict[str, Any]:
+    again = attempt.url and event.body is not None and not event.erased_at
+    return {"attempt": attempt, "curl": as_curl(attempt, event.body or "") if again else ""}
+
+
+def _in_a_sentence(delivery: Delivery) -> str:
+    """How it stands, for those who hear the page."""
+    if delivery.in_flight:
+        return f"Attempt {delivery.attempts_made} is being made."
+    made = f"{delivery.attempts_made} attempt{'' if delivery.attempts_made == 1 else 's'}"
+    return f"{delivery.shown_status.capitalize()} after {made}. {delivery.error}".strip()

@@ -11,12 +11,12 @@ from django.conf import settings
 from django.db import connection, transaction
 
 from channels_app.models import Channel
-from notifications.models import new_attempt_id
+from notifications.delivery.count import Counted, count
+from notifications.models import FAILURES_BEFORE_PROBING, new_attempt_id
 
 # The advisory lock that lets one claim at a time count the leases of all processes: "tidings", as a bigint.
 CLAIM_LOCK = 0x746964696E6773
 LEASE_MARGIN_SECONDS = 30
-FAILURES_BEFORE_PROBING = 5
 UNKNOWNS_BEFORE_FAILING = 3
 
 
@@ -144,7 +144,7 @@ SET lease_token = NULL, lease_expires_at = NULL, outcome = 'unknown', status_cod
     next_attempt_at = CASE WHEN NOT expired.last THEN statement_timestamp() END,
     finished_at = CASE WHEN expired.last THEN statement_timestamp() END
 FROM expired WHERE delivery.id = expired.id
-RETURNING delivery.id
+RETURNING delivery.channel_id, delivery.status, delivery.next_trigger = 'test'
 """
 WORKER_DIED = "The worker stopped before it could record the answer; the postback may have arrived."
 
@@ -173,9 +173,10 @@ def recover() -> int:
     """Free the deliveries whose worker died and fail those that a deleted channel left. Returns how many it freed."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(RECOVER, {"error": WORKER_DIED, "unknowns": UNKNOWNS_BEFORE_FAILING})
-        recovered: int = cursor.rowcount
+        recovered = cursor.fetchall()
         cursor.execute(ABANDON, {"error": CHANNEL_DELETED})
-    return recovered
+        count(Counted(channel, status) for channel, status, is_test in recovered if status == "failed" and not is_test)
+    return len(recovered)
 
 
 def claim(*, slots: int, slowed_slots: int) -> list[Claim]:

@@ -7,14 +7,15 @@ a channel that is tried less often than its retries come due would delay them fo
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
 from django.db.models.functions import Now
 
 from channels_app.transports import Outcome
-from notifications.delivery.claim import FAILURES_BEFORE_PROBING
-from notifications.models import ChannelHealth
+from notifications import alerts
+from notifications.models import FAILURES_BEFORE_PROBING, ChannelHealth
 
 # The interval doubles from a 64th of the longest with every further failure.
 SMALLEST_FRACTION = 64
@@ -22,15 +23,25 @@ SMALLEST_FRACTION = 64
 OURS = {Outcome.INTERNAL_ERROR, Outcome.UNKNOWN}
 
 
-def learn(outcomes: Iterable[tuple[str, Outcome, bool]]) -> None:
-    """Take in what attempts came to: (channel id, outcome, whether the channel was in trouble when claimed).
+@dataclass(frozen=True)
+class Experience:
+    """What one attempt came to. `troubled`: the channel was in trouble when it was claimed."""
+
+    channel_id: str
+    outcome: Outcome
+    error: str
+    troubled: bool
+
+
+def learn(experiences: Iterable[Experience]) -> None:
+    """Take in what attempts came to; administrators are told of a channel that starts to fail.
 
     Must run inside a transaction. A success of a channel that was well changes nothing and costs nothing.
     """
-    news: dict[str, list[Outcome]] = defaultdict(list)
-    for channel_id, outcome, troubled in outcomes:
-        if outcome not in OURS and (troubled or outcome != Outcome.SUCCEEDED):
-            news[channel_id].append(outcome)
+    news: dict[str, list[Experience]] = defaultdict(list)
+    for experience in experiences:
+        if experience.outcome not in OURS and (experience.troubled or experience.outcome != Outcome.SUCCEEDED):
+            news[experience.channel_id].append(experience)
     if not news:
         return
     ChannelHealth.objects.bulk_create(
@@ -38,7 +49,10 @@ def learn(outcomes: Iterable[tuple[str, Outcome, bool]]) -> None:
     )
     rows = ChannelHealth.objects.select_for_update().filter(channel_id__in=news).order_by("channel_id")
     for health in rows:
+        was_failing = health.failing
         _update(health, news[health.channel_id])
+        if health.failing and not was_failing:
+            alerts.channel_failing(channel_id=health.channel_id)
 
 
 def forgive(channel_id: str) -> None:
@@ -46,20 +60,21 @@ def forgive(channel_id: str) -> None:
     ChannelHealth.objects.filter(channel_id=channel_id, probe_at__gt=Now()).update(probe_at=None)
 
 
-def _update(health: ChannelHealth, outcomes: list[Outcome]) -> None:
-    for outcome in outcomes:
-        if outcome == Outcome.SUCCEEDED:
-            health.failures_in_row = 0
+def _update(health: ChannelHealth, experiences: list[Experience]) -> None:
+    for experience in experiences:
+        if experience.outcome == Outcome.SUCCEEDED:
+            health.failures_in_row, health.failing_since, health.latest_error = 0, None, ""
             if health.in_flight_cap is not None:
                 health.in_flight_cap += 1
                 if health.in_flight_cap >= settings.CHANNEL_CONCURRENCY:
                     health.in_flight_cap = None
         else:
             health.failures_in_row += 1
-            if outcome == Outcome.TIMEOUT:
+            health.failing_since = health.failing_since or Now()
+            health.latest_error = experience.error
+            if experience.outcome == Outcome.TIMEOUT:
                 health.in_flight_cap = 1
-    probing = health.failures_in_row >= FAILURES_BEFORE_PROBING
-    health.probe_at = Now() + _interval(health.failures_in_row) if probing else None
+    health.probe_at = Now() + _interval(health.failures_in_row) if health.failing else None
     health.save()
 
 

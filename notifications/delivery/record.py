@@ -8,12 +8,14 @@ import structlog
 from django.db import DataError, connection, transaction
 
 from channels_app.models import Channel
-from channels_app.services import pause_channel
 from channels_app.transports import Answer, Outcome
+from notifications import history
 from notifications.delivery import health, policy
 from notifications.delivery.claim import CHANNEL_DELETED
+from notifications.delivery.count import Counted, count
 from notifications.delivery.send import Result
 from notifications.models import Trigger
+from notifications.pausing import pause_channel
 
 log = structlog.get_logger(__name__)
 
@@ -54,7 +56,7 @@ settled AS (
         lease_token = NULL, lease_expires_at = NULL
     FROM judged
     WHERE delivery.id = judged.delivery_id AND delivery.lease_token = judged.lease_token
-    RETURNING delivery.id
+    RETURNING delivery.id, delivery.status
 )
 UPDATE notifications_deliveryattempt attempt
 SET outcome = result.outcome, url = result.url, status_code = result.status_code,
@@ -62,6 +64,7 @@ SET outcome = result.outcome, url = result.url, status_code = result.status_code
     response_body = result.response_body, error = result.error, duration_ms = result.duration_ms
 FROM result JOIN settled ON settled.id = result.delivery_id
 WHERE attempt.id = result.attempt_id
+RETURNING attempt.id, settled.status
 """
 
 
@@ -88,15 +91,24 @@ def _record(sent: Sequence[tuple[Result, Answer]]) -> int:
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(RECORD, {"results": json.dumps(rows), "deleted": CHANNEL_DELETED})
-            recorded: int = cursor.rowcount
+            status_after = dict(cursor.fetchall())  # by attempt; those whose lease was lost are missing
+        real = [(result, answer) for result, answer in sent if result.claim.trigger != Trigger.TEST]
         health.learn(
-            (result.claim.channel.pk, answer.outcome, result.claim.troubled)
-            for result, answer in sent
-            if result.claim.trigger != Trigger.TEST
+            health.Experience(result.claim.channel.pk, answer.outcome, answer.error, result.claim.troubled)
+            for result, answer in real
         )
-    if recorded < len(sent):
-        log.warning("leases_lost", lost=len(sent) - recorded)
-    return recorded
+        count(
+            Counted(
+                result.claim.channel.pk,
+                status_after[result.claim.attempt_id],
+                result.duration_ms if answer.status_code is not None else None,
+            )
+            for result, answer in real
+            if result.claim.attempt_id in status_after
+        )
+    if len(status_after) < len(sent):
+        log.warning("leases_lost", lost=len(sent) - len(status_after))
+    return len(status_after)
 
 
 def _record_alone(result: Result, answer: Answer) -> int:
@@ -136,6 +148,6 @@ def _row(result: Result, answer: Answer) -> dict[str, Any]:
 
 def _pause_gone(channel_id: str) -> None:
     try:
-        pause_channel(channel_id=channel_id, reason=GONE)
+        pause_channel(channel_id=channel_id, reason=GONE, by=history.TIDINGS)
     except Channel.DoesNotExist:
         return  # Deleted meanwhile: nothing is left to pause.

@@ -2,32 +2,44 @@
 
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
-from unfold.decorators import display
+from django.utils.safestring import SafeString
 
 from orders import services
-from orders.admin.pages import CommerceAdmin, may
+from orders.admin.filters import CreatedFilter, equals
+from orders.admin.pages import LargeListAdmin, may, status_label
+from orders.admin.postbacks import notified
+from orders.admin.searching import Search
 from orders.forms import ContactForm, add_refusal
-from orders.models import Contact
+from orders.models import Contact, Source
 
 ORDERS_SHOWN = 20
 
 
 @admin.register(Contact)
-class ContactAdmin(CommerceAdmin):
-    list_display = ("name", "email", "shown_status", "source", "created")
-    list_filter = ("status", "source", "created_at")
-    search_fields = ("email", "first_name", "last_name", "id__exact")
+class ContactAdmin(LargeListAdmin):
+    list_display = ("name", "email", "shown_status", "source_label", "created")
+    list_filter = (
+        equals("status", "Status", Contact.Status.choices),
+        equals("source", "Source", Source.choices),
+        CreatedFilter,
+    )
+    search = Search("E-mail or its beginning, or contact id", contact="", order="")
+    nothing_yet = "No contact yet. Shops and funnels send them through the API; staff add them here."
 
-    @admin.display(description="Name", ordering="last_name")
+    @admin.display(description="Name")
     def name(self, contact: Contact) -> str:
         return str(contact)
 
-    @display(description="Status", ordering="status", label={"Lead": "info", "Customer": "success"})
-    def shown_status(self, contact: Contact) -> str:
-        return contact.get_status_display()
+    @admin.display(description="Status")
+    def shown_status(self, contact: Contact) -> SafeString:
+        return status_label(contact.status, contact.get_status_display())
+
+    @admin.display(description="Source")
+    def source_label(self, contact: Contact) -> str:
+        return contact.get_source_display()
 
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
@@ -42,7 +54,9 @@ class ContactAdmin(CommerceAdmin):
                 add_refusal(form, refusal)
             else:
                 self.log_addition(request, contact, [{"added": {}}])
-                self.message_user(request, f"Contact {contact} was added.")
+                self.message_user(
+                    request, f"Contact {contact} was added as a lead.{notified(contact)}", messages.SUCCESS
+                )
                 return self.to_page_of(request, contact)
         return self._page(request, form, None)
 
@@ -63,7 +77,7 @@ class ContactAdmin(CommerceAdmin):
             return self._page(request, form, contact)
         contact = services.edit_contact_by_staff(contact=contact, data=form.cleaned_data["contact"])
         self.log_change(request, contact, [{"changed": {"fields": form.changed_data}}] if form.has_changed() else [])
-        self.message_user(request, f"Contact {contact} was saved.")
+        self.message_user(request, f"Contact {contact} was saved.", messages.SUCCESS)
         return self.to_page_of(request, contact)
 
     def _page(self, request: HttpRequest, form: ContactForm, contact: Contact | None) -> HttpResponse:
@@ -73,7 +87,6 @@ class ContactAdmin(CommerceAdmin):
         sees_orders = contact is not None and may(request, "orders.view_order")
         context = {
             "title": str(contact) if contact else "Add contact",
-            "original": contact,
             "contact": contact,
             "form": form,
             "media": form.media,
@@ -82,5 +95,6 @@ class ContactAdmin(CommerceAdmin):
             "sees_orders": sees_orders,
             "orders": contact.orders.all()[:ORDERS_SHOWN] if contact and sees_orders else [],
             "orders_shown": ORDERS_SHOWN,
+            "sees_events": may(request, "notifications.view_event"),
         }
         return self.own_page(request, "admin/orders/contact/page.html", context)

@@ -2,15 +2,24 @@
 
 from collections import Counter
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
-from django.db.models import QuerySet
+from django.contrib import messages
+from django.db.models import Count, Q, QuerySet
 from django.shortcuts import get_object_or_404
+from django.utils import timezone
 
 from notifications.catalogue import EVENT_TYPES
 from notifications.errors import Conflict
-from notifications.models import Delivery
+from notifications.models import EVENT_TEXTS, IS_HELD, Delivery
 from notifications.services import retry_delivery, retry_refused_because
-from orders.models import Order
+from notifications.showing import event_label
+from orders.models import Contact, Order
+
+POSTBACKS_SHOWN = 200
+RETRYABLE = [event_type.key for event_type in EVENT_TYPES.values() if event_type.manual_retry]
+_SOON = timedelta(seconds=30)
 
 
 @dataclass(frozen=True)
@@ -21,12 +30,19 @@ class Postback:
 
     @property
     def label(self) -> str:
-        known = EVENT_TYPES.get(self.delivery.event_type)
-        return known.label if known else self.delivery.event_type
+        return event_label(self.delivery.event_type)
+
+    @property
+    def name(self) -> str:
+        return f"{self.label} to {self.delivery.channel}"
 
     @property
     def status(self) -> str:
         return self.delivery.shown_status
+
+    @property
+    def settled(self) -> bool:
+        return self.delivery.status != Delivery.Status.PENDING
 
     @property
     def answer(self) -> str:
@@ -43,24 +59,75 @@ class Postback:
     def refused_because(self) -> str | None:
         return retry_refused_because(self.delivery)
 
+    @property
+    def poll(self) -> str:
+        """How often its row asks how it stands, as htmx writes it; "" once it is settled."""
+        if self.settled:
+            return ""
+        due = self.delivery.next_attempt_at
+        soon = self.delivery.in_flight or due is None or due < timezone.now() + _SOON
+        return "every 2s" if soon and self.status != "held" else "every 20s"
+
+    @property
+    def announcement(self) -> str:
+        """What is said when it settles."""
+        came_to = f" with answer {self.answer}" if self.answer else ""
+        return f"{self.name}: {self.status}{came_to}."
+
+
+@dataclass(frozen=True)
+class Tally:
+    """How the deliveries of an order stand, counted."""
+
+    total: int
+    succeeded: int
+    failed: int
+    held: int
+
+    @property
+    def sentence(self) -> str:
+        waiting = self.total - self.succeeded - self.failed - self.held
+        parts = [f"{self.succeeded} of {self.total} postback{'' if self.total == 1 else 's'} delivered"]
+        parts += [f"{self.failed} failed"] if self.failed else []
+        parts += [f"{waiting} on the way"] if waiting else []
+        parts += [f"{self.held} held until the channel is resumed"] if self.held else []
+        return f"{', '.join(parts)}."
+
 
 def postbacks_of(order: Order) -> list[Postback]:
-    """Newest first, in one query."""
-    return [Postback(delivery) for delivery in _deliveries().filter(event__order=order)]
+    """The newest `POSTBACKS_SHOWN`, newest first, in one query."""
+    return [Postback(delivery) for delivery in _deliveries().filter(event__order=order)[:POSTBACKS_SHOWN]]
 
 
-def retry_one(order: Order, delivery_id: str, *, by: str) -> tuple[bool, str]:
-    """Retry a delivery of this order. Returns whether it is being sent, and a sentence that says so or why not.
+def postback_of(order: Order, delivery_id: str) -> Postback:
+    """One of them. Raises `Http404`, also for a delivery of another order."""
+    return Postback(get_object_or_404(_deliveries(), event__order=order, pk=delivery_id))
 
-    Raises `Http404`, also for a delivery of another order.
+
+def tally_of(order: Order) -> Tally:
+    counts: dict[str, Any] = Delivery.objects.filter(event__order=order).aggregate(
+        total=Count("pk"),
+        succeeded=Count("pk", filter=Q(status=Delivery.Status.SUCCEEDED)),
+        failed=Count("pk", filter=Q(status=Delivery.Status.FAILED)),
+        held=Count("pk", filter=IS_HELD),
+    )
+    return Tally(**counts)
+
+
+def retry_one(order: Order, delivery_id: str, *, by: str) -> tuple[int, str]:
+    """Retry a delivery of this order. Returns a sentence that says so, or why not, and the level of the message.
+
+    Where it is no longer failed, nothing is wrong: somebody clicked twice, or was faster. Raises `Http404`, also for
+    a delivery of another order.
     """
-    postback = Postback(get_object_or_404(_deliveries(), event__order=order, pk=delivery_id))
-    name = f"{postback.label} to {postback.delivery.channel}"
+    name = postback_of(order, delivery_id).name
     try:
         retry_delivery(delivery_id=delivery_id, by=by)
     except Conflict as refusal:
-        return False, f"{name} was not retried. {refusal}"
-    return True, f"Retry of {name}: it is being sent."
+        failed = postback_of(order, delivery_id).delivery.status == Delivery.Status.FAILED
+        level = messages.ERROR if failed else messages.INFO
+        return level, f"{name} was not retried{'' if failed else ' again'}. {refusal}"
+    return messages.SUCCESS, f"Retry of {name}: it is being sent."
 
 
 def retry_failed(orders: QuerySet[Order], *, by: str) -> tuple[int, Counter[str]]:
@@ -68,9 +135,8 @@ def retry_failed(orders: QuerySet[Order], *, by: str) -> tuple[int, Counter[str]
 
     Returns how many are being sent again, and how many were refused for each reason.
     """
-    retryable = [event_type.key for event_type in EVENT_TYPES.values() if event_type.manual_retry]
     failed = Delivery.objects.filter(
-        event__order__in=orders.order_by().values("pk"), status=Delivery.Status.FAILED, event_type__in=retryable
+        event__order__in=orders.order_by().values("pk"), status=Delivery.Status.FAILED, event_type__in=RETRYABLE
     )
     retried, refused = 0, Counter[str]()
     for delivery_id in list(failed.order_by("pk").values_list("pk", flat=True)):
@@ -83,5 +149,28 @@ def retry_failed(orders: QuerySet[Order], *, by: str) -> tuple[int, Counter[str]
     return retried, refused
 
 
+def newest_postback(about: Order) -> str:
+    """The id of the newest delivery of an order, "" where there is none: what `notified` is asked to look beyond."""
+    return _about(about).values_list("pk", flat=True).first() or ""
+
+
+def notified(about: Order | Contact, *, after: str = "") -> str:
+    """Says how many notifications of an order or a contact are newer than the one with this id.
+
+    Begins with a space, so that it can follow another sentence; "" where nobody is told.
+    """
+    new = _about(about).filter(pk__gt=after).aggregate(all=Count("pk"), held=Count("pk", filter=IS_HELD))
+    sent, held = new["all"] - new["held"], new["held"]
+    said = f" {sent} notification{' is' if sent == 1 else 's are'} being sent." if sent else ""
+    if held:
+        said += f" {held} notification{' is' if held == 1 else 's are'} held until the channel is resumed."
+    return said
+
+
+def _about(about: Order | Contact) -> QuerySet[Delivery]:
+    concerns = {"event__order": about} if isinstance(about, Order) else {"event__contact": about}
+    return Delivery.objects.filter(**concerns).order_by("-pk")
+
+
 def _deliveries() -> QuerySet[Delivery]:
-    return Delivery.objects.select_related("channel").order_by("-pk")
+    return Delivery.objects.select_related("channel", "event").defer(*EVENT_TEXTS).order_by("-pk")

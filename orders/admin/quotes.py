@@ -1,91 +1,64 @@
 """Quotes: made by staff, and sold once."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.core.exceptions import PermissionDenied, ValidationError
+from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
-from unfold.decorators import display
 
+from notifications.showing import money
 from orders import services
-from orders.admin.pages import RecordAdmin, may
+from orders.admin.filters import CreatedFilter, equals
+from orders.admin.pages import link_to, may, status_label
+from orders.admin.searching import Search
+from orders.admin.selling import SellingAdmin
 from orders.errors import Conflict
-from orders.forms import OrderForm, OrderItemFormSet, add_refusal
-from orders.models import Contact, Quote
+from orders.inputs import ItemInput
+from orders.models import Quote
 
 
 @admin.register(Quote)
-class QuoteAdmin(RecordAdmin):
+class QuoteAdmin(SellingAdmin):
     list_display = ("quote", "contact", "shown_status", "amount", "created")
-    list_filter = ("status", "created_at")
+    list_filter = (equals("status", "Status", Quote.Status.choices), CreatedFilter)
     list_select_related = ("contact",)
-    search_fields = ("contact__email", "contact__first_name", "contact__last_name", "order__number__exact")
+    search = Search("Quote number, e-mail or contact id", order="pk")
+    nothing_yet = "No quote yet. Make one to offer a contact items at prices that stay as they are."
+    button = "Make quote"
+    made = "was made. Sell it once the contact agrees."
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return may(request, "orders.add_quote")
-
-    @admin.display(description="Quote", ordering="pk")
+    @admin.display(description="Quote")
     def quote(self, quote: Quote) -> str:
         return str(quote)
 
-    @display(description="Status", ordering="status", label={"Open": "info", "Sold": "success"})
-    def shown_status(self, quote: Quote) -> str:
-        return quote.get_status_display()
+    @admin.display(description="Status")
+    def shown_status(self, quote: Quote) -> SafeString:
+        return status_label(quote.status, quote.get_status_display())
 
-    @admin.display(description="Total", ordering="total")
+    @admin.display(description="Total")
     def amount(self, quote: Quote) -> str:
-        return f"{quote.total} {quote.currency}"
+        return money(quote.total, quote.currency)
 
     def get_urls(self) -> list[URLPattern]:
         sell: Callable[..., HttpResponse] = self.admin_site.admin_view(require_POST(self.sell))
         urls: list[URLPattern] = super().get_urls()
         return [path("<path:object_id>/sell/", sell, name="orders_quote_sell"), *urls]
 
-    def add_view(
-        self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        if not self.has_add_permission(request):
-            raise PermissionDenied
-        data = request.POST if request.method == "POST" else None
-        form = OrderForm(data=data, initial={"contact": Contact.objects.filter(pk=request.GET.get("contact")).first()})
-        items = OrderItemFormSet(data=data, prefix="items")
-        # Both are asked, so that everything that is wrong is marked at once.
-        if all([form.is_valid(), items.is_valid()]):
-            try:
-                quote = services.create_quote(items=[row.item() for row in items.filled()], **form.terms())
-            except ValidationError as refusal:
-                add_refusal(form, items.add_refusal(refusal))
-            else:
-                self.log_addition(request, quote, [{"added": {}}])
-                self.message_user(request, f"{quote} of {self.amount(quote)} was made.")
-                return self.to_page_of(request, quote)
-        context = {
-            "title": "Add quote",
-            "button": "Make quote",
-            "form": form,
-            "items": items,
-            "media": form.media + items.media,
-        }
-        return self.own_page(request, "admin/orders/order/add.html", context)
+    def make(self, items: Sequence[ItemInput], terms: dict[str, Any]) -> Quote:
+        return services.create_quote(items=items, **terms)
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        quote = self.named(request, object_id)
-        if not self.has_view_permission(request, quote) or request.method == "POST":
-            raise PermissionDenied
-        if quote is None:
-            return self.not_found(request, object_id)
+    def page_of(self, request: HttpRequest, record: Quote) -> HttpResponse:
         context = {
-            "title": str(quote),
-            "original": quote,
-            "quote": quote,
-            "items": quote.items.select_related("product"),
+            "title": str(record),
+            "quote": record,
+            "items": record.items.select_related("product"),
+            "contact": link_to(request, record.contact),
+            "order": record.order and link_to(request, record.order),
             "may_sell": self._may_sell(request),
-            "sees_order": may(request, "orders.view_order"),
         }
         return self.own_page(request, "admin/orders/quote/page.html", context)
 
@@ -101,7 +74,7 @@ class QuoteAdmin(RecordAdmin):
         except Conflict as refusal:
             self.message_user(request, str(refusal), messages.ERROR)
             return self.to_page_of(request, quote)
-        sentence = f"{quote} was sold: it became {order}."
+        sentence = f"{quote} was sold: it became {order} of {money(order.total, order.currency)}."
         self.log_change(request, quote, sentence)
         self.message_user(request, sentence, messages.SUCCESS)
         if may(request, "orders.view_order"):

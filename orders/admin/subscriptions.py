@@ -6,58 +6,65 @@ from typing import Any
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
-from django.urls import URLPattern, path
-from unfold.decorators import display
+from django.urls import URLPattern, path, reverse
+from django.utils.safestring import SafeString
 
+from notifications.showing import ago, money
 from orders import services
-from orders.admin.pages import RecordAdmin, may, shown_time
+from orders.admin.filters import equals
+from orders.admin.pages import RecordAdmin, link_to, may, status_label
+from orders.admin.postbacks import newest_postback, notified
+from orders.admin.searching import Search
 from orders.forms import CancelForm
-from orders.models import Subscription
+from orders.models import Product, Source, Subscription
 
 
 @admin.register(Subscription)
 class SubscriptionAdmin(RecordAdmin):
-    list_display = ("title", "contact", "shown_status", "price", "source", "started")
-    list_filter = ("status", "interval", "source", "started_at")
+    list_display = ("product_title", "contact", "shown_status", "price", "source_label", "started")
+    list_filter = (
+        equals("status", "Status", Subscription.Status.choices),
+        equals("interval", "Interval", Product.Interval.choices),
+        equals("source", "Source", Source.choices),
+    )
     list_select_related = ("contact", "item")
-    search_fields = ("id__exact", "order__number__exact", "contact__email", "item__sku__exact")
+    search = Search("Subscription id, order number or e-mail", own_id="sub_")
+    nothing_yet = "No subscription yet. One starts when a purchase pays for a product of the kind subscription."
 
-    @admin.display(description="Subscription", ordering="item__title")
-    def title(self, subscription: Subscription) -> str:
+    @admin.display(description="Subscription")
+    def product_title(self, subscription: Subscription) -> str:
         return subscription.item.title
 
-    @display(description="Status", ordering="status", label={"Active": "success", "Canceled": "danger"})
-    def shown_status(self, subscription: Subscription) -> str:
-        return subscription.get_status_display()
+    @admin.display(description="Status")
+    def shown_status(self, subscription: Subscription) -> SafeString:
+        return status_label(subscription.status, subscription.get_status_display())
 
-    @admin.display(description="Price", ordering="amount")
+    @admin.display(description="Price")
     def price(self, subscription: Subscription) -> str:
         interval = subscription.get_interval_display().lower()
-        return f"{subscription.amount} {subscription.currency} a {interval}"
+        return f"{money(subscription.amount, subscription.currency)} a {interval}"
 
-    @admin.display(description="Started", ordering="started_at")
-    def started(self, subscription: Subscription) -> str:
-        return shown_time(subscription.started_at)
+    @admin.display(description="Source")
+    def source_label(self, subscription: Subscription) -> str:
+        return subscription.get_source_display()
+
+    @admin.display(description="Started")
+    def started(self, subscription: Subscription) -> SafeString:
+        return ago(subscription.started_at)
 
     def get_urls(self) -> list[URLPattern]:
         cancel: Callable[..., HttpResponse] = self.admin_site.admin_view(self.cancel)
         urls: list[URLPattern] = super().get_urls()
         return [path("<path:object_id>/cancel/", cancel, name="orders_subscription_cancel"), *urls]
 
-    def change_view(
-        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
-    ) -> HttpResponse:
-        subscription = self.named(request, object_id)
-        if not self.has_view_permission(request, subscription) or request.method == "POST":
-            raise PermissionDenied
-        if subscription is None:
-            return self.not_found(request, object_id)
+    def page_of(self, request: HttpRequest, record: Subscription) -> HttpResponse:
         context = {
-            **self._context(subscription),
-            "title": str(subscription),
+            "title": str(record),
+            "subscription": record,
+            "price": self.price(record),
+            "contact": link_to(request, record.contact),
+            "order": link_to(request, record.order),
             "may_cancel": may(request, "orders.change_subscription"),
-            "sees_order": may(request, "orders.view_order"),
-            "sees_contact": may(request, "orders.view_contact"),
         }
         return self.own_page(request, "admin/orders/subscription/page.html", context)
 
@@ -73,13 +80,22 @@ class SubscriptionAdmin(RecordAdmin):
             return self.to_page_of(request, subscription)
         form = CancelForm(data=request.POST if request.method == "POST" else None)
         if form.is_valid():
+            newest = newest_postback(subscription.order)
             services.cancel_subscription(subscription_id=subscription.pk, reason=form.cleaned_data["reason"])
-            sentence = f"{subscription} was canceled."
+            sentence = f"{subscription}, {self.price(subscription)}, was canceled."
             self.log_change(request, subscription, sentence)
-            self.message_user(request, sentence, messages.SUCCESS)
+            told = notified(subscription.order, after=newest)
+            self.message_user(request, sentence + told, messages.SUCCESS)
             return self.to_page_of(request, subscription)
-        context = {**self._context(subscription), "title": "Cancel subscription", "form": form, "media": form.media}
-        return self.own_page(request, "admin/orders/subscription/cancel.html", context)
-
-    def _context(self, subscription: Subscription) -> dict[str, Any]:
-        return {"original": subscription, "subscription": subscription, "price": self.price(subscription)}
+        context: dict[str, Any] = {
+            "title": "Cancel subscription",
+            "above": subscription,
+            "form": form,
+            "media": form.media,
+            "lead": f"{subscription}, {self.price(subscription)}, ends now. This cannot be undone.",
+            "button": "Cancel subscription",
+            "keep": "Keep it",
+            "destroys": True,
+            "back": reverse("admin:orders_subscription_change", args=[subscription.pk]),
+        }
+        return self.own_page(request, "admin/orders/ask.html", context)

@@ -9,8 +9,11 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from orders.admin.pages import CommerceAdmin, RecordAdmin, shown_time
-from orders.models import Survey, SurveyResponse
+from notifications.showing import ago, moment
+from orders.admin.filters import SurveyFilter, equals
+from orders.admin.pages import CommerceAdmin, Fact, RecordAdmin, link_to
+from orders.admin.searching import Search
+from orders.models import Source, Survey, SurveyResponse
 
 
 @admin.register(Survey)
@@ -18,11 +21,15 @@ class SurveyAdmin(CommerceAdmin):
     fields = ("title", "slug")
     list_display = ("title", "slug", "responses", "created")
     search_fields = ("title", "slug")
+    search_help_text = "Title or slug"
+    nothing_yet = "No survey yet. Add one, then shops and funnels can send responses to its slug."
 
     @admin.display(description="Responses")
     def responses(self, survey: Survey) -> SafeString:
         url = reverse("admin:orders_surveyresponse_changelist")
-        return format_html('<a href="{}?survey__id__exact={}">Responses</a>', url, survey.pk)
+        return format_html(
+            '<a href="{}?survey={}">Responses<span class="ui-unseen"> to {}</span></a>', url, survey.pk, survey
+        )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Survey | None = None) -> Sequence[str]:
         return ("slug",) if obj else ()
@@ -30,20 +37,33 @@ class SurveyAdmin(CommerceAdmin):
 
 @admin.register(SurveyResponse)
 class SurveyResponseAdmin(RecordAdmin):
-    list_display = ("survey", "who", "source", "completed")
-    list_filter = ("survey", "source", "completed_at")
+    list_display = ("who", "survey", "source_label", "completed")
+    list_filter = (SurveyFilter, equals("source", "Source", Source.choices))
     list_select_related = ("survey", "contact")
-    search_fields = ("id__exact", "email", "contact__email", "order__number__exact")
-    fields = readonly_fields = ("id", "survey", "email", "contact", "order", "source", "shown_answers", "completed_at")
+    search = Search("Order number, e-mail of a contact or response id", own_id="rsp_")
+    nothing_yet = "No response yet. Shops and funnels send them through the API."
 
-    @admin.display(description="Who", ordering="email")
+    @admin.display(description="Who")
     def who(self, response: SurveyResponse) -> str:
         return response.email or str(response.contact)
 
-    @admin.display(description="Completed", ordering="completed_at")
-    def completed(self, response: SurveyResponse) -> str:
-        return shown_time(response.completed_at)
+    @admin.display(description="Source")
+    def source_label(self, response: SurveyResponse) -> str:
+        return response.get_source_display()
 
-    @admin.display(description="Answers")
-    def shown_answers(self, response: SurveyResponse) -> SafeString:
-        return format_html("<pre>{}</pre>", json.dumps(response.answers, ensure_ascii=False, indent=2))
+    @admin.display(description="Completed")
+    def completed(self, response: SurveyResponse) -> SafeString:
+        return ago(response.completed_at)
+
+    def facts(self, request: HttpRequest, record: SurveyResponse) -> Sequence[Fact]:
+        answers = json.dumps(record.answers, ensure_ascii=False, indent=2)
+        return [
+            ("Survey", link_to(request, record.survey)),
+            ("Contact", link_to(request, record.contact)),
+            ("E-mail", record.email or "–"),
+            ("Order", link_to(request, record.order)),
+            ("Source", record.get_source_display()),
+            ("Completed", moment(record.completed_at)),
+            ("Id", record.pk),
+            ("Answers", format_html('<pre class="ui-code" tabindex="0">{}</pre>', answers)),
+        ]

@@ -16,11 +16,19 @@ from orders.models import Contact, Order, OrderItem, Product
 ITEM_ROWS = 5
 
 
+class _Select(AutocompleteSelect):
+    """Takes a value with a NUL for none: the database cannot hold it, and would refuse to look for it."""
+
+    def value_from_datadict(self, *args: Any) -> Any:
+        value = super().value_from_datadict(*args)
+        return None if isinstance(value, str) and "\0" in value else value
+
+
 class OrderForm(forms.Form):
     """What a known contact is to buy: an order or a quote. Its items are an `OrderItemFormSet`."""
 
     contact = forms.ModelChoiceField(
-        Contact.objects.all(), widget=AutocompleteSelect(Order._meta.get_field("contact"), admin.site)
+        Contact.objects.all(), widget=_Select(Order._meta.get_field("contact"), admin.site)
     )
     currency = CheckedField(
         Currency, upper=True, initial=lambda: settings.DEFAULT_CURRENCY, help_text="Three letters, like USD."
@@ -41,7 +49,7 @@ class OrderForm(forms.Form):
 
 class OrderItemForm(forms.Form):
     product = forms.ModelChoiceField(
-        Product.objects.all(), widget=AutocompleteSelect(OrderItem._meta.get_field("product"), admin.site)
+        Product.objects.all(), widget=_Select(OrderItem._meta.get_field("product"), admin.site)
     )
     quantity = forms.IntegerField(min_value=1, max_value=9999, initial=1, widget=UnfoldAdminIntegerFieldWidget)
     unit_price = MoneyField(required=False)

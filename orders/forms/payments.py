@@ -87,8 +87,8 @@ def left_of(purchase: Transaction) -> Decimal:
 
 
 def _describe(purchase: Transaction) -> str:
-    left = "" if not purchase.refunded_total else f", {left_of(purchase)} left"
-    return f"{purchase.amount} {purchase.currency}{left} ({purchase.gateway} {purchase.reference})"
+    left = f", {left_of(purchase):,.2f} {purchase.currency} left" if purchase.refunded_total else ""
+    return f"{purchase.amount:,.2f} {purchase.currency}{left} ({purchase.gateway} {purchase.reference})"
 
 
 def _new_reference() -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 from django.contrib.messages import get_messages
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 
 def text_of(response: Any) -> str:
@@ -20,10 +21,15 @@ def messages_of(response: Any) -> list[str]:
 
 
 def buttons_of(response: Any) -> list[str]:
-    """The texts of the page's own buttons, without those of the shell, in order."""
+    """The texts of the page's own buttons and of links that look like one, without those of the shell, in order."""
     content = response.content.decode()
-    found = re.findall(r'(?s)<(?:button|summary)\b[^>]*class="order-button[^>]*>(.*?)</(?:button|summary)>', content)
-    return [" ".join(html.unescape(re.sub(r"<[^>]+>", " ", button)).split()) for button in found]
+    found = re.findall(r'(?s)<(button|a)\b[^>]*class="ui-button[^>]*>(.*?)</\1>', content)
+    return [" ".join(html.unescape(re.sub(r"<[^>]+>", " ", button)).split()) for _, button in found]
+
+
+def queries_of_commerce(captured: CaptureQueriesContext) -> list[str]:
+    """The queries that a page makes for what it shows; the shell makes others, and caches some."""
+    return [query["sql"] for query in captured if '"orders_' in query["sql"] or '"order_id"' in query["sql"]]
 
 
 def follow(client: Client, response: Any) -> Any:

@@ -47,7 +47,7 @@ def test_a_refused_key_is_not_made(admin, data, sentence):
 
 def test_revoking_asks_first(admin, shop):
     question = page_of(shop, "revoke")
-    assert "is refused from now on" in text_of(admin.get(question))
+    assert "is refused from then on" in text_of(admin.get(question))
     shop.refresh_from_db()
     assert shop.revoked_at is None
 

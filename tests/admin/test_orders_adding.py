@@ -35,7 +35,7 @@ def test_an_order_of_the_admin_is_opened_and_announces_nothing(admin_client, ann
         ("course", 1, "40.00"),
     ]
     assert (str(order.total), order.currency) == ("71.50", "USD")
-    assert messages_of(response) == [f"Order {order.number} of 71.50 USD was opened."]
+    assert messages_of(response) == [f"Order {order.number} of 71.50 USD was opened. Record a payment once it is paid."]
     assert response["Location"] == f"/admin/orders/order/{order.pk}/change/"
     assert announced.names == []
 

@@ -36,7 +36,7 @@ def test_adding_a_contact_enters_and_announces_a_lead_of_the_admin(admin_client,
     assert contact.shipping_address is None
     heard = announced.only("contact.created")
     assert (heard.arguments["source"], heard.arguments["reactivated"]) == ("admin", False)
-    assert messages_of(response) == ["Contact Grace Hopper was added."]
+    assert messages_of(response) == ["Contact Grace Hopper was added as a lead."]
     assert response["Location"] == page(contact)
     assert "Added" in text_of(admin_client.get(reverse("admin:orders_contact_history", args=[contact.pk])))
 

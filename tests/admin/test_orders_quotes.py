@@ -26,9 +26,14 @@ def test_a_quote_is_made_and_shown(admin_client, announced, lead, mug, course):
     response = admin_client.post(ADD, filled(lead, (mug, "2", ""), (course, "1", "40"), shipping="5", tax=""))
     quote = Quote.objects.get()
     assert (quote.contact, quote.status, str(quote.total)) == (lead, "open", "70.00")
-    assert messages_of(response) == [f"Quote {quote.pk} of 70.00 USD was made."]
+    assert messages_of(response) == [f"Quote {quote.pk} of 70.00 USD was made. Sell it once the contact agrees."]
     page = follow(admin_client, response)
-    for part in ("mug Mug 2 12.50 25.00", "course Course 1 40.00 40.00", "Total 70.00 USD", "Status Open"):
+    for part in (
+        "mug Mug 2 12.50 USD 25.00 USD",
+        "course Course 1 40.00 USD 40.00 USD",
+        "Total 70.00 USD",
+        "Status Open",
+    ):
         assert part in text_of(page)
     assert buttons_of(page) == ["Sell"]
     assert announced.names == []
@@ -46,13 +51,13 @@ def test_a_quote_is_sold_once(admin_client, announced, quote):
     response = admin_client.post(url(quote, "sell"))
     order = Order.objects.get()
     assert (order.source, order.origin, order.status) == ("admin", "quote", "open")
-    assert messages_of(response) == [f"Quote {quote.pk} was sold: it became Order {order.number}."]
+    assert messages_of(response) == [f"Quote {quote.pk} was sold: it became Order {order.number} of 25.00 USD."]
     assert response["Location"] == reverse("admin:orders_order_change", args=[order.pk])
     again = admin_client.post(url(quote, "sell"))
     assert messages_of(again)[-1] == f"The quote is sold: it became order {order.number}."
     assert Order.objects.count() == 1
     page = admin_client.get(url(quote, "change"))
-    assert f"Order Order {order.number}" in text_of(page)
+    assert f"Became Order {order.number}" in text_of(page)
     assert buttons_of(page) == []
     assert announced.names == []
 

@@ -41,16 +41,18 @@ def test_the_menu_of_the_demo_leads_to_its_receivers(people, settings):
 
 def test_the_menu_has_what_a_person_may_use(people, settings):
     settings.DEMO = False
-    shop = ["Orders", "Contacts", "Products", "Funnels", "Subscriptions", "Quotes", "Surveys"]
+    shop = ("Orders", "Contacts", "Products", "Funnels", "Subscriptions", "Quotes", "Surveys")
+    log = ("Delivery log", "Events")
+    help_pages = ("How to create a channel", "Event catalogue", "API documentation")
     assert {role: menu(client) for role, client in people.items() if role != "anonymous"} == {
         "superuser": [
-            *("Dashboard", *shop, "Integrations", "Delivery log", "Events", "Channels"),
-            *("Users", "Groups", "API keys"),
+            *("Dashboard", *shop, "Integrations", *log, "Channels", "History"),
+            *("Users", "Groups", "API keys", *help_pages),
         ],
-        NOTIFICATIONS: ["Dashboard", "Integrations", "Delivery log", "Events", "Channels", "API keys"],
-        ORDERS: ["Dashboard", *shop, "Integrations", "Delivery log", "Events"],
-        VIEWERS: ["Dashboard", *shop, "Integrations", "Delivery log", "Events", "Channels"],
-        "staff without a group": ["Dashboard"],
+        NOTIFICATIONS: ["Dashboard", "Integrations", *log, "Channels", "History", "API keys", *help_pages],
+        ORDERS: ["Dashboard", *shop, "Integrations", *log, "API documentation"],
+        VIEWERS: ["Dashboard", *shop, "Integrations", *log, "Channels", "History", *help_pages],
+        "staff without a group": ["Dashboard", "API documentation"],
     }
 
 
@@ -70,7 +72,7 @@ def test_the_menu_marks_the_present_page_alone(people):
 def pages(people: dict[str, Client], failed: Delivery, warehouse: Channel) -> dict[str, tuple[str, ...]]:
     """Every page that can be opened by GET, with the groups that may."""
     attached, free = EVENT_TYPES["order.completed"], "refund.applied"
-    services.attach_channel(event_type=attached, channel_id=warehouse.pk, sources=["shop"])
+    services.attach_channel(event_type=attached, channel_id=warehouse.pk, sources=["shop"], by="test")
     key, _ = create_key(name="Shop", scopes=["storefront"])
     everybody = (NOTIFICATIONS, ORDERS, VIEWERS)
     lookers = (NOTIFICATIONS, VIEWERS)
@@ -88,7 +90,6 @@ def pages(people: dict[str, Client], failed: Delivery, warehouse: Channel) -> di
         page_of(warehouse): lookers,
         page_of(warehouse, "edit"): (NOTIFICATIONS,),
         page_of(warehouse, "delete"): (NOTIFICATIONS,),
-        page_of(warehouse, "history"): lookers,
         url("notifications_delivery_changelist"): everybody,
         url("notifications_delivery_changelist") + "?q=ada@example.com": everybody,
         page_of(failed): everybody,
@@ -154,6 +155,32 @@ def test_users_are_made_and_changed_on_the_forms_of_the_shell(people):
     assert {type(admin.site._registry[model]).__module__ for model in (User, Group)} == {"config.accounts.admin"}
 
 
+def test_somebody_new_gets_a_group_and_may_enter_at_once(people):
+    root = people["superuser"]
+    page = root.get(url("auth_user_add")).content.decode()
+    assert re.search(r'name="is_staff"[^>]* checked[ >]', page)
+    viewers = Group.objects.get(name=VIEWERS)
+    form = {"username": "grace", "email": "grace@example.com", "is_staff": "on", "groups": [viewers.pk]}
+    password = {"password1": "s0me-Passw0rd", "password2": "s0me-Passw0rd", "usable_password": "true"}
+    assert root.post(url("auth_user_add"), {**form, **password}).status_code == 302
+    grace = User.objects.get(username="grace")
+    assert (grace.email, grace.is_staff, list(grace.groups.all())) == ("grace@example.com", True, [viewers])
+    listed = text_of(root.get(url("auth_user_changelist")))
+    assert "grace grace@example.com Viewers" in listed
+    assert "Superuser: everything" in listed
+
+
+def test_a_group_keeps_what_it_may_when_it_is_saved(people):
+    root, viewers = people["superuser"], Group.objects.get(name=VIEWERS)
+    wanted = granted(VIEWERS)
+    page = root.get(page_of(viewers)).content.decode()
+    checked = re.findall(r'<input type="checkbox" name="permissions" value="(\d+)"[^>]* checked[ >]', page)
+    assert len(checked) == len(wanted)
+    assert root.post(page_of(viewers), {"name": VIEWERS, "permissions": checked}).status_code == 302
+    assert granted(VIEWERS) == wanted
+    assert "1" in text_of(root.get(url("auth_group_changelist")))
+
+
 def granted(group: str) -> set[str]:
     permissions = Permission.objects.filter(group__name=group).select_related("content_type")
     return {f"{permission.content_type.app_label}.{permission.codename}" for permission in permissions}
@@ -162,6 +189,7 @@ def granted(group: str) -> set[str]:
 def test_the_groups_may_do_their_work_and_no_more(db):
     log = {"notifications.view_delivery", "notifications.change_delivery", "notifications.view_deliveryattempt"}
     assert granted(NOTIFICATIONS) == log | {
+        "notifications.view_historyentry",
         *("notifications.view_eventtypeswitch", "notifications.change_eventtypeswitch", "notifications.view_event"),
         *(f"notifications.{action}_eventchannel" for action in ("view", "add", "change", "delete")),
         *(f"channels_app.{action}_channel" for action in ("view", "add", "change", "delete")),

@@ -4,8 +4,9 @@ from pytest_django import Settings
 
 from channels_app.services import create_channel
 from config.health import healthz
+from notifications import alerts
 from notifications.delivery.claim import beat, claim
-from notifications.models import Heartbeat
+from notifications.models import ChannelHealth, Heartbeat
 from tests.notifications.deliveries import make_delivery
 
 
@@ -59,6 +60,9 @@ class TestMetrics:
         for _ in range(3):
             make_delivery(channel)
         claim(slots=1, slowed_slots=1)
+        other = create_channel(name="Mailing", kind="postback", url="https://example.com/")
+        ChannelHealth.objects.create(channel=other, failures_in_row=5)
+        alerts.channel_failing(channel_id=other.pk)
         answer = client.get("/metrics")
         assert answer.status_code == 200
         assert answer["Content-Type"].startswith("text/plain; version=")
@@ -67,6 +71,8 @@ class TestMetrics:
         assert 'tidings_up{component="broker"} 1.0' in lines
         assert "tidings_deliveries_due 2.0" in lines
         assert "tidings_deliveries_in_flight 1.0" in lines
+        assert "tidings_channels_failing 1.0" in lines
+        assert "tidings_alerts_waiting 1.0" in lines
         assert not any(line.startswith("tidings_beat_age_seconds") for line in lines)
 
     @pytest.mark.parametrize(

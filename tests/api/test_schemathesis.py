@@ -98,7 +98,7 @@ def shop(transactional_db: None, settings: Settings) -> None:
             channel = create_channel(name=name, kind="postback", url=receiver.url.rstrip("/") + f"/{name}")
             for event_type in EVENT_TYPES.values():
                 services.set_event_type_enabled(event_type=event_type, enabled=True, by="test")
-                services.attach_channel(event_type=event_type, channel_id=channel.pk, sources=Source.values)
+                services.attach_channel(event_type=event_type, channel_id=channel.pk, sources=Source.values, by="test")
         open_shop()
         engine = Engine()
         engine.deliver_due()

@@ -1,19 +1,39 @@
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from io import StringIO
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.http import HttpResponse
-from django.test import Client
+from django.test import Client, override_settings
+from pytest_django import DjangoDbBlocker
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports.signature import sign
 
+PUBLIC_URL = "http://127.0.0.1:8765"
 WAREHOUSE_URL = "http://127.0.0.1:8000/demo/receiver/warehouse/"
 EVENT = {"id": "evt_1", "type": "order.completed", "source": "shop", "data": {"order": {"number": "1001"}}}
+
+
+@pytest.fixture(scope="module")
+def loaded(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
+    """The demo's data, loaded once for a module and committed; what `load_demo` said."""
+    with django_db_blocker.unblock(), override_settings(PUBLIC_URL=PUBLIC_URL):
+        said = StringIO()
+        call_command("load_demo", stdout=said)
+        yield said.getvalue()
+        call_command("flush", interactive=False, verbosity=0)
+
+
+@pytest.fixture
+def demo(loaded: str, db: None, settings: Any) -> None:
+    """The demo's data; what a test changes of it is rolled back."""
+    settings.PUBLIC_URL = PUBLIC_URL
 
 
 @pytest.fixture
@@ -57,5 +77,7 @@ def post(db: None) -> Callable[..., HttpResponse]:
 
 @pytest.fixture
 def staff(client: Client, django_user_model: type[User]) -> Client:
-    client.force_login(django_user_model.objects.create_user("grace", is_staff=True))
+    grace = django_user_model.objects.create_user("grace", is_staff=True)
+    grace.user_permissions.add(Permission.objects.get(codename="change_channel"))
+    client.force_login(grace)
     return client

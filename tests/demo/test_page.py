@@ -7,7 +7,9 @@ import pytest
 from django.test import Client
 
 from channels_app.transports.signature import new_secret
+from config.demo.answers import FAILING
 from config.demo.models import ReceivedPostback, ReceiverState
+from config.demo.receiving import works
 from config.urls import build_urls
 
 pytestmark = pytest.mark.django_db
@@ -36,6 +38,15 @@ def test_who_is_not_staff_is_sent_to_the_login(client, django_user_model):
     answer = client.post("/demo/receiver/failing/repair/", {"works": "yes"})
     assert (answer.status_code, answer.headers["Location"].split("?")[0]) == (302, "/admin/login/")
     assert not ReceiverState.objects.exists()
+
+
+def test_who_may_not_change_channels_sees_the_receivers_and_repairs_none(client, django_user_model):
+    client.force_login(django_user_model.objects.create_user("vera", is_staff=True))
+    page = client.get("/demo/receiver/")
+    assert page.status_code == 200
+    assert "/demo/receiver/failing/repair/" not in page.content.decode()
+    assert client.post("/demo/receiver/failing/repair/", {"works": "yes"}).status_code == 403
+    assert not works(FAILING)
 
 
 def test_the_receiver_is_repaired_by_post_with_a_token_only(staff):

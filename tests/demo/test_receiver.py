@@ -99,7 +99,7 @@ def test_without_a_channel_that_points_here_it_cannot_be_told(post, case):
     )
     channel = create_channel(name="A channel", kind="postback", url=url)
     if case == "deleted":
-        archive_channel(channel_id=channel.pk)
+        archive_channel(channel_id=channel.pk, by="test")
     if case == "another path":
         create_channel(name="B", kind="postback", url="http://127.0.0.1/x/?y=/demo/receiver/warehouse/")
     assert post("warehouse", channel).status_code == 200

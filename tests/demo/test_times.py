@@ -3,22 +3,18 @@
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from io import StringIO
 from typing import Any
 
 import pytest
-from django.core.management import call_command
 from django.db import models
 from django.utils import timezone
 
 from channels_app.models import Channel
-from config.demo.times import ago
-from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch
+from notifications.id_times import first_id_at
+from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, HistoryEntry
 from orders import models as orders
-from orders.models import Contact, Order, Refund, Source, Subscription, SurveyResponse, Transaction
+from orders.models import Contact, Order, Refund, Subscription, SurveyResponse, Transaction
 from orders.representations import time_text
-from orders.services import create_contact
-from tests.orders.shop import contact_input
 
 pytestmark = pytest.mark.django_db
 COMMERCE = [getattr(orders, name) for name in orders.__all__ if isinstance(getattr(orders, name), type(models.Model))]
@@ -34,17 +30,13 @@ TIMES: dict[str, tuple[type[models.Model], str, tuple[str, ...]]] = {
 }
 
 
-@pytest.fixture
-def demo(db: None) -> None:
-    call_command("load_demo", stdout=StringIO())
-
-
 def test_everything_happened_in_the_last_two_days_and_not_just_now(demo):
     now = timezone.now()
     made = [(model, field) for model in COMMERCE for field in model._meta.fields]
     made += [(model, model._meta.get_field("created_at")) for model in (Event, Delivery, Channel, EventChannel)]
     made += [(Channel, Channel._meta.get_field("paused_at"))]
     made += [(EventTypeSwitch, EventTypeSwitch._meta.get_field("changed_at"))]
+    made += [(HistoryEntry, HistoryEntry._meta.get_field("at"))]
     times = {
         f"{model.__name__}.{field.name}": [
             time for time in model._default_manager.values_list(field.name, flat=True) if time is not None
@@ -59,6 +51,16 @@ def test_everything_happened_in_the_last_two_days_and_not_just_now(demo):
     assert timedelta(hours=47) < max(times["Event.created_at"]) - min(times["Channel.created_at"])
     days = {(now - time) // timedelta(hours=12) for time in times["Event.created_at"]}
     assert days == {0, 1, 2, 3}
+
+
+def test_ids_carry_the_times_of_their_rows(demo):
+    for prefix, model in (("evt", Event), ("dlv", Delivery)):
+        for row in model.objects.all():
+            near = timedelta(minutes=1)
+            assert first_id_at(prefix, row.created_at - near) < row.pk < first_id_at(prefix, row.created_at + near)
+    routed = {route["delivery"] for event in Event.objects.all() for route in event.routing if route["delivery"]}
+    assert routed == set(Delivery.objects.values_list("pk", flat=True))
+    assert all(json.loads(event.body)["id"] == event.pk for event in Event.objects.all())
 
 
 def test_what_the_bodies_say_of_times_is_what_the_rows_say(demo):
@@ -114,21 +116,6 @@ def test_the_paid_order_does_not_complete_at_once_by_itself(demo, settings):
     assert paid.first_paid_at is not None
     waits = timedelta(seconds=settings.FUNNEL_COMPLETION_SECONDS) - (timezone.now() - paid.first_paid_at)
     assert waits > timedelta(minutes=10)
-
-
-def test_what_an_earlier_block_moved_stays_where_it_is(db):
-    with ago(hours=5):
-        create_contact(source=Source.SHOP, data=contact_input("ada@example.com"))
-        created = Contact.objects.get().created_at
-    moved = Contact.objects.get().created_at
-    assert moved == created - timedelta(hours=5)
-    with ago(hours=3):
-        create_contact(source=Source.SHOP, data=contact_input("ada@example.com"))
-    assert Contact.objects.get().created_at == moved
-    first, second = (json.loads(event.body or "") for event in Event.objects.order_by("id"))
-    assert first["data"]["contact"]["created_at"] == second["data"]["contact"]["created_at"] == time_text(moved)
-    apart = datetime.fromisoformat(second["timestamp"]) - datetime.fromisoformat(first["timestamp"])
-    assert timedelta(hours=2) <= apart < timedelta(hours=2, minutes=1)
 
 
 def _objects(data: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -8,8 +8,9 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 from config.environment import NAMES
 from tests.waiting import wait_until
@@ -55,23 +56,32 @@ def processes_of(data: Path) -> set[int]:
 
 
 class Launcher:
-    """One `python -m config.local`. `before` is put before the command, such as a change of user."""
+    """One `python -m config.local`. `before` is put before the command, such as a change of user.
+
+    `settings` are variables of its environment, which holds none of the tests' own. `environment` has those that a
+    program beside it needs to find it.
+    """
 
     def __init__(
-        self, data: Path, port: int | None = None, project: Path = PROJECT, before: Sequence[str] = ()
+        self,
+        data: Path,
+        port: int | None = None,
+        project: Path = PROJECT,
+        before: Sequence[str] = (),
+        settings: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self.data = data
         self.port = port or free_port()
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if name not in {*NAMES, "MAKELEVEL"}},
+            "DATA_DIR": str(data),
+        }
         self._log = data.with_name(data.name + ".log")
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
                 [*before, sys.executable, "-m", "config.local"],
                 cwd=project,
-                env={
-                    **{name: value for name, value in os.environ.items() if name not in {*NAMES, "MAKELEVEL"}},
-                    "DATA_DIR": str(data),
-                    "PORT": str(self.port),
-                },
+                env={**self.environment, **settings, "PORT": str(self.port)},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

@@ -42,7 +42,7 @@ def attach(db: None) -> Callable[..., None]:
     def attach(channel: Channel, *keys: str, sources: tuple[str, ...] = ("admin", "shop", "funnel")) -> None:
         for key in keys or EVENT_TYPES:
             services.set_event_type_enabled(event_type=EVENT_TYPES[key], enabled=True, by="test")
-            services.attach_channel(event_type=EVENT_TYPES[key], channel_id=channel.pk, sources=sources)
+            services.attach_channel(event_type=EVENT_TYPES[key], channel_id=channel.pk, sources=sources, by="test")
 
     return attach
 

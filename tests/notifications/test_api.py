@@ -435,6 +435,7 @@ class TestTestSends:
         assert (answer["event_type"], answer["status"], answer["order"]) == ("order.completed", "pending", None)
         assert answer["retry_allowed"] is False
         event = parsed(call("GET", f"/events/{answer['event']}"))
+        assert parsed(call("GET", "/events"))["results"] == []  # it is no occurrence, and found by its id alone
         assert event["body"]["type"] == "order.completed"
 
     @pytest.mark.parametrize(

@@ -32,9 +32,9 @@ def change(channel, changes: tuple[str, ...]) -> None:
         if name == "turn off":
             services.set_event_type_enabled(event_type=EVENT_TYPE, enabled=False, by="test")
         elif name == "detach":
-            services.detach_channel(event_type=EVENT_TYPE, channel_id=channel.pk)
+            services.detach_channel(event_type=EVENT_TYPE, channel_id=channel.pk, by="test")
         else:
-            services.archive_channel(channel_id=channel.pk)
+            services.archive_channel(channel_id=channel.pk, by="test")
     # What was asked for holds.
     assert EventTypeSwitch.objects.get().enabled == ("turn off" not in changes)
     assert EventChannel.objects.count() == (0 if {"detach", "delete"} & set(changes) else 1)

@@ -3,6 +3,7 @@
 import threading
 import time
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
@@ -273,7 +274,7 @@ class TestIsolation:
         assert len(receiver.received) == 12
         assert ChannelHealth.objects.get().failures_in_row == 0
 
-    @pytest.mark.parametrize("mend", [resume_channel, probe_now])
+    @pytest.mark.parametrize("mend", [partial(resume_channel, by="test"), probe_now])
     def test_who_says_that_it_is_mended_has_it_probed_at_once(self, engine, receiver, channel, mend):
         ChannelHealth.objects.create(channel=channel, failures_in_row=9, probe_at="2999-01-01T00:00:00Z")
         pause_channel(channel_id=channel.pk, reason="Maintenance.")

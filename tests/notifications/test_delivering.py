@@ -199,7 +199,7 @@ class TestRefusedRetries:
         pause_channel(channel_id=channel.pk, reason="Maintenance.")
         assert self.refused(failed) == "The channel is paused. Resume it first."
         resume_channel(channel_id=channel.pk)
-        services.archive_channel(channel_id=channel.pk)
+        services.archive_channel(channel_id=channel.pk, by="test")
         assert self.refused(failed) == "The channel was deleted."
         assert len(receiver.received) == 3
         assert set(Delivery.objects.values_list("status", flat=True)) == {"succeeded", "failed"}
@@ -235,7 +235,7 @@ def test_a_paused_channel_receives_nothing_until_it_is_resumed(engine, receiver,
 def test_a_deleted_channel_fails_its_pending_deliveries_with_the_reason(engine, receiver, channel, attach):
     attach(channel)
     delivery = make_delivery(channel)
-    services.archive_channel(channel_id=channel.pk)
+    services.archive_channel(channel_id=channel.pk, by="test")
     overlapped = make_delivery(channel)  # recorded by a transaction that began before the deletion
     engine.deliver_due()
     for each in (delivery, overlapped):
@@ -252,7 +252,7 @@ def test_deleting_a_channel_lets_what_is_in_flight_end_without_further_retries(e
     thread = threading.Thread(target=engine.deliver_due)
     thread.start()
     wait_until(lambda: receiver.received)
-    services.archive_channel(channel_id=channel.pk)
+    services.archive_channel(channel_id=channel.pk, by="test")
     go_on.set()
     thread.join(20)
     delivery.refresh_from_db()
@@ -266,7 +266,7 @@ def test_detaching_and_disabling_leave_recorded_deliveries_to_go_out(engine, rec
     pay(place(lead, item("mug")))
     event_type = EVENT_TYPES["order.completed"]
     services.set_event_type_enabled(event_type=event_type, enabled=False, by="test")
-    services.detach_channel(event_type=event_type, channel_id=channel.pk)
+    services.detach_channel(event_type=event_type, channel_id=channel.pk, by="test")
     assert engine.deliver_due() == 1
     assert receiver.types == ["order.completed"]
 

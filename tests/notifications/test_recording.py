@@ -192,12 +192,14 @@ def test_nothing_rings_where_nobody_is_to_hear(lead, mug, django_capture_on_comm
 class TestAttaching:
     def test_all_of_it(self, channel, attach):
         attachment = services.attach_channel(
-            event_type=EVENT_TYPES["refund.applied"], channel_id=channel.pk, sources=["funnel", "admin"]
+            event_type=EVENT_TYPES["refund.applied"], channel_id=channel.pk, sources=["funnel", "admin"], by="test"
         )
         assert attachment.sources == ["admin", "funnel"]
-        services.change_sources(event_type=EVENT_TYPES["refund.applied"], channel_id=channel.pk, sources=["shop"])
+        services.change_sources(
+            event_type=EVENT_TYPES["refund.applied"], channel_id=channel.pk, sources=["shop"], by="test"
+        )
         assert EventChannel.objects.get().sources == ["shop"]
-        services.detach_channel(event_type=EVENT_TYPES["refund.applied"], channel_id=channel.pk)
+        services.detach_channel(event_type=EVENT_TYPES["refund.applied"], channel_id=channel.pk, by="test")
         assert EventChannel.objects.count() == 0
 
     def test_twice_is_refused(self, channel, attach):
@@ -210,23 +212,25 @@ class TestAttaching:
     def test_a_postback_only_event_type_refuses_other_kinds(self, channel, key):
         Channel.objects.update(kind="email")
         with pytest.raises(ValidationError) as refused:
-            services.attach_channel(event_type=EVENT_TYPES[key], channel_id=channel.pk, sources=["shop"])
+            services.attach_channel(event_type=EVENT_TYPES[key], channel_id=channel.pk, sources=["shop"], by="test")
         assert list(refused.value.message_dict) == ["channel"]
         assert EventChannel.objects.count() == 0
 
     @pytest.mark.parametrize(("sources", "field"), [([], "sources"), (["shop", "moon"], "sources[1]")])
     def test_unusable_sources_are_refused(self, channel, sources, field):
         with pytest.raises(ValidationError) as refused:
-            services.attach_channel(event_type=EVENT_TYPES["refund.applied"], channel_id=channel.pk, sources=sources)
+            services.attach_channel(
+                event_type=EVENT_TYPES["refund.applied"], channel_id=channel.pk, sources=sources, by="test"
+            )
         assert list(refused.value.message_dict) == [field]
         assert EventChannel.objects.count() == 0
 
     def test_an_unknown_or_deleted_channel_is_refused(self, channel):
-        services.archive_channel(channel_id=channel.pk)
+        services.archive_channel(channel_id=channel.pk, by="test")
         for channel_id in (channel.pk, "chn_unknown"):
             with pytest.raises(ValidationError) as refused:
                 services.attach_channel(
-                    event_type=EVENT_TYPES["refund.applied"], channel_id=channel_id, sources=["shop"]
+                    event_type=EVENT_TYPES["refund.applied"], channel_id=channel_id, sources=["shop"], by="test"
                 )
             assert list(refused.value.message_dict) == ["channel"]
 

@@ -137,7 +137,7 @@ class TestRefusals:
         assert list(refused.value.message_dict) == ["event_types[1]"]
 
     def test_a_deleted_channel(self, channel):
-        services.archive_channel(channel_id=channel.pk)
+        services.archive_channel(channel_id=channel.pk, by="test")
         with pytest.raises(Channel.DoesNotExist):
             start(channel)
         assert ReplayJob.objects.count() == 0
@@ -156,7 +156,7 @@ def test_pausing_in_the_middle_makes_it_wait(channel, monkeypatch):
 def test_deleting_the_channel_ends_it(channel):
     failed(channel)
     start(channel)
-    services.archive_channel(channel_id=channel.pk)
+    services.archive_channel(channel_id=channel.pk, by="test")
     assert replay.advance() == 0
     assert ReplayJob.objects.get().status == "finished"
     assert Delivery.objects.get().status == "failed"

@@ -4,7 +4,8 @@ import pytest
 from django.utils import timezone
 
 from notifications import retention
-from notifications.models import Delivery, DeliveryAttempt, Event
+from notifications.latencies import BOUNDS_MS
+from notifications.models import Alert, ChannelHour, Delivery, DeliveryAttempt, Event
 from tests.notifications.deliveries import make_delivery
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -38,3 +39,17 @@ def test_an_event_that_is_still_to_be_sent_to_somebody_stays(channel, settings):
     pending = Delivery.objects.create(event=delivery.event, event_type="order.completed", channel=channel)
     assert retention.purge() == 0
     assert set(Delivery.objects.values_list("pk", flat=True)) == {delivery.pk, pending.pk}
+
+
+def test_counts_and_alerts_go_as_well_and_what_is_younger_stays(channel, settings):
+    settings.RETENTION_DAYS = 30
+    now = timezone.now()
+    for days in (31, 29):
+        ChannelHour.objects.create(
+            channel=channel, hour=now - timedelta(days=days), succeeded=1, latencies=[0] * len(BOUNDS_MS)
+        )
+        alert = Alert.objects.create(kind="paused", channel=channel, sent_at=now)
+        Alert.objects.filter(pk=alert.pk).update(created_at=now - timedelta(days=days))
+    retention.purge()
+    assert [hour.hour for hour in ChannelHour.objects.all()] == [now - timedelta(days=29)]
+    assert list(Alert.objects.values_list("pk", flat=True)) == [alert.pk]

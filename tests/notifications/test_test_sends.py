@@ -4,6 +4,7 @@ import json
 import threading
 
 import pytest
+from django.core.exceptions import ValidationError
 from standardwebhooks import Webhook
 
 from channels_app.services import pause_channel
@@ -93,7 +94,7 @@ def test_it_is_not_sent_again_when_its_worker_died(channel):
 
 def test_a_kind_that_the_event_type_refuses_is_refused(channel):
     type(channel).objects.update(kind="email")
-    with pytest.raises(services.ValidationError) as refused:
+    with pytest.raises(ValidationError) as refused:
         send(channel, "customer.created")
     assert list(refused.value.message_dict) == ["event_type"]
     assert Delivery.objects.count() == 0
@@ -101,7 +102,7 @@ def test_a_kind_that_the_event_type_refuses_is_refused(channel):
 
 def test_deleting_the_channel_fails_it(engine, receiver, channel):
     test = send(channel)
-    services.archive_channel(channel_id=channel.pk)
+    services.archive_channel(channel_id=channel.pk, by="test")
     engine.deliver_due()
     test.refresh_from_db()
     assert (test.status, test.error) == ("failed", "The channel was deleted.")

@@ -92,7 +92,9 @@ def channel(transactional_db: None, receiver: Receiver) -> Channel:
     channel = create_channel(name="Warehouse", kind="postback", url=receiver.url)
     for event_type in EVENT_TYPES.values():
         services.set_event_type_enabled(event_type=event_type, enabled=True, by="test")
-        services.attach_channel(event_type=event_type, channel_id=channel.pk, sources=["admin", "shop", "funnel"])
+        services.attach_channel(
+            event_type=event_type, channel_id=channel.pk, sources=["admin", "shop", "funnel"], by="test"
+        )
     return channel
 
 

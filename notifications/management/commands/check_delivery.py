@@ -10,7 +10,11 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--max-age", type=float, default=120, metavar="SECONDS", help="how long a due delivery may wait (120)"
+            "--max-age",
+            type=float,
+            default=monitoring.LONGEST_WAIT_SECONDS,
+            metavar="SECONDS",
+            help="how long a due delivery may wait (%(default)s)",
         )
 
     def handle(self, *args: Any, max_age: float, **options: Any) -> None:

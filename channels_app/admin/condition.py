@@ -1,0 +1,78 @@
+"""How a channel is, in a word and in sentences."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from django.conf import settings
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from channels_app.models import Channel
+from notifications.models import IS_WAITING, ChannelHealth, Delivery
+from notifications.showing import ago, moment, number
+
+Condition = Literal["active", "paused", "failing"]
+
+# Counting on would take as long as there is to count.
+COUNT_AT_MOST = 1000
+
+
+def condition_of(channel: Channel) -> Condition:
+    """Paused before failing: somebody has seen to it. Reads `channel.health`."""
+    if channel.paused_at:
+        return "paused"
+    return "failing" if ChannelHealth.of(channel).failing else "active"
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """How many deliveries wait, counted up to `COUNT_AT_MOST`."""
+
+    counted: int
+
+    def __bool__(self) -> bool:
+        return self.counted > 0
+
+    def __str__(self) -> str:
+        """`1 delivery`, `12 deliveries`, `more than 1,000 deliveries`."""
+        if self.counted == 1:
+            return "1 delivery"
+        if self.counted > COUNT_AT_MOST:
+            return f"more than {number(COUNT_AT_MOST)} deliveries"
+        return f"{number(self.counted)} deliveries"
+
+
+def waiting(channel: Channel) -> Waiting:
+    return Waiting(Delivery.objects.filter(IS_WAITING, channel=channel)[: COUNT_AT_MOST + 1].count())
+
+
+def health_sentences(channel: Channel) -> list[SafeString | str]:
+    """What Tidings has learnt of the receiver, and what it does about it."""
+    health = ChannelHealth.of(channel)
+    sentences: list[SafeString | str] = []
+    if health.failures_in_row:
+        times = "The last attempt" if health.failures_in_row == 1 else f"The last {health.failures_in_row} attempts"
+        sentences.append(format_html("{} failed, the first {}.", times, ago(health.failing_since)))
+        if health.latest_error:
+            sentences.append(health.latest_error)
+        if health.failing and not channel.paused_at:
+            sentences.append(_probing(health))
+    cap = settings.CHANNEL_CONCURRENCY
+    if health.in_flight_cap is not None and health.in_flight_cap < cap:
+        sentences.append(
+            f"It did not answer in time, so at most {health.in_flight_cap} of {cap} are sent to it at a time; "
+            "each success allows one more."
+        )
+    elif condition_of(channel) == "active":
+        sentences.append(f"At most {cap} deliveries are sent to it at a time.")
+    return sentences
+
+
+def _probing(health: ChannelHealth) -> SafeString | str:
+    if health.probe_at and health.probe_at > timezone.now():
+        return format_html(
+            "So that it can recover, it gets one delivery at a time, at growing intervals; the next after {}.",
+            moment(health.probe_at),
+        )
+    return "So that it can recover, it gets one delivery at a time, at growing intervals; the next may go now."

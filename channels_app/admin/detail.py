@@ -1,0 +1,120 @@
+"""The page of one channel: how it is, and what went to it."""
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils import timezone
+
+from channels_app import verification
+from channels_app.admin.chart import times
+from channels_app.admin.condition import condition_of, health_sentences, waiting
+from channels_app.admin.pages import (
+    NEW_SECRET,
+    crumbs,
+    event_types_of,
+    may,
+    of_channel,
+    page,
+)
+from channels_app.forms import TestForm
+from channels_app.models import Channel
+from channels_app.transports import kind_choices
+from notifications.admin.dashboard import chart, duration
+from notifications.models import EVENT_TEXTS, Delivery, EventChannel, EventTypeSwitch, HistoryEntry, ReplayJob
+from notifications.showing import number
+from notifications.stats import Day, last_day
+
+RECENT_DELIVERIES = 10
+RECENT_CHANGES = 10
+
+
+@of_channel("view")
+def one(request: HttpRequest, channel: Channel) -> HttpResponse:
+    fresh = may(request, "change") and request.session.get(NEW_SECRET) == channel.pk
+    if fresh:
+        del request.session[NEW_SECRET]
+    return show(request, channel, fresh=fresh)
+
+
+@of_channel("view")
+def history(_request: HttpRequest, channel: Channel) -> HttpResponse:
+    return redirect(f"{reverse('admin:notifications_historyentry_changelist')}?channel={channel.pk}")
+
+
+def show(
+    request: HttpRequest,
+    channel: Channel,
+    *,
+    fresh: bool = False,
+    revealed: bool = False,
+    test_form: TestForm | None = None,
+) -> TemplateResponse:
+    """`fresh`: a new secret, which is shown once; `revealed`: asked for, so are the headers' values.
+
+    `test_form` is one that was filled in wrongly, in place of an empty one.
+    """
+    headers = channel.readable_headers
+    return page(
+        request,
+        "channel",
+        title=channel.name,
+        crumbs=crumbs(),
+        channel=channel,
+        kind=dict(kind_choices()).get(channel.kind, channel.kind),
+        condition=condition_of(channel),
+        health=health_sentences(channel),
+        held=waiting(channel) if channel.paused_at else None,
+        fresh=fresh,
+        revealed=revealed,
+        secret=channel.readable_secret if fresh or revealed else None,
+        header_names=None if headers is None else list(headers),
+        headers=headers if revealed else None,
+        both_sign=bool(channel.previous_secret_until and channel.previous_secret_until > timezone.now()),
+        samples=verification.samples(),
+        test_form=test_form or TestForm(event_types=event_types_of(channel)),
+        attachments=_attachments(channel),
+        may_change=may(request, "change"),
+        may_delete=may(request, "delete"),
+        **_log(request, channel),
+    )
+
+
+def _log(request: HttpRequest, channel: Channel) -> dict[str, object]:
+    """What became of its deliveries and who changed it, for those who may read that."""
+    log: dict[str, object] = {}
+    if request.user.has_perm("notifications.view_delivery"):
+        day = last_day(channel.pk)
+        deliveries = Delivery.objects.filter(channel=channel).select_related("event__order", "channel")
+        deliveries = deliveries.defer(*EVENT_TEXTS)
+        log |= {
+            "may_read_log": True,
+            "day": day,
+            "sums": _sums(day),
+            "chart": chart(day),
+            "times": times(day),
+            "deliveries": list(deliveries.order_by("-id")[:RECENT_DELIVERIES]),
+            "replay": ReplayJob.objects.filter(channel=channel, status=ReplayJob.Status.RUNNING).first(),
+        }
+    if request.user.has_perm("notifications.view_historyentry"):
+        changes = HistoryEntry.objects.filter(channel=channel).order_by("-id")
+        log |= {"may_read_history": True, "changes": list(changes[:RECENT_CHANGES])}
+    return log
+
+
+def _sums(day: Day) -> list[tuple[str, str]]:
+    totals = day.totals
+    return [
+        ("Deliveries", number(totals.finished)),
+        ("Success rate", totals.success_rate_text),
+        ("Failed", number(totals.failed)),
+        ("Median answer", duration(totals.median_ms)),
+        ("95th percentile", duration(totals.p95_ms)),
+    ]
+
+
+def _attachments(channel: Channel) -> list[tuple[EventChannel, bool]]:
+    """The event types that it is attached to, each with whether it is on."""
+    on = set(EventTypeSwitch.objects.filter(enabled=True).values_list("event_type", flat=True))
+    attached = EventChannel.objects.filter(channel=channel).order_by("id")
+    return [(attachment, attachment.event_type in on) for attachment in attached]

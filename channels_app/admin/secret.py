@@ -1,0 +1,45 @@
+"""Revealing the signing secret and giving a new one."""
+
+from datetime import timedelta
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_http_methods
+
+from channels_app.admin import detail
+from channels_app.admin.pages import crumbs, of_channel, page, show_secret_once, to, url_of
+from channels_app.forms import RotateForm
+from channels_app.models import Channel
+from notifications import services
+
+OVERLAP = timedelta(hours=24)
+
+
+@of_channel("change")
+def reveal(request: HttpRequest, channel: Channel) -> HttpResponse:
+    """The channel with its secret and its headers' values, in the answer to this POST alone."""
+    services.reveal_secret(channel_id=channel.pk, by=request.user.get_username())
+    return detail.show(request, channel, revealed=True)
+
+
+@require_http_methods(["GET", "POST"])
+@of_channel("change")
+def rotate(request: HttpRequest, channel: Channel) -> HttpResponse:
+    """Asks first what becomes of the old secret."""
+    form = RotateForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        overlap = OVERLAP if form.cleaned_data["overlap"] == "24h" else timedelta()
+        services.rotate_secret(channel_id=channel.pk, overlap=overlap, by=request.user.get_username())
+        old = "The old one signs as well for 24 hours." if overlap else "The old one signs no more."
+        messages.success(request, f"{channel.name} has a new secret, shown below, this once. {old}")
+        show_secret_once(request, channel)
+        return to(channel)
+    return page(
+        request,
+        "rotate",
+        title=f"Give {channel.name} a new secret?",
+        crumbs=crumbs(channel),
+        channel=channel,
+        form=form,
+        back=url_of(channel),
+    )

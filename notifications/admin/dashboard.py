@@ -1,0 +1,215 @@
+"""The first page: how delivering goes, at a glance, and what needs somebody's attention.
+
+Each person sees the parts that their permissions allow. It costs as much with a million deliveries as with ten.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.contrib.admin.utils import quote
+from django.db.models import Q, QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+
+from channels_app.models import Channel
+from notifications import stats
+from notifications.models import EVENT_TEXTS, FAILURES_BEFORE_PROBING, Delivery, EventChannel, EventTypeSwitch
+from orders.models import Order
+
+LATEST_FAILURES = 8
+LATEST_ORDERS = 8
+CHANNELS_IN_TROUBLE = 10
+# The picture of the chart, in its own units; it is stretched to the page.
+CHART_HEIGHT = 100
+BAR_WIDTH = 7
+BAR_STEP = 10
+# A failure among thousands is still to be seen.
+SMALLEST_PART = 2
+
+
+@dataclass(frozen=True)
+class Tile:
+    """One number; `note` says what it means, `url` leads to what is behind it."""
+
+    label: str
+    value: str
+    note: str = ""
+    url: str = ""
+    bad: bool = False
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One hour of the chart: where its two parts stand, from above, and how high they are."""
+
+    hour: stats.Hour
+    x: int
+    succeeded_y: float
+    succeeded_height: float
+    failed_y: float
+    failed_height: float
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Bars below a scale whose upper end is `top` deliveries."""
+
+    bars: list[Bar]
+    top: int
+    width: int = stats.HOURS * BAR_STEP
+    height: int = CHART_HEIGHT
+    bar_width: int = BAR_WIDTH
+
+    @property
+    def middle(self) -> int | None:
+        """What half of the height stands for; None: not a whole number."""
+        return None if self.top % 2 else self.top // 2
+
+    @property
+    def ticks(self) -> list[tuple[datetime, bool]]:
+        """The hours that are named below, a narrow window leaving out every other one."""
+        return [(bar.hour.at, index % 6 == 0) for index, bar in enumerate(self.bars) if index % 3 == 0]
+
+
+@dataclass(frozen=True)
+class Step:
+    """What is to be done before the first postback goes out."""
+
+    text: str
+    action: str
+    url: str
+    done: bool
+
+
+def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
+    """What the first page shows this person: UNFOLD["DASHBOARD_CALLBACK"]."""
+    may = request.user.has_perm
+    sees_log, sees_channels = may("notifications.view_delivery"), may("channels_app.view_channel")
+    sees_orders = may("orders.view_order")
+    context |= {
+        "sees_log": sees_log,
+        "sees_channels": sees_channels,
+        "sees_events": may("notifications.view_event"),
+        "sees_orders": sees_orders,
+        "sees_nothing": not (sees_log or sees_channels or sees_orders),
+        "steps": list(first_steps()) if may("notifications.change_eventtypeswitch") else [],
+    }
+    if sees_log:
+        day = stats.last_day()
+        context |= {
+            "day": day,
+            "tiles": list(tiles(day)),
+            "chart": chart(day),
+            "failures": latest_failures(),
+            "log_url": reverse("admin:notifications_delivery_changelist"),
+        }
+    if sees_channels:
+        found = list(channels_in_trouble()[: CHANNELS_IN_TROUBLE + 1])
+        context |= {
+            "troubled": found[:CHANNELS_IN_TROUBLE],
+            "more_troubled": len(found) > CHANNELS_IN_TROUBLE,
+            "failures_before_failing": FAILURES_BEFORE_PROBING,
+        }
+    if sees_orders:
+        context["orders"] = Order.objects.select_related("contact").order_by("-id")[:LATEST_ORDERS]
+    return context
+
+
+def tiles(day: stats.Day) -> Iterator[Tile]:
+    """The numbers at the top."""
+    totals, log = day.totals, reverse("admin:notifications_delivery_changelist")
+    yield Tile("Deliveries", f"{totals.finished:,}", "finished in the last 24 hours", f"{log}?period=24h")
+    yield Tile("Success rate", totals.success_rate_text, f"{totals.succeeded:,} succeeded")
+    yield Tile("Failed", f"{totals.failed:,}", "not delivered", f"{log}?status=failed&period=24h", bool(totals.failed))
+    yield Tile("Median answer", duration(totals.median_ms), "half of the answers came faster")
+    yield Tile("95th percentile", duration(totals.p95_ms), "19 of 20 answers came faster")
+    oldest = stats.oldest_due()
+    if oldest is None:
+        yield Tile("Oldest due delivery", "None", "nothing waits to be sent")
+    else:
+        page = reverse("admin:notifications_delivery_change", args=[quote(oldest.delivery_id)])
+        yield Tile("Oldest due delivery", duration(round(oldest.seconds * 1000)), "since it could be sent", page)
+
+
+def chart(day: stats.Day) -> Chart:
+    """The deliveries of each hour, what failed on top of what succeeded."""
+    top = ceiling(max(hour.finished for hour in day.hours))
+    bars = []
+    for index, hour in enumerate(day.hours):
+        failed = max(hour.failed / top * CHART_HEIGHT, SMALLEST_PART) if hour.failed else 0
+        succeeded = max(hour.succeeded / top * CHART_HEIGHT, SMALLEST_PART) if hour.succeeded else 0
+        succeeded = min(succeeded, CHART_HEIGHT - failed)
+        bars.append(
+            Bar(
+                hour=hour,
+                x=index * BAR_STEP + (BAR_STEP - BAR_WIDTH) // 2,
+                succeeded_y=round(CHART_HEIGHT - succeeded, 2),
+                succeeded_height=round(succeeded, 2),
+                failed_y=round(CHART_HEIGHT - succeeded - failed, 2),
+                failed_height=round(failed, 2),
+            )
+        )
+    return Chart(bars, top)
+
+
+def ceiling(value: int) -> int:
+    """The next of 2, 4, 6, 8, 10, 12, 16, 20, 40 ... that is not below."""
+    scale = 1
+    while True:
+        for step in (2, 4, 6, 8, 10, 12, 16):
+            if value <= step * scale:
+                return step * scale
+        scale *= 10
+
+
+def duration(ms: int | None) -> str:
+    """`87 ms`, `1.2 s`, `5 min`, `3 h`, `2 d`; "–" for None."""
+    if ms is None:
+        return "–"
+    if ms < 1000:
+        return f"{ms} ms"
+    seconds = ms / 1000
+    for unit, length, until in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < until:
+            return f"{seconds:.1f} s" if seconds < 10 else f"{seconds / length:.0f} {unit}"
+    return f"{seconds / 86_400:.0f} d"
+
+
+def latest_failures() -> list[Delivery]:
+    """What failed last, latest first, with channel, event and order."""
+    ids = stats.latest_failures(LATEST_FAILURES)
+    found = Delivery.objects.select_related("event__order", "channel").defer(*EVENT_TEXTS).in_bulk(ids)
+    return [found[delivery_id] for delivery_id in ids if delivery_id in found]
+
+
+def channels_in_trouble() -> QuerySet[Channel]:
+    """Channels that are paused or keep failing: failing ones first, the longest first."""
+    troubled = Q(paused_at__isnull=False) | Q(health__failures_in_row__gte=FAILURES_BEFORE_PROBING)
+    return (
+        Channel.objects.filter(troubled, archived_at=None)
+        .select_related("health")
+        .order_by("-paused_at", "health__failing_since", "id")
+    )
+
+
+def first_steps() -> Iterator[Step]:
+    """What is left to do before anything is sent; nothing once a channel is linked to an event type that is on."""
+    enabled = EventTypeSwitch.objects.filter(enabled=True).values("event_type")
+    if EventChannel.objects.filter(event_type__in=enabled).exists():
+        return
+    yield Step(
+        "Create a channel: where notifications go.",
+        "Add a channel",
+        reverse("admin:channels_app_channel_add"),
+        Channel.objects.filter(archived_at=None).exists(),
+    )
+    system_notifications = reverse("admin:system_notifications")
+    yield Step("Turn on the events that it is to hear of.", "System notifications", system_notifications, bool(enabled))
+    yield Step(
+        "Open an event by its name and link the channel to it.",
+        "System notifications",
+        system_notifications,
+        EventChannel.objects.exists(),
+    )

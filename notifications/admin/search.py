@@ -1,0 +1,163 @@
+"""The search at the top of every page: finds one thing by its number, id, e-mail or name.
+
+What is looked for is told by the shape of the term, and looked up exactly by an index, so that a search costs the same
+however much there is. Only what the person may open is looked for.
+"""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote
+from django.db.models import Model
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
+from django.views.decorators.http import require_safe
+
+from channels_app.models import Channel
+from notifications.models import Delivery, Event
+from notifications.showing import event_label
+from orders.models import Contact, Order, Refund, Subscription, Transaction
+
+LONGEST_TERM = 254  # an e-mail address
+CHANNELS_SHOWN = 20
+
+
+@dataclass(frozen=True)
+class Hit:
+    """Something found. `exact`: it is what was asked for, not only something like it."""
+
+    words: str
+    detail: str
+    url: str
+    exact: bool = True
+
+
+@dataclass(frozen=True)
+class Place:
+    """One kind of thing: how it is called, what may be typed to find it, who may, and how it is found."""
+
+    title: str
+    by: str
+    permission: str
+    find: Callable[[str], Iterator[Hit]]
+
+
+def _orders(term: str) -> Iterator[Hit]:
+    if number := _order_number(term):
+        orders = Order.objects.filter(number=number)
+    elif term.startswith("txn_"):
+        orders = Order.objects.filter(pk__in=Transaction.objects.filter(pk=term).values("order"))
+    elif term.startswith("ref_"):
+        orders = Order.objects.filter(pk__in=Refund.objects.filter(pk=term).values("order"))
+    else:
+        return
+    for order in orders.select_related("contact"):
+        yield Hit(str(order), f"{order.get_status_display()}, {order.contact}", _page_of(order))
+
+
+def _contacts(term: str) -> Iterator[Hit]:
+    if "@" in term:
+        contacts = Contact.objects.filter(email_key=term)
+    elif term.startswith("con_"):
+        contacts = Contact.objects.filter(pk=term)
+    else:
+        return
+    for contact in contacts:
+        yield Hit(str(contact), f"{contact.email}, {contact.get_status_display().lower()}", _page_of(contact))
+
+
+def _subscriptions(term: str) -> Iterator[Hit]:
+    if term.startswith("sub_"):
+        for subscription in Subscription.objects.filter(pk=term).select_related("item", "contact"):
+            yield Hit(str(subscription), subscription.get_status_display(), _page_of(subscription))
+
+
+def _events(term: str) -> Iterator[Hit]:
+    if term.startswith("evt_"):
+        for event in Event.objects.filter(pk=term):
+            yield Hit(event_label(event.type), event.pk, _page_of(event))
+
+
+def _deliveries(term: str) -> Iterator[Hit]:
+    if term.startswith("dlv_"):
+        for delivery in Delivery.objects.filter(pk=term).select_related("channel"):
+            words = f"{event_label(delivery.event_type)} to {delivery.channel.name}"
+            yield Hit(words, f"{delivery.pk}, {delivery.shown_status}", _page_of(delivery))
+
+
+def _channels(term: str) -> Iterator[Hit]:
+    """By name, also by a part of it: channels are made by people, one at a time, so there are few to look through."""
+    if term.startswith("chn_"):
+        channels = Channel.objects.filter(pk=term)
+    else:
+        channels = Channel.objects.filter(archived_at=None, name__icontains=term).order_by("name", "id")
+    for channel in channels[:CHANNELS_SHOWN]:
+        exact = term in {channel.pk, channel.name.lower()}
+        yield Hit(channel.name, f"{channel.url or channel.kind}, {channel.status}", _page_of(channel), exact)
+
+
+def _log(term: str) -> Iterator[Hit]:
+    """For those who see what was sent about an order or a person, though not the order or the person."""
+    if number := _order_number(term):
+        known, term = Order.objects.filter(number=number).exists(), number
+    else:
+        known = "@" in term and Contact.objects.filter(email_key=term).exists()
+    if known:
+        url = f"{reverse('admin:notifications_delivery_changelist')}?{urlencode({'q': term})}"
+        yield Hit(f"Deliveries about {term}", "In the delivery log", url)
+
+
+PLACES = (
+    Place("Orders", "the number of an order, or the id of a payment or refund", "orders.view_order", _orders),
+    Place("Contacts", "an e-mail address, or the id of a contact", "orders.view_contact", _contacts),
+    Place("Subscriptions", "the id of a subscription", "orders.view_subscription", _subscriptions),
+    Place("Events", "the id of an event", "notifications.view_event", _events),
+    Place("Deliveries", "the id of a delivery", "notifications.view_delivery", _deliveries),
+    Place("Channels", "the name or id of a channel", "channels_app.view_channel", _channels),
+)
+LOG = Place("Delivery log", "the number of an order, or an e-mail address", "notifications.view_delivery", _log)
+
+
+@require_safe
+def search(request: HttpRequest) -> HttpResponse:
+    """One exact hit goes straight to its page. Whoever calls this has asked for staff."""
+    typed = " ".join(request.GET.get("q", "").split())
+    places = _places(request)
+    groups = []
+    if typed and len(typed) <= LONGEST_TERM:
+        found = [(place.title, list(place.find(typed.lower()))) for place in places]
+        groups = [(title, hits) for title, hits in found if hits]
+    hits = [hit for _, hits in groups for hit in hits]
+    if len(hits) == 1 and hits[0].exact:
+        return redirect(hits[0].url)
+    context = {
+        **admin.site.each_context(request),
+        "title": "Search",
+        "typed": typed,
+        "groups": groups,
+        "places": places,
+    }
+    return TemplateResponse(request, "search.html", context)
+
+
+def _places(request: HttpRequest) -> list[Place]:
+    """Where this person may look. The log stands in for what they may not open themselves."""
+    places = [place for place in PLACES if request.user.has_perm(place.permission)]
+    if {"Orders", "Contacts"}.isdisjoint(place.title for place in places) and request.user.has_perm(LOG.permission):
+        places.append(LOG)
+    return places
+
+
+def _order_number(term: str) -> str:
+    """The number in "1001" or "#1001", "" in anything else."""
+    number = term.removeprefix("#")
+    return number if number.isascii() and number.isdigit() else ""
+
+
+def _page_of(record: Model) -> str:
+    meta = record._meta
+    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[quote(record.pk)])

@@ -1,0 +1,22 @@
+"""A recorded attempt as a curl command, to be sent by hand."""
+
+import shlex
+
+from notifications.models import DeliveryAttempt
+
+# What curl says by itself.
+_LEFT_OUT = {"host", "content-length", "connection"}
+
+
+def as_curl(attempt: DeliveryAttempt, body: str) -> str:
+    """A command for a POSIX shell that sends the same request: address, recorded headers, the bytes of the body.
+
+    Values that the log masks are masked here too. `-g` takes the address as it is, `-i` shows the answer's headers.
+    """
+    lines = [f"curl -gi {shlex.quote(attempt.url)}"]
+    for name, value in attempt.request_headers.items():
+        if name.lower() not in _LEFT_OUT:
+            # curl leaves out a header without a value, unless it is written with a semicolon.
+            lines.append(f"-H {shlex.quote(f'{name}: {value}' if value else f'{name};')}")
+    lines.append(f"--data-raw {shlex.quote(body)}")
+    return " \\\n  ".join(lines)

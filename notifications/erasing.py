@@ -1,0 +1,159 @@
+"""Takes a person's data out of what was sent and answered, for good.
+
+The bodies of the events that concern this person keep their shape, ids, amounts and types; what says who it is goes,
+and so does what receivers answered, since they may echo it. An erased event is never sent again. The contact in the
+shop, with its orders and survey answers, is not touched.
+"""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import Q, QuerySet
+from django.db.models.functions import Now
+
+from channels_app.transports import Outcome
+from notifications import history
+from notifications.models import Delivery, DeliveryAttempt, Event
+from orders.models import Contact, SurveyResponse
+
+BATCH = 100
+ERASED = "The person's data was erased."
+IN_FLIGHT = "The person's data was erased while the postback was under way; it may have arrived."
+PLACEHOLDER = "[erased]"
+
+# The members of bodies that say who somebody is, at whatever depth, and what becomes of them: a text that is there
+# becomes the placeholder, an object null, a collection empty.
+TEXTS = frozenset({"first_name", "last_name", "email", "reason", "cancel_reason", "decline_message"})
+OBJECTS = frozenset({"phone", "billing_address", "shipping_address"})
+COLLECTIONS = frozenset({"tags", "answers"})
+# A member of the same name elsewhere (an order's `number`) stays.
+TRACKING = frozenset({"number", "url"})
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What there is of a person: the contact, if known, and what is not erased yet."""
+
+    contact: Contact | None
+    events: int
+    deliveries: int
+    unsent: int  # of the deliveries, those that are still to be sent
+    erased_before: int  # events
+
+    @property
+    def nothing_known(self) -> bool:
+        return self.contact is None and not self.events and not self.erased_before
+
+    @property
+    def whose(self) -> str:
+        """Names the person without naming them."""
+        return f"contact {self.contact.pk}" if self.contact else "a person who is no contact"
+
+
+@dataclass
+class Erased:
+    """What was erased: events, their deliveries, and those of the deliveries that now fail instead of being sent."""
+
+    events: int = 0
+    deliveries: int = 0
+    stopped: int = 0
+
+
+def find(email: str) -> Findings:
+    """What there is of the person with this e-mail address, whatever its case. Changes nothing."""
+    concerned = _concerning(email)
+    events = concerned.filter(erased_at=None)
+    deliveries = Delivery.objects.filter(event__in=events)
+    return Findings(
+        contact=_contact(email),
+        events=events.count(),
+        deliveries=deliveries.count(),
+        unsent=deliveries.filter(status=Delivery.Status.PENDING).count(),
+        erased_before=concerned.filter(erased_at__isnull=False).count(),
+    )
+
+
+def erase(email: str, *, by: str) -> Erased:
+    """Erase this person's data, a batch in each transaction; called again it goes on where it was stopped.
+
+    The history says that `by` did it, from the first batch on. Raises `django.db.OperationalError` where it gets into
+    the way of a worker; what was done until then stays done.
+    """
+    found, done = find(email), Erased()
+    for number, ids in enumerate(_batches(email)):
+        with transaction.atomic():
+            if number == 0:
+                history.record(
+                    action=history.Action.ERASED,
+                    by=by,
+                    sentence=f"The personal data of {found.whose} is erased from {found.events} events with "
+                    f"{found.deliveries} deliveries.",
+                )
+            _erase_batch(ids, done)
+    return done
+
+
+def without_personal_data(data: Any) -> Any:
+    """A copy of a body, or of a part of one, in which nothing says who somebody is."""
+    if isinstance(data, list):
+        return [without_personal_data(each) for each in data]
+    if not isinstance(data, dict):
+        return data
+    return {name: _member(name, value) for name, value in data.items()}
+
+
+def _member(name: str, value: Any) -> Any:
+    if name in TEXTS:
+        return PLACEHOLDER if value else value
+    if name in OBJECTS:
+        return None
+    if name in COLLECTIONS:
+        return type(value)()
+    if name == "tracking" and value:
+        return {**value, "number": value["number"] and PLACEHOLDER, "url": None}
+    return without_personal_data(value)
+
+
+def _contact(email: str) -> Contact | None:
+    return Contact.objects.filter(email_key=email.strip().lower()).first()
+
+
+def _concerning(email: str) -> QuerySet[Event]:
+    """The events of the contact, and the survey answers that came with this address before it was one."""
+    responses = SurveyResponse.objects.filter(email__iexact=email.strip()).values_list("pk", flat=True)
+    surveys = Q(type="survey.completed", contact=None, facts__response__in=list(responses))
+    contact = _contact(email)
+    return Event.objects.filter(Q(contact=contact) | surveys if contact else surveys)
+
+
+def _batches(email: str) -> Iterator[list[str]]:
+    while ids := list(_concerning(email).filter(erased_at=None).order_by("id").values_list("pk", flat=True)[:BATCH]):
+        yield ids
+
+
+def _erase_batch(ids: list[str], done: Erased) -> None:
+    # The deliveries first, like whoever sends or retries one.
+    deliveries = list(Delivery.objects.select_for_update().filter(event_id__in=ids).order_by("id"))
+    attempts = DeliveryAttempt.objects.filter(delivery__in=deliveries)
+    attempts.update(response_body="", response_headers={})
+    # Whoever is sending one has lost its lease, so that nothing of the answer is written down.
+    attempts.filter(outcome=Outcome.STARTED).update(outcome=Outcome.UNKNOWN, error=IN_FLIGHT)
+    in_flight = {"outcome": Outcome.UNKNOWN, "status_code": None, "error": IN_FLIGHT}
+    pending = Delivery.objects.filter(pk__in=[delivery.pk for delivery in deliveries], status=Delivery.Status.PENDING)
+    failed = {"status": Delivery.Status.FAILED, "next_attempt_at": None, "finished_at": Now()}
+    no_lease = {"lease_token": None, "lease_expires_at": None}
+    stopped = pending.exclude(lease_token=None).update(**failed, **no_lease, **in_flight)
+    stopped += pending.update(**failed, error=ERASED)
+    events = list(Event.objects.select_for_update().filter(pk__in=ids, erased_at=None))
+    for event in events:
+        if event.body is not None:
+            body = without_personal_data(json.loads(event.body))
+            event.body = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
+        event.erased_at = Now()
+    Event.objects.bulk_update(events, ["body", "erased_at"])
+    done.events += len(events)
+    done.deliveries += len(deliveries)
+    done.stopped += stopped

@@ -1,0 +1,37 @@
+"""Keeps who did what: each service that a person or a script calls writes one entry in its own transaction."""
+
+from django.http import HttpRequest
+
+from channels_app.models import Channel
+from notifications.models import HistoryEntry
+
+Action = HistoryEntry.Action
+TIDINGS = "Tidings"
+
+
+def of_api_key(name: str) -> str:
+    """What a change by a script is signed with."""
+    return f"API key {name}"
+
+
+def caller(request: HttpRequest) -> str:
+    """Who calls the API."""
+    return of_api_key(request.auth.name)  # type: ignore[attr-defined]
+
+
+def record(
+    *,
+    action: HistoryEntry.Action,
+    by: str,
+    sentence: str,
+    channel: Channel | None = None,
+    event_type: str = "",
+    delivery_id: str = "",
+) -> HistoryEntry:
+    """Write down a change with its reasons in a sentence. Call it in the transaction of the change.
+
+    `by` is a user's name, that of an API key, or `TIDINGS`. Never put a secret or a header's value into `sentence`.
+    """
+    return HistoryEntry.objects.create(
+        action=action, by=by[:150], sentence=sentence, channel=channel, event_type=event_type, delivery_id=delivery_id
+    )

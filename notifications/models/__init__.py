@@ -1,0 +1,48 @@
+"""The tables of notifications.
+
+The three nouns: an event is recorded once with its body; a delivery is one event for one channel; an attempt is one
+time that a delivery was sent. Written by `notifications.receivers`, `.services` and `.delivery` only.
+"""
+
+from notifications.models.alerts import Alert
+from notifications.models.deliveries import (
+    EVENT_TEXTS,
+    IS_HELD,
+    IS_WAITING,
+    Delivery,
+    DeliveryAttempt,
+    Trigger,
+    new_attempt_id,
+    new_delivery_id,
+)
+from notifications.models.events import TEST_EVENT_PREFIX, Event, new_event_id, new_test_event_id
+from notifications.models.health import FAILURES_BEFORE_PROBING, ChannelHealth, ChannelHour, Heartbeat
+from notifications.models.history import HistoryEntry
+from notifications.models.replays import ReplayJob, new_replay_id
+from notifications.models.routing import EventChannel, EventTypeSwitch, validate_event_type
+
+__all__ = [
+    "EVENT_TEXTS",
+    "FAILURES_BEFORE_PROBING",
+    "IS_HELD",
+    "IS_WAITING",
+    "TEST_EVENT_PREFIX",
+    "Alert",
+    "ChannelHealth",
+    "ChannelHour",
+    "Delivery",
+    "DeliveryAttempt",
+    "Event",
+    "EventChannel",
+    "EventTypeSwitch",
+    "Heartbeat",
+    "HistoryEntry",
+    "ReplayJob",
+    "Trigger",
+    "new_attempt_id",
+    "new_delivery_id",
+    "new_event_id",
+    "new_replay_id",
+    "new_test_event_id",
+    "validate_event_type",
+]

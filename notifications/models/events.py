@@ -1,0 +1,73 @@
+"""What happened, once, with the body that tells it."""
+
+from django.db import models
+from django.db.models import Q
+from django.utils import timezone
+from typeid import TypeID
+
+from notifications.models.routing import validate_event_type
+from orders.models import Contact, Order, Source
+
+TEST_EVENT_PREFIX = "evt_test"
+
+
+def new_event_id() -> str:
+    return str(TypeID("evt"))
+
+
+def new_test_event_id() -> str:
+    """Receivers tell a test by the beginning of its id."""
+    return str(TypeID(TEST_EVENT_PREFIX))
+
+
+class Event(models.Model):
+    """One occurrence, recorded in the transaction that made it so.
+
+    `body` is what every channel receives, frozen as text so that its bytes never change; null only where building it
+    failed, and then built from `facts` by a retry. `routing` keeps for each attached channel what became of it:
+    `{"channel": id, "name": its name then, "outcome": a RoutingOutcome, "delivery": id or null}`.
+    `erased_at` is when `notifications.erasing` took a person's data out of it: it is never sent again.
+    """
+
+    class RoutingOutcome(models.TextChoices):
+        DELIVERED = "delivered", "A delivery was made"
+        HELD = "held", "A delivery was made and held: the channel was paused"
+        EVENT_DISABLED = "event_disabled", "The event type was turned off"
+        SOURCE_NOT_CHOSEN = "source_not_chosen", "The channel does not listen to this source"
+        KIND_NOT_ALLOWED = "kind_not_allowed", "This event type is for postbacks only"
+
+    id = models.CharField(primary_key=True, max_length=40, default=new_event_id, editable=False)
+    type = models.CharField(max_length=40, validators=[validate_event_type])
+    source = models.CharField(max_length=10, choices=Source)
+    order = models.ForeignKey(
+        Order, null=True, blank=True, on_delete=models.PROTECT, related_name="events", db_index=False
+    )
+    contact = models.ForeignKey(
+        Contact, null=True, blank=True, on_delete=models.PROTECT, related_name="events", db_index=False
+    )
+    facts = models.JSONField(default=dict)
+    body = models.TextField(null=True)  # noqa: DJ001 (null is "not built", no body is empty)
+    routing = models.JSONField(default=list)
+    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ["-id"]
+        indexes = [
+            # The order's page and GET /events?order=: what happened to one order, newest first.
+            models.Index(fields=["order", "-id"], condition=Q(order__isnull=False), name="event_of_order"),
+            # The contact's page: what concerned one person, newest first.
+            models.Index(fields=["contact", "-id"], condition=Q(contact__isnull=False), name="event_of_contact"),
+            # GET /events?event_type=: one type, newest first.
+            models.Index(fields=["type", "-id"], name="event_of_type"),
+            # GET /events?source=, and the logs of events and deliveries by source: one source, newest first.
+            models.Index(fields=["source", "-id"], name="event_of_source"),
+            # retention.purge: the oldest first.
+            models.Index(fields=["created_at"], name="event_created"),
+        ]
+        constraints = [
+            models.CheckConstraint(condition=Q(source__in=["admin", "shop", "funnel"]), name="event_source_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.type} {self.id}"

@@ -1,0 +1,88 @@
+"""What is learnt of channels, and of ourselves."""
+
+from django.contrib.postgres.fields import ArrayField
+from django.db import models
+from django.db.models.functions import Now
+
+from channels_app.models import Channel
+
+# From the fifth failure in a row on a channel counts as failing, and is asked by single probes.
+FAILURES_BEFORE_PROBING = 5
+
+
+class ChannelHealth(models.Model):
+    """What the engine has learnt of a channel; no row: nothing bad yet.
+
+    `in_flight_cap` is lowered to 1 by a timeout and grows by one with each success until it is null again (no own
+    cap). From the fifth failure in a row one probe goes out at a time, not before `probe_at`. `failing_since` is when
+    the first of the failures in a row was recorded, `latest_error` what the last of them said; null and "" when well.
+    """
+
+    channel = models.OneToOneField(Channel, primary_key=True, on_delete=models.CASCADE, related_name="health")
+    in_flight_cap = models.PositiveIntegerField(null=True)
+    failures_in_row = models.PositiveIntegerField(default=0)
+    failing_since = models.DateTimeField(null=True)
+    latest_error = models.TextField(blank=True)
+    probe_at = models.DateTimeField(null=True)
+
+    class Meta:
+        verbose_name_plural = "channel health"
+
+    def __str__(self) -> str:
+        return f"{self.channel}: {self.failures_in_row} failures in a row"
+
+    @classmethod
+    def of(cls, channel: Channel) -> "ChannelHealth":
+        """Reads `channel.health`; where nothing bad was learnt yet, one that says so. Not saved."""
+        known: ChannelHealth | None = getattr(channel, "health", None)
+        return known or cls(channel_id=channel.pk)
+
+    @property
+    def failing(self) -> bool:
+        """Whether the channel keeps failing."""
+        return self.failures_in_row >= FAILURES_BEFORE_PROBING
+
+
+class ChannelHour(models.Model):
+    """What one channel's deliveries came to in one hour. Written by `notifications.delivery`, read by `.stats`.
+
+    `succeeded` and `failed` count the deliveries that were finished in this hour, `latencies` the attempts that got an
+    answer, by how long that took: one count for each of `notifications.latencies.BOUNDS_MS`. Tests that people
+    send are not counted.
+    """
+
+    # Without a constraint, so that counting takes no lock on the channel's row; channels are archived, never deleted.
+    channel = models.ForeignKey(
+        Channel, on_delete=models.DO_NOTHING, related_name="hours", db_constraint=False, db_index=False
+    )
+    hour = models.DateTimeField(help_text="Its beginning, a full hour of UTC.")
+    succeeded = models.PositiveIntegerField(default=0)
+    failed = models.PositiveIntegerField(default=0)
+    latencies = ArrayField(models.PositiveIntegerField())
+
+    class Meta:
+        indexes = [
+            # stats.last_day of all channels; retention.purge.
+            models.Index(fields=["hour"], name="channelhour_hour"),
+        ]
+        constraints = [
+            # Also the index behind one channel's hours.
+            models.UniqueConstraint(fields=["channel", "hour"], name="channelhour_once"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.channel_id} {self.hour:%Y-%m-%d %H:00}: {self.succeeded} succeeded, {self.failed} failed"
+
+
+class Heartbeat(models.Model):
+    """When a worker last claimed and when beat last ran, for `check_delivery` and `/readyz`."""
+
+    class Name(models.TextChoices):
+        WORKER = "worker", "Worker"
+        BEAT = "beat", "Beat"
+
+    name = models.CharField(primary_key=True, max_length=10, choices=Name)
+    at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.name} at {self.at:%H:%M:%S}"

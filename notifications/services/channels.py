@@ -1,0 +1,148 @@
+"""What people do with channels: the rules of `channels_app.services`, and what each change means for notifications."""
+
+from datetime import timedelta
+
+from django.db import transaction
+from django.db.models.functions import Now
+from django.utils import timezone
+
+from channels_app import services as channels
+from channels_app.models import Channel
+from channels_app.services import UNSET
+from notifications import doorbell, history
+from notifications.catalogue import EventType
+from notifications.delivery import health
+from notifications.delivery.claim import CHANNEL_DELETED
+from notifications.models import Delivery, Event, EventChannel, Trigger, new_test_event_id
+from notifications.samples import SAMPLE_SOURCE, sample_body
+from notifications.services.routing import check_kind
+
+
+@transaction.atomic
+def create_channel(
+    *, name: str, kind: str, by: str, url: str | None = None, headers: dict[str, str] | None = None
+) -> Channel:
+    """A new active channel with a fresh signing secret. Raises `ValidationError` with the field."""
+    channel = channels.create_channel(name=name, kind=kind, url=url, headers=headers)
+    history.record(action=history.Action.CREATED, by=by, sentence=f"{channel.name} was created.", channel=channel)
+    return channel
+
+
+@transaction.atomic
+def update_channel(
+    *, channel_id: str, by: str, name: str = UNSET, url: str = UNSET, headers: dict[str, str] = UNSET
+) -> Channel:
+    """Change what is given; deliveries use it from their next attempt on, which a failing channel gets at once.
+
+    Raises `ValidationError` with the field, `Channel.DoesNotExist` for an unknown or deleted one.
+    """
+    before = channels.lock_channel(channel_id)
+    channel = channels.update_channel(channel_id=channel_id, name=name, url=url, headers=headers)
+    changed = [
+        f"name (was {before.name})" if channel.name != before.name else "",
+        "URL" if channel.url != before.url else "",
+        "extra headers" if headers is not UNSET and before.readable_headers != headers else "",
+    ]
+    if any(changed):
+        history.record(
+            action=history.Action.EDITED,
+            by=by,
+            sentence=f"{channel.name} was edited: {', '.join(filter(None, changed))}.",
+            channel=channel,
+        )
+    probe_now(channel_id=channel_id)
+    return channel
+
+
+@transaction.atomic
+def resume_channel(*, channel_id: str, by: str) -> Channel:
+    """Let the channel's deliveries go again, at once. Raises `Channel.DoesNotExist`."""
+    was_paused = channels.lock_channel(channel_id).paused_at
+    channel = channels.resume_channel(channel_id=channel_id)
+    if was_paused:
+        history.record(action=history.Action.RESUMED, by=by, sentence=f"{channel.name} was resumed.", channel=channel)
+    probe_now(channel_id=channel_id)
+    return channel
+
+
+@transaction.atomic
+def rotate_secret(*, channel_id: str, overlap: timedelta, by: str) -> Channel:
+    """A new signing secret; for as long as `overlap` the old one signs as well. Raises `Channel.DoesNotExist`."""
+    channel = channels.rotate_secret(channel_id=channel_id, overlap=overlap)
+    ends = f"The old one signs for {overlap.total_seconds() / 3600:g} h more." if overlap else "The old one ended."
+    history.record(
+        action=history.Action.ROTATED,
+        by=by,
+        sentence=f"{channel.name} was given a new signing secret. {ends}",
+        channel=channel,
+    )
+    return channel
+
+
+@transaction.atomic
+def reveal_secret(*, channel_id: str, by: str) -> Channel:
+    """The channel, for showing its secret and headers to this person; that it was done is kept.
+
+    Raises `Channel.DoesNotExist`.
+    """
+    channel = Channel.objects.get(pk=channel_id, archived_at=None)
+    history.record(
+        action=history.Action.REVEALED,
+        by=by,
+        sentence=f"The secret and the extra headers of {channel.name} were shown.",
+        channel=channel,
+    )
+    return channel
+
+
+@transaction.atomic
+def archive_channel(*, channel_id: str, by: str) -> None:
+    """Delete a channel: detached everywhere, its pending deliveries fail, the log keeps its name.
+
+    What is in flight ends and is recorded. Raises `Channel.DoesNotExist`.
+    """
+    channel = Channel.objects.select_for_update().get(pk=channel_id, archived_at__isnull=True)
+    channel.archived_at = timezone.now()
+    channel.save(update_fields=["archived_at"])
+    EventChannel.objects.filter(channel=channel).delete()
+    Delivery.objects.filter(channel=channel, status=Delivery.Status.PENDING, lease_token=None).update(
+        status=Delivery.Status.FAILED, next_attempt_at=None, finished_at=Now(), error=CHANNEL_DELETED
+    )
+    history.record(action=history.Action.DELETED, by=by, sentence=f"{channel.name} was deleted.", channel=channel)
+
+
+@transaction.atomic
+def probe_now(*, channel_id: str) -> None:
+    """Somebody says that a failing channel is mended: ask it at the next claim, not after its back-off."""
+    health.forgive(channel_id)
+    doorbell.ring_on_commit()
+
+
+@transaction.atomic
+def send_test(*, channel_id: str, event_type: EventType, by: str) -> Delivery:
+    """Have the worker send a sample of this event type once, outside every rate, also to a paused channel.
+
+    Its event id begins `evt_test_`. Raises `ValidationError` where the event type refuses the channel's kind,
+    `Channel.DoesNotExist`.
+    """
+    channel = channels.lock_channel(channel_id)
+    check_kind(event_type, channel, field="event_type")
+    event = Event(id=new_test_event_id(), type=event_type.key, source=SAMPLE_SOURCE, created_at=timezone.now())
+    event.body = sample_body(event_type, event_id=event.pk, created_at=event.created_at)
+    delivery = Delivery(event=event, event_type=event.type, channel=channel, next_trigger=Trigger.TEST)
+    event.routing = [
+        {"channel": channel.pk, "name": channel.name, "outcome": "delivered", "delivery": delivery.pk},
+    ]
+    event.save(force_insert=True)
+    delivery.save(force_insert=True)
+    delivery.refresh_from_db(fields=["next_attempt_at", "created_at"])
+    history.record(
+        action=history.Action.TESTED,
+        by=by,
+        sentence=f"A test of {event_type.label} was sent to {channel.name}.",
+        channel=channel,
+        event_type=event_type.key,
+        delivery_id=delivery.pk,
+    )
+    doorbell.ring_on_commit()
+    return delivery

@@ -1,0 +1,71 @@
+"""How pages show times, amounts, numbers and JSON. Templates load them as filters of `ui`."""
+
+import json
+from datetime import datetime
+from decimal import Decimal
+
+from django.contrib.humanize.templatetags.humanize import intcomma, naturaltime
+from django.utils.formats import date_format
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
+
+from notifications.catalogue import EVENT_TYPES
+from notifications.models import Event
+
+ISO_TIME = "Y-m-d H:i:s"
+
+
+def exact_time(at: datetime) -> str:
+    """To the second with the name of the zone, in the time zone of whoever looks: `2026-11-23 18:36:05 CET`."""
+    return date_format(localtime(at), f"{ISO_TIME} T")
+
+
+def ago(at: datetime | None) -> SafeString:
+    """How long ago (or ahead) it is, with the exact time on hover; "–" for None."""
+    if at is None:
+        return SafeString("–")
+    # Of two units, such as "2 hours, 5 minutes ago", the first says enough.
+    words = naturaltime(at)
+    if "," in words:
+        words = f"{words.partition(',')[0]} {'ago' if words.endswith('ago') else 'from now'}"
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), exact_time(at), words)
+
+
+def moment(at: datetime | None) -> SafeString:
+    """The exact time, with how long ago on hover; "–" for None."""
+    if at is None:
+        return SafeString("–")
+    return format_html('<time datetime="{}" title="{}">{}</time>', at.isoformat(), naturaltime(at), exact_time(at))
+
+
+def number(value: int) -> str:
+    """Thousands set apart: `12,345`."""
+    return str(intcomma(value))
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 channel`, `3 channels`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def money(amount: Decimal, currency: str) -> str:
+    """`1,234.50 USD`."""
+    return f"{amount:,.2f} {currency}"
+
+
+def event_label(key: str) -> str:
+    """The label of an event type; the key itself of one that is no longer in the catalogue."""
+    return EVENT_TYPES[key].label if key in EVENT_TYPES else key
+
+
+def pretty_json(body: str | None) -> str:
+    """A frozen body indented for reading; "" where it was not built."""
+    return "" if body is None else json.dumps(json.loads(body), indent=2, ensure_ascii=False)
+
+
+def told(event: Event) -> str:
+    """How many of the channels attached to its type were told of an event, or will be: `1 of 2`."""
+    if not event.routing:
+        return "None attached"
+    return f"{sum(1 for route in event.routing if route['delivery'])} of {len(event.routing)}"

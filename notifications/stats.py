@@ -1,0 +1,184 @@
+"""How delivering goes: what pages show of the last 24 hours, and the oldest delivery that is due.
+
+Deliveries are counted when a worker finishes them, in one row for each channel and hour (`ChannelHour`): one that fails
+and is retried counts each time that it finishes, one that ends with the deletion of its channel or of a person's data
+does not count. Reading costs as much with a million deliveries as with ten: nothing here counts deliveries or events.
+Times to the answer are kept as a histogram, so a median or a 95th percentile may be off by a fifth
+(`notifications.latencies`).
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from django.db import connection
+
+from notifications.latencies import BOUNDS_MS, percentile
+from notifications.models import FAILURES_BEFORE_PROBING
+
+HOURS = 24
+MEDIAN = 0.5
+P95 = 0.95
+
+
+@dataclass(frozen=True)
+class Summary:
+    """Deliveries finished in the last 24 hours, and how long answers took (ms; None: there was no answer)."""
+
+    succeeded: int = 0
+    failed: int = 0
+    median_ms: int | None = None
+    p95_ms: int | None = None
+    last_delivery_at: datetime | None = None  # when the newest one was made, however long ago; by channel only
+
+    @property
+    def finished(self) -> int:
+        return self.succeeded + self.failed
+
+    @property
+    def success_rate(self) -> float | None:
+        """Percent of the finished ones that succeeded; None where none was finished."""
+        return 100 * self.succeeded / self.finished if self.finished else None
+
+    @property
+    def success_rate_text(self) -> str:
+        """`98.3 %`, never rounded up to 100 or down to 0; "–" where none was finished."""
+        rate = self.success_rate
+        if rate is None:
+            return "–"
+        if rate in {0.0, 100.0}:
+            return f"{rate:.0f} %"
+        return f"{min(max(rate, 0.1), 99.9):.1f} %"
+
+
+@dataclass(frozen=True)
+class Hour:
+    """One hour, beginning at `at`: the deliveries that were finished in it and how long answers took (ms)."""
+
+    at: datetime
+    succeeded: int
+    failed: int
+    median_ms: int | None
+    p95_ms: int | None
+
+    @property
+    def finished(self) -> int:
+        return self.succeeded + self.failed
+
+
+@dataclass(frozen=True)
+class Day:
+    """The present hour and the 23 before it, oldest first, and what they add up to."""
+
+    hours: list[Hour]
+    totals: Summary
+
+
+@dataclass(frozen=True)
+class OldestDue:
+    """The delivery that could have been sent for longest, and since how many seconds."""
+
+    delivery_id: str
+    seconds: float
+
+
+_SUM_OF_LATENCIES = (
+    "ARRAY[" + ", ".join(f"sum(latencies[{index}])" for index in range(1, len(BOUNDS_MS) + 1)) + "]::bigint[]"
+)
+# One row an hour, hours in which nothing was finished included.
+_DAY = f"""
+SELECT hour.at, coalesce(sum(succeeded), 0), coalesce(sum(failed), 0), {_SUM_OF_LATENCIES}
+FROM generate_series(
+    date_trunc('hour', statement_timestamp(), 'UTC') - make_interval(hours => %(hours)s - 1),
+    date_trunc('hour', statement_timestamp(), 'UTC'), '1 hour') AS hour(at)
+LEFT JOIN notifications_channelhour counted ON counted.hour = hour.at
+    AND (%(channel)s::text IS NULL OR counted.channel_id = %(channel)s)
+GROUP BY hour.at ORDER BY hour.at
+"""  # noqa: S608 (made of numbers)
+# The newest delivery of each channel is found by the index delivery_of_channel.
+_CHANNELS = f"""
+SELECT wanted.id, day.succeeded, day.failed, day.latencies, last.created_at
+FROM unnest(%(channels)s::text[]) AS wanted(id)
+CROSS JOIN LATERAL (
+    SELECT coalesce(sum(succeeded), 0) AS succeeded, coalesce(sum(failed), 0) AS failed,
+        {_SUM_OF_LATENCIES} AS latencies
+    FROM notifications_channelhour WHERE channel_id = wanted.id
+        AND hour > date_trunc('hour', statement_timestamp(), 'UTC') - make_interval(hours => %(hours)s)
+) day
+LEFT JOIN LATERAL (
+    SELECT created_at FROM notifications_delivery WHERE channel_id = wanted.id ORDER BY id DESC LIMIT 1
+) last ON true
+"""  # noqa: S608
+# Channel by channel, by the index delivery_due. A failing channel is asked less often on purpose, and its rows wait
+# without anything being wrong with the delivering.
+OLDEST_DUE = """
+SELECT due.id, extract(epoch FROM statement_timestamp() - due.next_attempt_at) AS seconds
+FROM channels_app_channel channel
+LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
+CROSS JOIN LATERAL (
+    SELECT id, next_attempt_at FROM notifications_delivery
+    WHERE channel_id = channel.id AND status = 'pending' AND lease_token IS NULL
+        AND next_attempt_at <= statement_timestamp()
+    ORDER BY next_attempt_at LIMIT 1
+) due
+WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL
+    AND coalesce(health.failures_in_row, 0) < %(failures)s
+ORDER BY due.next_attempt_at LIMIT 1
+"""
+# Channel by channel, by the index delivery_failed. Whoever sent a test has seen its answer.
+_LATEST_FAILURES = """
+SELECT failed.id
+FROM channels_app_channel channel
+CROSS JOIN LATERAL (
+    SELECT id, finished_at FROM notifications_delivery
+    WHERE channel_id = channel.id AND status = 'failed' AND next_trigger <> 'test'
+    ORDER BY finished_at DESC LIMIT %(limit)s
+) failed
+ORDER BY failed.finished_at DESC LIMIT %(limit)s
+"""
+
+
+def last_day(channel_id: str | None = None) -> Day:
+    """The last 24 hours of all channels, or of one, hour by hour. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DAY, {"hours": HOURS, "channel": channel_id})
+        rows = cursor.fetchall()
+    hours = [Hour(at, int(good), int(bad), *_percentiles(counts)) for at, good, bad, counts in rows]
+    totals = Summary(
+        sum(hour.succeeded for hour in hours),
+        sum(hour.failed for hour in hours),
+        *_percentiles([sum(count or 0 for count in column) for column in zip(*(row[3] for row in rows), strict=True)]),
+    )
+    return Day(hours, totals)
+
+
+def channel_summaries(channel_ids: Iterable[str]) -> Mapping[str, Summary]:
+    """The last 24 hours of each of these channels, and when its newest delivery was made. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_CHANNELS, {"hours": HOURS, "channels": list(channel_ids)})
+        return {
+            channel_id: Summary(int(good), int(bad), *_percentiles(counts), last_delivery_at=last_at)
+            for channel_id, good, bad, counts, last_at in cursor.fetchall()
+        }
+
+
+def oldest_due() -> OldestDue | None:
+    """The oldest delivery that could be sent now; None: nothing waits. What a failing or paused channel keeps waiting
+    does not count. One query, of as many steps as there are channels.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(OLDEST_DUE, {"failures": FAILURES_BEFORE_PROBING})
+        row = cursor.fetchone()
+    return OldestDue(row[0], float(row[1])) if row else None
+
+
+def latest_failures(limit: int) -> list[str]:
+    """The ids of the deliveries that failed last, latest first. One query, of as many steps as there are channels."""
+    with connection.cursor() as cursor:
+        cursor.execute(_LATEST_FAILURES, {"limit": limit})
+        return [delivery_id for (delivery_id,) in cursor.fetchall()]
+
+
+def _percentiles(counts: Sequence[Any]) -> tuple[int | None, int | None]:
+    return percentile(counts, MEDIAN), percentile(counts, P95)

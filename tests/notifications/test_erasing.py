@@ -1,0 +1,222 @@
+"""A person's data goes from what was sent and answered; ids, amounts and the shape of bodies stay."""
+
+import json
+import re
+from datetime import timedelta
+from io import StringIO
+from typing import Any
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from channels_app.transports import Answer, Outcome
+from notifications import erasing, replay, services
+from notifications.delivery.claim import claim, recover
+from notifications.delivery.record import record
+from notifications.delivery.send import Result
+from notifications.errors import Conflict
+from notifications.models import Delivery, DeliveryAttempt, Event, HistoryEntry
+from orders import services as shop
+from orders.models import Contact, Survey
+from tests.notifications.deliveries import let_leases_run_out, story
+from tests.orders.shop import contact_input, item, pay, place, refund
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+EMAIL = "ada@example.com"
+
+
+@pytest.fixture
+def survey(db) -> Survey:
+    return Survey.objects.create(slug="how", title="How did you find us?")
+
+
+def answer_survey(**who: str) -> None:
+    shop.complete_survey(slug="how", source="shop", answers={"where": "My aunt Ada told me"}, **who)
+
+
+def run(*arguments: str) -> str:
+    out = StringIO()
+    call_command("erase_person", *arguments, stdout=out)
+    return out.getvalue()
+
+
+def body(event: Event) -> Any:
+    event.refresh_from_db()
+    return json.loads(event.body or "")
+
+
+class TestErasing:
+    def test_a_persons_events_their_answers_and_what_is_still_to_be_sent(
+        self, engine, receiver, channel, attach, lead, mug
+    ):
+        attach(channel)
+        receiver.answer = lambda request: 404
+        order = place(lead, item("mug"))
+        pay(order)
+        engine.deliver_due()
+        assert Delivery.objects.filter(status="failed").count() == 3
+        DeliveryAttempt.objects.update(response_body='{"email": "ada@example.com"}', response_headers={"X-Who": "Ada"})
+        refund(order, "2.50", reason="Ada was not amused")
+        waiting = Delivery.objects.get(status="pending")
+
+        said = run("ADA@example.com", "--yes")
+
+        assert (
+            "Erased from 4 events and 4 deliveries.\nDeliveries that were still to be sent and failed instead: 1."
+            in said
+        )
+        assert "The contact in the shop, with its orders and survey answers, was not touched." in said
+        for event in Event.objects.all():
+            assert event.erased_at is not None
+            assert re.search("(?i)ada|byron", event.body) is None
+        refunded = body(Event.objects.get(type="refund.applied"))["data"]
+        assert (refunded["refund"]["amount"], refunded["refund"]["reason"]) == ("2.50", "[erased]")
+        assert refunded["order"]["number"] == order.number
+        assert refunded["order"]["contact"]["id"] == lead.pk
+        assert refunded["order"]["contact"]["tags"] == []
+        assert set(DeliveryAttempt.objects.values_list("response_body", "status_code")) == {("", 404)}
+        assert all(attempt.response_headers == {} for attempt in DeliveryAttempt.objects.all())
+        waiting.refresh_from_db()
+        assert (waiting.status, waiting.error, waiting.attempts_made) == ("failed", erasing.ERASED, 0)
+        lead.refresh_from_db()
+        assert (lead.email, lead.first_name) == (EMAIL, "Ada")
+
+    def test_others_are_left_alone(self, channel, attach, lead, mug):
+        attach(channel)
+        grace = place(contact_input("grace@example.com"), item("mug"))
+        before = dict(Event.objects.values_list("pk", "body"))
+        pay(place(lead, item("mug")), reference="r2")
+        run(EMAIL, "--yes")
+        assert {pk: Event.objects.get(pk=pk).body for pk in before} == before
+        assert Event.objects.filter(erased_at=None).count() == len(before) == 1
+        assert Delivery.objects.filter(event__order=grace, status="failed").count() == 0
+
+    def test_survey_answers_by_an_address_that_was_no_contact(self, survey):
+        answer_survey(email="Ada@Example.com")
+        answer_survey(email="grace@example.com")
+        assert Contact.objects.count() == 0
+        assert "Of a person who is no contact: 1 events" in run(EMAIL, "--yes")
+        erased, kept = Event.objects.filter(erased_at__isnull=False).get(), Event.objects.get(erased_at=None)
+        response = body(erased)["data"]["response"]
+        assert (response["email"], response["answers"]) == ("[erased]", {})
+        assert body(kept)["data"]["response"]["email"] == "grace@example.com"
+
+    def test_the_history_says_by_whom_and_names_no_address(self, lead, mug):
+        pay(place(lead, item("mug")))
+        run(EMAIL, "--yes")
+        entry = HistoryEntry.objects.get(action="erased")
+        assert entry.sentence == (f"The personal data of contact {lead.pk} is erased from 3 events with 0 deliveries.")
+        assert entry.by.endswith(" (command line)")
+
+    def test_in_batches_and_again_from_where_it_stopped(self, channel, attach, lead, mug, monkeypatch):
+        attach(channel)
+        for number in range(3):
+            pay(place(lead, item("mug")), reference=f"r{number}")
+        events = Event.objects.count()
+        assert events == 7
+        monkeypatch.setattr(erasing, "BATCH", 2)
+        real, calls = erasing._erase_batch, []
+
+        def stop_at_the_third(ids: list[str], done: erasing.Erased) -> None:
+            real(ids, done)
+            calls.append(ids)
+            if len(calls) == 3:
+                raise KeyboardInterrupt
+
+        monkeypatch.setattr(erasing, "_erase_batch", stop_at_the_third)
+        with pytest.raises(KeyboardInterrupt):
+            run(EMAIL, "--yes")
+        assert Event.objects.filter(erased_at__isnull=False).count() == 4
+        assert HistoryEntry.objects.filter(action="erased").count() == 1
+        monkeypatch.setattr(erasing, "_erase_batch", real)
+        assert "Erased from 3 events" in run(EMAIL, "--yes")
+        assert Event.objects.filter(erased_at=None).count() == 0
+        assert f"Nothing is left to erase of contact {lead.pk} (7 events are erased)." in run(EMAIL, "--yes")
+
+    def test_what_is_being_sent_ends_unrecorded(self, channel, attach, lead, mug):
+        attach(channel, "order.completed")
+        pay(place(lead, item("mug")))
+        (ours,) = claim(slots=1, slowed_slots=1)
+        run(EMAIL, "--yes")
+        answer = Answer(Outcome.SUCCEEDED, status_code=200, response_body="Dear Ada", response_headers={"X": "Ada"})
+        assert record([Result(ours, answer, 7)]) == 0
+        delivery = Delivery.objects.get()
+        assert (delivery.status, delivery.outcome, delivery.error) == ("failed", "unknown", erasing.IN_FLIGHT)
+        assert story(delivery) == [(1, "first", "unknown", None)]
+        assert delivery.attempts.get().response_body == ""
+        let_leases_run_out()
+        assert recover() == 0
+
+    def test_an_event_without_a_body_is_never_built_again(self, channel, attach, lead, mug):
+        attach(channel, "order.completed")
+        pay(place(lead, item("mug")))
+        Event.objects.update(body=None)
+        run(EMAIL, "--yes")
+        with pytest.raises(Conflict, match="erased"):
+            services.retry_delivery(delivery_id=Delivery.objects.get().pk, by="test")
+        assert set(Event.objects.values_list("body", flat=True)) == {None}
+
+
+class TestNeverSentAgain:
+    @pytest.fixture
+    def erased(self, channel, attach, lead, mug) -> Delivery:
+        attach(channel, "order.completed")
+        pay(place(lead, item("mug")))
+        run(EMAIL, "--yes")
+        return Delivery.objects.get()
+
+    def test_a_retry_is_refused_with_the_reason(self, erased, engine, receiver):
+        with pytest.raises(Conflict) as refused:
+            services.retry_delivery(delivery_id=erased.pk, by="test")
+        assert str(refused.value) == erasing.ERASED
+        engine.deliver_due()
+        assert receiver.received == []
+        assert HistoryEntry.objects.filter(action="retried").count() == 0
+
+    def test_a_replay_passes_it_over(self, erased, engine, receiver, channel):
+        since = timezone.now() - timedelta(hours=1)
+        assert replay.start_replay(channel_id=channel.pk, since=since, by="test").count == 0
+        engine.deliver_due()
+        assert receiver.received == []
+
+    def test_a_replay_that_began_before_passes_it_over(self, channel, attach, lead, mug, engine, receiver):
+        attach(channel, "order.completed")
+        pay(place(lead, item("mug")))
+        Delivery.objects.update(status="failed", next_attempt_at=None, finished_at=timezone.now())
+        since = timezone.now() - timedelta(hours=1)
+        assert replay.start_replay(channel_id=channel.pk, since=since, by="test").count == 1
+        run(EMAIL, "--yes")
+        assert replay.advance() == 0
+        assert Delivery.objects.get().status == "failed"
+
+
+class TestCommand:
+    def test_a_dry_run_changes_nothing(self, lead, mug):
+        pay(place(lead, item("mug")))
+        before = list(Event.objects.order_by("pk").values())
+        assert "3 events, 0 deliveries" in run(EMAIL, "--dry-run")
+        assert list(Event.objects.order_by("pk").values()) == before
+        assert HistoryEntry.objects.filter(action="erased").count() == 0
+
+    def test_it_asks_before(self, lead, mug, monkeypatch):
+        pay(place(lead, item("mug")))
+        monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+        monkeypatch.setattr("builtins.input", lambda prompt: "no")
+        with pytest.raises(CommandError, match=r"Nothing was changed\."):
+            run(EMAIL)
+        assert Event.objects.filter(erased_at__isnull=False).count() == 0
+        monkeypatch.setattr("builtins.input", lambda prompt: "Yes")
+        run(EMAIL)
+        assert Event.objects.filter(erased_at=None).count() == 0
+
+    def test_without_anybody_to_ask_it_refuses(self, lead, mug):
+        pay(place(lead, item("mug")))
+        with pytest.raises(CommandError, match="add --yes"):
+            run(EMAIL)
+        assert Event.objects.filter(erased_at__isnull=False).count() == 0
+
+    def test_an_unknown_address(self):
+        with pytest.raises(CommandError, match="no contact and no survey answer"):
+            run("nobody@example.com", "--yes")
