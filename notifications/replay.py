@@ -103,9 +103,11 @@ def _advance(job_id: str, channel_id: str) -> int:
             [channel_id],
         )
         channel = cursor.fetchone()
+    if channel is None:
+        return 0  # Somebody else is at it. The job is not touched: that would keep them from it.
     job = ReplayJob.objects.select_for_update(skip_locked=True).filter(pk=job_id, status="running").first()
-    if channel is None or job is None:
-        return 0  # Somebody else is at it.
+    if job is None:
+        return 0
     archived, paused = channel
     moved, room = (0, 1) if archived else (0, 0) if paused else _move(job)
     job.replayed += moved
