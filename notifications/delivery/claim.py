@@ -17,6 +17,8 @@ from notifications.models import FAILURES_BEFORE_PROBING, new_attempt_id
 # The advisory lock that lets one claim at a time count the leases of all processes: "tidings", as a bigint.
 CLAIM_LOCK = 0x746964696E6773
 LEASE_MARGIN_SECONDS = 30
+# A channel that has kept a lease for so long counts as slowed, whatever it will answer in the end.
+SLOW_AFTER_SECONDS = 5
 UNKNOWNS_BEFORE_FAILING = 3
 
 
@@ -39,22 +41,27 @@ class Claim:
 
 
 # Channels in random order, else the first ones win for ever; the limit of each is its cap less its live leases.
-# Slowed channels (cap lowered by a timeout, or probed only) take their turn first and hold at most half of the slots.
+# Slowed channels (cap lowered by a timeout, probed only, or slow to answer now) take their turn first and hold at most
+# half of the slots. Then comes one delivery of each channel that has nothing in flight; the others leave the reserve
+# free for those, so that many channels that begin to hang at once do not take every slot.
 # Tests that a person sends go outside every rate, also to a paused channel.
 CLAIM = """
 WITH candidate AS MATERIALIZED (
     SELECT
         channel.id,
-        coalesce(health.in_flight_cap < %(cap)s OR health.failures_in_row >= %(failures)s, false) AS slowed,
+        coalesce(health.in_flight_cap < %(cap)s OR health.failures_in_row >= %(failures)s, false)
+            OR coalesce(live.ends < statement_timestamp() + make_interval(secs => %(lease)s - %(slow)s), false)
+            AS slowed,
         coalesce(health.in_flight_cap IS NOT NULL OR health.failures_in_row > 0, false) AS troubled,
         greatest(0, CASE
             WHEN health.failures_in_row >= %(failures)s THEN 1
             ELSE least(coalesce(health.in_flight_cap, %(cap)s), %(cap)s)
-        END - coalesce(live.leases, 0)) AS room
+        END - coalesce(live.leases, 0)) AS room,
+        live.leases IS NULL AS idle
     FROM channels_app_channel channel
     LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
     LEFT JOIN (
-        SELECT channel_id, count(*) AS leases FROM notifications_delivery
+        SELECT channel_id, count(*) AS leases, min(lease_expires_at) AS ends FROM notifications_delivery
         WHERE lease_token IS NOT NULL AND next_trigger <> 'test' GROUP BY channel_id
     ) live ON live.channel_id = channel.id
     WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL
@@ -72,7 +79,7 @@ due_test AS MATERIALIZED (
     ORDER BY next_attempt_at LIMIT %(slots)s FOR UPDATE SKIP LOCKED
 ),
 due_slowed AS MATERIALIZED (
-    SELECT due.id, true AS slowed, true AS troubled
+    SELECT due.id, true AS slowed, candidate.troubled
     FROM (SELECT * FROM candidate WHERE slowed AND room > 0) candidate
     CROSS JOIN LATERAL (
         SELECT id FROM notifications_delivery
@@ -82,20 +89,33 @@ due_slowed AS MATERIALIZED (
     ) due
     LIMIT least(%(slots)s - (SELECT count(*) FROM due_test), %(slowed_slots)s)
 ),
-due_other AS MATERIALIZED (
+due_first AS MATERIALIZED (
     SELECT due.id, false AS slowed, candidate.troubled
-    FROM (SELECT * FROM candidate WHERE NOT slowed AND room > 0) candidate
+    FROM (SELECT * FROM candidate WHERE NOT slowed AND idle) candidate
     CROSS JOIN LATERAL (
         SELECT id FROM notifications_delivery
         WHERE channel_id = candidate.id AND status = 'pending' AND lease_token IS NULL
             AND next_trigger <> 'test' AND next_attempt_at <= statement_timestamp()
-        ORDER BY next_attempt_at LIMIT candidate.room FOR UPDATE SKIP LOCKED
+        ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ) due
     LIMIT %(slots)s - (SELECT count(*) FROM due_test) - (SELECT count(*) FROM due_slowed)
 ),
+due_other AS MATERIALIZED (
+    SELECT due.id, false AS slowed, candidate.troubled
+    FROM (SELECT *, room - idle::int AS more FROM candidate WHERE NOT slowed AND room > idle::int) candidate
+    CROSS JOIN LATERAL (
+        SELECT id FROM notifications_delivery
+        WHERE channel_id = candidate.id AND status = 'pending' AND lease_token IS NULL
+            AND next_trigger <> 'test' AND next_attempt_at <= statement_timestamp()
+            AND id NOT IN (SELECT id FROM due_first)
+        ORDER BY next_attempt_at LIMIT candidate.more FOR UPDATE SKIP LOCKED
+    ) due
+    LIMIT greatest(0, %(slots)s - %(reserve)s - (SELECT count(*) FROM due_test) - (SELECT count(*) FROM due_slowed)
+        - (SELECT count(*) FROM due_first))
+),
 due AS MATERIALIZED (
     SELECT chosen.*, row_number() OVER () AS position
-    FROM (TABLE due_test UNION ALL TABLE due_slowed UNION ALL TABLE due_other) chosen
+    FROM (TABLE due_test UNION ALL TABLE due_slowed UNION ALL TABLE due_first UNION ALL TABLE due_other) chosen
 ),
 leased AS (
     UPDATE notifications_delivery delivery
@@ -148,14 +168,23 @@ RETURNING delivery.channel_id, delivery.status, delivery.next_trigger = 'test'
 """
 WORKER_DIED = "The worker stopped before it could record the answer; the postback may have arrived."
 
-# What a transaction that overlapped the deletion of a channel recorded for it.
+# What a deleted channel left pending, or a transaction that overlapped the deletion recorded for it.
 ABANDON = """
 UPDATE notifications_delivery delivery
 SET status = 'failed', next_attempt_at = NULL, finished_at = statement_timestamp(), error = %(error)s
-FROM channels_app_channel channel
-WHERE channel.archived_at IS NOT NULL AND delivery.channel_id = channel.id
-    AND delivery.status = 'pending' AND delivery.lease_token IS NULL
+WHERE id IN (
+    SELECT left_over.id FROM channels_app_channel channel
+    CROSS JOIN LATERAL (
+        SELECT id FROM notifications_delivery
+        WHERE channel_id = channel.id AND status = 'pending' AND lease_token IS NULL
+        LIMIT %(batch)s FOR UPDATE SKIP LOCKED
+    ) left_over
+    WHERE channel.archived_at IS NOT NULL
+    LIMIT %(batch)s
+)
 """
+# How many rows are abandoned in one statement, some tens of milliseconds.
+ABANDON_BATCH = 1000
 CHANNEL_DELETED = "The channel was deleted."
 
 BEAT = """
@@ -170,17 +199,25 @@ def lease_seconds() -> float:
 
 
 def recover() -> int:
-    """Free the deliveries whose worker died and fail those that a deleted channel left. Returns how many it freed."""
+    """Free the deliveries whose worker died. Returns how many those were."""
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(RECOVER, {"error": WORKER_DIED, "unknowns": UNKNOWNS_BEFORE_FAILING})
         recovered = cursor.fetchall()
-        cursor.execute(ABANDON, {"error": CHANNEL_DELETED})
         count(Counted(channel, status) for channel, status, is_test in recovered if status == "failed" and not is_test)
     return len(recovered)
 
 
-def claim(*, slots: int, slowed_slots: int) -> list[Claim]:
+def abandon() -> int:
+    """Fail a batch of what is pending on deleted channels. Returns how many: `ABANDON_BATCH` where more may be left."""
+    with connection.cursor() as cursor:
+        cursor.execute(ABANDON, {"error": CHANNEL_DELETED, "batch": ABANDON_BATCH})
+        return int(cursor.rowcount)
+
+
+def claim(*, slots: int, slowed_slots: int, reserve: int = 0) -> list[Claim]:
     """Lease up to `slots` due deliveries, at most `slowed_slots` of them on slowed channels.
+
+    The last `reserve` slots are for channels that have nothing in flight, one delivery each.
 
     Two statements in one short READ COMMITTED transaction: the lock, and the claim, whose snapshot therefore sees every
     lease that another process committed; so the caps hold over all processes.
@@ -193,6 +230,8 @@ def claim(*, slots: int, slowed_slots: int) -> list[Claim]:
         "slowed_slots": slowed_slots,
         "token": token,
         "lease": lease_seconds(),
+        "slow": SLOW_AFTER_SECONDS,
+        "reserve": reserve,
         "attempts": [new_attempt_id() for _ in range(slots)],
     }
     with transaction.atomic(), connection.cursor() as cursor:

@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import Error, connection
 
 from notifications import replay
-from notifications.delivery.claim import Claim, beat, claim, lease_seconds, recover
+from notifications.delivery.claim import ABANDON_BATCH, Claim, abandon, beat, claim, lease_seconds, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
 from notifications.models import Heartbeat
@@ -25,6 +25,8 @@ HEARTBEAT_EVERY_SECONDS = 5
 # How long to wait for further answers after the first one, so that they are recorded together.
 GATHER_SECONDS = 0.005
 RECORD_AGAIN_AFTER_SECONDS = 0.5
+# Of what a deleted channel left pending, so many batches a sweep.
+ABANDONED_BATCHES = 5
 
 
 class Engine:
@@ -85,37 +87,45 @@ class Engine:
     def _claim(self) -> None:
         """Fill the free slots. With something in flight a `django.db.Error` is logged, else raised."""
         self._kicked.clear()
-        slots = self._slots - self._in_flight
-        if slots < 1:
-            return
-        slowed_slots = max(1, self._slots // 2) - self._in_flight_slowed
         asked = time.monotonic()
         try:
-            self._do_chores(asked)
-            claims = claim(slots=slots, slowed_slots=max(0, slowed_slots))
+            self._fill(asked)
+            if asked >= self._chores_at:
+                if self._do_chores():
+                    self._kicked.set()
+                    self._inbox.put(None)
+                self._chores_at = asked + settings.SWEEP_INTERVAL_SECONDS
         except Error:
             if not self._in_flight:
                 raise
             log.exception("claim_failed")
-            return
         finally:
             # A kept connection stays broken after a restart of PostgreSQL; the pool hands out a checked one.
             connection.close()
+
+    def _fill(self, asked: float) -> None:
+        slots = self._slots - self._in_flight
+        if slots < 1:
+            return
+        slowed_slots = max(1, self._slots // 2) - self._in_flight_slowed
+        claims = claim(slots=slots, slowed_slots=max(0, slowed_slots), reserve=self._slots // 4)
         for each in claims:
             self._in_flight += 1
             self._in_flight_slowed += each.slowed
             self._pool.submit(self._send, each, lease_ends=asked + lease_seconds())
 
-    def _do_chores(self, now: float) -> None:
-        if now < self._chores_at:
-            return
-        recover()
+    def _do_chores(self) -> bool:
+        """What is done once a sweep, after the claim, so that nothing due waits for it. Whether more may be due now."""
         beat(Heartbeat.Name.WORKER, at_most_every=HEARTBEAT_EVERY_SECONDS)
+        more = recover() > 0
+        for _ in range(ABANDONED_BATCHES):
+            if abandon() < ABANDON_BATCH:
+                break
         try:
-            replay.advance()
+            more = replay.advance() > 0 or more
         except Exception:
             log.exception("replay_failed")  # a replay that cannot go on must not stop what happens now
-        self._chores_at = now + settings.SWEEP_INTERVAL_SECONDS
+        return more
 
     def _send(self, each: Claim, *, lease_ends: float) -> None:
         result = Result(each, None, 0)

@@ -3,7 +3,6 @@
 from datetime import timedelta
 
 from django.db import transaction
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from channels_app import services as channels
@@ -12,7 +11,7 @@ from channels_app.services import UNSET
 from notifications import doorbell, history
 from notifications.catalogue import EventType
 from notifications.delivery import health
-from notifications.delivery.claim import CHANNEL_DELETED
+from notifications.delivery.claim import abandon
 from notifications.models import Delivery, Event, EventChannel, Trigger, new_test_event_id
 from notifications.samples import SAMPLE_SOURCE, sample_body
 from notifications.services.routing import check_kind
@@ -99,15 +98,15 @@ def reveal_secret(*, channel_id: str, by: str) -> Channel:
 def archive_channel(*, channel_id: str, by: str) -> None:
     """Delete a channel: detached everywhere, its pending deliveries fail, the log keeps its name.
 
+    The first thousand fail at once, what is beyond within seconds by the workers, so that no row is locked for long.
     What is in flight ends and is recorded. Raises `Channel.DoesNotExist`.
     """
     channel = Channel.objects.select_for_update().get(pk=channel_id, archived_at__isnull=True)
     channel.archived_at = timezone.now()
     channel.save(update_fields=["archived_at"])
     EventChannel.objects.filter(channel=channel).delete()
-    Delivery.objects.filter(channel=channel, status=Delivery.Status.PENDING, lease_token=None).update(
-        status=Delivery.Status.FAILED, next_attempt_at=None, finished_at=Now(), error=CHANNEL_DELETED
-    )
+    abandon()
+    doorbell.ring_on_commit()
     history.record(action=history.Action.DELETED, by=by, sentence=f"{channel.name} was deleted.", channel=channel)
 
 

@@ -3,22 +3,24 @@
 import threading
 import time
 from dataclasses import replace
+from datetime import timedelta
 from functools import partial
 
 import pytest
 from django.db import DatabaseError, OperationalError, connection, transaction
+from django.db.models import F
 
 from channels_app.models import Channel
 from channels_app.services import create_channel, pause_channel
 from channels_app.services import resume_channel as resume_without_probing
 from channels_app.transports import Answer, Outcome
 from notifications.delivery import engine as module
-from notifications.delivery.claim import CLAIM_LOCK, claim, recover
+from notifications.delivery.claim import CLAIM_LOCK, SLOW_AFTER_SECONDS, abandon, claim, recover
 from notifications.delivery.engine import Engine
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
 from notifications.models import ChannelHealth, Delivery, DeliveryAttempt
-from notifications.services import probe_now, resume_channel
+from notifications.services import archive_channel, probe_now, resume_channel
 from tests.notifications.deliveries import let_leases_run_out, make_delivery, make_due, story
 from tests.receiver import Receiver
 from tests.waiting import wait_until
@@ -204,6 +206,69 @@ class TestRecording:
         delivery.refresh_from_db()
         assert delivery.in_flight
         assert delivery.attempts_made == 1
+
+
+class TestReserve:
+    """The last slots are for channels that have nothing in flight."""
+
+    def test_many_busy_channels_leave_the_reserve_to_one_that_comes_later(self, channel):
+        busy = [create_channel(name=str(n), kind="postback", url="https://example.com/") for n in range(3)]
+        for each in busy:
+            for _ in range(8):
+                make_delivery(each)
+        assert len(claim(slots=16, slowed_slots=8, reserve=4)) == 12
+        late = [make_delivery(channel) for _ in range(3)]
+        (first,) = claim(slots=4, slowed_slots=8, reserve=4)
+        assert first.delivery_id == late[0].pk
+        assert claim(slots=3, slowed_slots=8, reserve=4) == []
+
+    def test_every_idle_channel_comes_before_a_second_delivery_of_any(self, channel):
+        others = [create_channel(name=str(n), kind="postback", url="https://example.com/") for n in range(5)]
+        for each in (channel, *others):
+            for _ in range(8):
+                make_delivery(each)
+        claims = claim(slots=6, slowed_slots=3)
+        assert sorted(each.channel.pk for each in claims) == sorted(each.pk for each in (channel, *others))
+
+    def test_a_channel_alone_is_claimed_once_for_each_row(self, channel):
+        made = [make_delivery(channel) for _ in range(5)]
+        assert sorted(claim_all()) == sorted(each.pk for each in made)
+
+    def test_a_channel_that_is_slow_to_answer_counts_as_slowed_until_it_has_answered(self, channel):
+        for _ in range(8):
+            make_delivery(channel)
+        (waiting,) = claim(slots=1, slowed_slots=0)
+        assert not waiting.slowed
+        assert [each.slowed for each in claim(slots=1, slowed_slots=0)] == [False]
+        Delivery.objects.filter(pk=waiting.delivery_id).update(
+            lease_expires_at=F("lease_expires_at") - timedelta(seconds=SLOW_AFTER_SECONDS + 1)
+        )
+        assert claim(slots=8, slowed_slots=0) == []
+        assert [(each.slowed, each.troubled) for each in claim(slots=1, slowed_slots=1)] == [(True, False)]
+        record([Result(waiting, Answer(Outcome.SUCCEEDED, status_code=200), 6_000)])
+        assert [each.slowed for each in claim(slots=1, slowed_slots=0)] == [False]
+        assert not ChannelHealth.objects.exists()
+
+
+class TestDeletedChannels:
+    def test_a_large_backlog_fails_in_batches_with_the_reason(self, engine, receiver, channel, monkeypatch):
+        monkeypatch.setattr("notifications.delivery.claim.ABANDON_BATCH", 4)
+        monkeypatch.setattr(module, "ABANDON_BATCH", 4)
+        for _ in range(10):
+            make_delivery(channel)
+        archive_channel(channel_id=channel.pk, by="tests")
+        assert Delivery.objects.filter(status="failed").count() == 4
+        engine.deliver_due()
+        failed = Delivery.objects.filter(status="failed", next_attempt_at=None, finished_at__isnull=False)
+        assert failed.filter(error="The channel was deleted.").count() == 10
+        assert receiver.received == []
+
+    def test_what_is_in_flight_then_is_left_to_its_worker(self, channel):
+        make_delivery(channel), make_delivery(channel)
+        (in_flight,) = claim(slots=1, slowed_slots=1)
+        archive_channel(channel_id=channel.pk, by="tests")
+        assert abandon() == 0
+        assert Delivery.objects.get(status="pending").pk == in_flight.delivery_id
 
 
 class TestIsolation:
