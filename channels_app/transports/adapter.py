@@ -1,7 +1,8 @@
-"""`requests` and urllib3 taught to use our sockets: one adapter for one exchange.
+"""`requests` and urllib3 taught to use our sockets: each thread sends one exchange at a time over a shared pool.
 
-Only documented points of extension are used, but for two names: `_new_conn` of urllib3's pools and connections, and
-`_read_status` of the standard library's answer. The tests of `tests/transports` fail if either moves.
+Only documented points of extension are used, but for four names: `_new_conn` of urllib3's connections, `_get_conn` and
+`_put_conn` of its pools, and `_read_status` of the standard library's answer. The tests of `tests/transports` fail if
+one of them moves.
 """
 
 import functools
@@ -9,11 +10,13 @@ import http.client
 import logging
 import socket
 import ssl
+import threading
+import time
 from typing import Any
 
 import certifi
 import urllib3
-from requests import PreparedRequest
+from requests import PreparedRequest, Response
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
@@ -23,6 +26,25 @@ from channels_app.transports.dialing import Dialer
 
 # Its warnings and debug lines carry whole URLs, and URLs carry tokens.
 logging.getLogger("urllib3").setLevel(logging.ERROR)
+
+
+# A receiver is told of nothing before a connection is reused, and may close it at any moment: Node.js after 5 s. So an
+# idle one is not used after 4 s, and none for longer than a minute, so that a name may come to mean another address.
+IDLE_SECONDS = 4.0
+LONGEST_USE_SECONDS = 60.0
+# Of how many receivers connections are kept, and how many of each: 256 sockets at most.
+KEPT_RECEIVERS = 32
+KEPT_CONNECTIONS = 8
+
+
+class _Present(threading.local):
+    """What the exchange that this thread is at means to use."""
+
+    dialer: Dialer
+    fresh: bool = False
+
+
+_present = _Present()
 
 
 class HeadCutOffError(http.client.HTTPException):
@@ -56,19 +78,48 @@ class _Answer(http.client.HTTPResponse):
 
 
 class _DeadlineConnection(HTTPConnection):
-    dialer: Dialer
+    """A connection that works for one exchange after the other, and sends a request in one piece."""
+
     response_class = _Answer
+    exchange: Exchange
+    opened_at = 0.0
+    idle_since = 0.0
+    # The head of a request, held until its body comes; None: nothing is held.
+    _head: bytes | None = None
 
     def _new_conn(self) -> socket.socket:
-        return self.dialer.dial(self._dns_host, self.port or self.default_port)
+        self.exchange = _present.dialer.exchange
+        self.opened_at = time.monotonic()
+        return _present.dialer.dial(self._dns_host, self.port or self.default_port)
 
     def connect(self) -> None:
         super().connect()
-        self.dialer.exchange.connected()
+        self.exchange.connected()
+
+    def request(self, *args: Any, **options: Any) -> None:
+        exchange = _present.dialer.exchange
+        if self.sock is not None and self.exchange is not exchange:
+            self.exchange = _socket_of(self.sock).exchange = exchange
+            exchange.reused = True
+            exchange.connected()
+        self._head = b""
+        super().request(*args, **options)
+
+    def send(self, data: Any) -> None:
+        if self._head == b"":
+            self._head = data
+            return
+        if self._head:
+            data, self._head = self._head + data, None
+        super().send(data)
 
     def getresponse(self) -> urllib3.HTTPResponse:  # type: ignore[override]  # as urllib3 itself
-        self.dialer.exchange.phase = Phase.WAIT
+        self.exchange.phase = Phase.WAIT
         return super().getresponse()
+
+    def worn_out(self) -> bool:
+        now = time.monotonic()
+        return now - self.idle_since > IDLE_SECONDS or now - self.opened_at > LONGEST_USE_SECONDS
 
 
 class _DeadlineTLSConnection(_DeadlineConnection, HTTPSConnection):
@@ -76,13 +127,22 @@ class _DeadlineTLSConnection(_DeadlineConnection, HTTPSConnection):
 
 
 class _DeadlinePool(HTTPConnectionPool):
-    ConnectionCls = _DeadlineConnection
-    dialer: Dialer
+    """Connections to one receiver that wait for their next exchange."""
 
-    def _new_conn(self) -> Any:
-        connection: Any = super()._new_conn()
-        connection.dialer = self.dialer
+    ConnectionCls = _DeadlineConnection
+
+    def _get_conn(self, timeout: float | None = None) -> Any:
+        if _present.fresh:
+            return self._new_conn()
+        connection: Any = super()._get_conn(timeout)
+        if connection.sock is not None and connection.worn_out():
+            connection.close()  # it opens again when it is used
         return connection
+
+    def _put_conn(self, connection: Any) -> None:
+        if connection is not None:
+            connection.idle_since = time.monotonic()
+        super()._put_conn(connection)
 
 
 class _DeadlineTLSPool(_DeadlinePool, HTTPSConnectionPool):
@@ -93,15 +153,23 @@ _POOLS = {"http": _DeadlinePool, "https": _DeadlineTLSPool}
 
 
 class DeadlineAdapter(HTTPAdapter):
-    """Sends one request over a connection of its own, opened by `dialer`. No retries.
+    """Sends requests over connections that dialers open, and keeps those for the next ones. No retries. Thread-safe.
 
     `bundle` is the path of a file of certificate authorities trusted beside the public ones, or empty.
     """
 
-    def __init__(self, dialer: Dialer, bundle: str = "") -> None:
-        self._dialer = dialer
+    def __init__(self, bundle: str = "") -> None:
         self._context = tls_context(bundle)
-        super().__init__(pool_connections=1, pool_maxsize=1, max_retries=0)
+        super().__init__(pool_connections=KEPT_RECEIVERS, pool_maxsize=KEPT_CONNECTIONS, max_retries=0)
+
+    def exchange(self, request: PreparedRequest, dialer: Dialer, *, proxy: str = "", fresh: bool = False) -> Response:
+        """Send one request for the exchange of `dialer`; the body of the answer is still to be read.
+
+        `proxy` is the URL of one to go through. A `fresh` exchange opens a connection of its own. Raises what
+        `requests`, urllib3 and the dialer raise.
+        """
+        _present.dialer, _present.fresh = dialer, fresh
+        return self.send(request, stream=True, proxies={"http": proxy, "https": proxy} if proxy else None)
 
     def init_poolmanager(self, *args: Any, **options: Any) -> None:
         super().init_poolmanager(*args, ssl_context=self._context, **options)
@@ -113,11 +181,6 @@ class DeadlineAdapter(HTTPAdapter):
         )
         manager.pool_classes_by_scheme = _POOLS
         return manager
-
-    def get_connection_with_tls_context(self, request: PreparedRequest, *args: Any, **options: Any) -> Any:
-        pool: Any = super().get_connection_with_tls_context(request, *args, **options)
-        pool.dialer = self._dialer
-        return pool
 
     def cert_verify(self, conn: Any, url: str, verify: Any, cert: Any) -> None:
         # Our context knows its authorities; the inherited method would load them into it again for each request.
@@ -138,6 +201,10 @@ def tls_context(bundle: str) -> ssl.SSLContext:
 
 
 def _exchange_of(sock: Any) -> Exchange:
-    """The exchange of a socket, also where urllib3 speaks TLS to a receiver inside TLS to a proxy."""
-    exchange: Exchange = getattr(sock, "exchange", None) or sock.socket.exchange
+    exchange: Exchange = _socket_of(sock).exchange
     return exchange
+
+
+def _socket_of(sock: Any) -> Any:
+    """The socket that knows its exchange, also where urllib3 speaks TLS to a receiver inside TLS to a proxy."""
+    return sock if hasattr(sock, "exchange") else sock.socket

@@ -2,12 +2,13 @@
 
 import http.client
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from urllib.parse import SplitResult, urlsplit
 
 import requests
+import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from requests.structures import CaseInsensitiveDict
@@ -30,6 +31,8 @@ from channels_app.transports.dialing import (
 from channels_app.transports.faults import body_was_cut_short, failure_before_status, over_time
 from channels_app.transports.lookup import Lookups, Resolve
 from channels_app.transports.rules import check_url
+
+log = structlog.get_logger(__name__)
 
 MASK = "********"
 _LOOKUPS = Lookups()
@@ -59,6 +62,8 @@ class Client:
     resolve: Resolve = _LOOKUPS
     lookup_seconds: float = LOOKUP_SECONDS
     connect_seconds: float = CONNECT_SECONDS
+    # By the extra certificate authorities and whether the addresses are guarded.
+    _adapters: dict[tuple[str, bool], DeadlineAdapter] = field(default_factory=dict, repr=False)
 
     def post(
         self,
@@ -74,8 +79,11 @@ class Client:
 
         Raises only for what an operator must mend: an unusable `EGRESS_PROXY_URL` or `EXTRA_CA_BUNDLE`.
 
-        `headers` are added to `Host`, `User-Agent`, `Accept-Encoding: identity` and `Connection: close`; the values of
-        those in `masked` are left out of the answer's `request_headers`.
+        `headers` are added to `Host`, `User-Agent` and `Accept-Encoding: identity`; the values of those in `masked` are
+        left out of the answer's `request_headers`.
+
+        A connection is kept for the next exchange. Where such a one turns out to have been closed meanwhile, before
+        a single byte of an answer, the request is sent again at once over a connection of its own.
         """
         exchange = Exchange(timeout)
         try:
@@ -83,20 +91,12 @@ class Client:
         except ValueError as error:
             return Answer(Outcome.BLOCKED, url=url, error=str(error))
         parts = urlsplit(url)
+        host = parts.hostname or ""
         proxy = _egress_proxy()
-        literal = literal_address(parts.hostname or "")
-        if proxy and literal and (reason := refusal(literal, settings.POSTBACK_ALLOWED_NETWORKS)):
+        literal = literal_address(host) if proxy else None
+        if literal and (reason := refusal(literal, settings.POSTBACK_ALLOWED_NETWORKS)):
             return Answer(Outcome.BLOCKED, url=url, error=refused_sentence(literal, reason))
-        sent = CaseInsensitiveDict[str](
-            {
-                "Host": _host_header(parts),
-                "User-Agent": f"Tidings/{settings.VERSION}",
-                "Accept-Encoding": "identity",
-                "Connection": "close",
-            }
-        )
-        sent.update(headers)
-        request = requests.Request("POST", url, headers=sent, data=body).prepare()
+        request = _request(parts, body, headers)
         hidden = {name.lower() for name in masked}
         recorded = {name: MASK if name.lower() in hidden else value for name, value in request.headers.items()}
         dialer = Dialer(
@@ -106,15 +106,20 @@ class Client:
             lookup_seconds=self.lookup_seconds,
             connect_seconds=self.connect_seconds,
         )
-        adapter = DeadlineAdapter(dialer, settings.EXTRA_CA_BUNDLE)
+        adapter = self._adapter(settings.EXTRA_CA_BUNDLE, guarded=not proxy)
         try:
-            response = adapter.send(request, stream=True, proxies={parts.scheme: proxy} if proxy else None)
+            try:
+                response = adapter.exchange(request, dialer, proxy=proxy)
+            except _FAILURES:
+                if not exchange.was_stale:
+                    raise
+                log.info("connection_was_stale", host=host)
+                exchange.begin()
+                response = adapter.exchange(request, dialer, proxy=proxy, fresh=True)
         except _FAILURES as error:
             port = parts.port or (443 if parts.scheme == "https" else 80)
-            outcome, sentence = failure_before_status(error, exchange, parts.hostname or "", port)
+            outcome, sentence = failure_before_status(error, exchange, host, port)
             return Answer(outcome, url=url, request_headers=recorded, error=sentence)
-        finally:
-            adapter.close()
         content = bytearray()
         try:
             read_body(response, content)
@@ -133,6 +138,28 @@ class Client:
             retry_after=retry_after(response.headers.get("Retry-After"), now=now),
             error=sentence,
         )
+
+    def _adapter(self, bundle: str, *, guarded: bool) -> DeadlineAdapter:
+        key = (bundle, guarded)
+        if key not in self._adapters:
+            self._adapters.setdefault(key, DeadlineAdapter(bundle))
+        return self._adapters[key]
+
+
+def _request(parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> requests.PreparedRequest:
+    """As `requests` would prepare it, of a URL and headers that have been checked already."""
+    request = requests.PreparedRequest()
+    request.method, request.url, request.body = "POST", parts.geturl(), body
+    request.headers = CaseInsensitiveDict(
+        {
+            "Host": _host_header(parts),
+            "User-Agent": f"Tidings/{settings.VERSION}",
+            "Accept-Encoding": "identity",
+        }
+    )
+    request.headers.update(headers)
+    request.headers["Content-Length"] = str(len(body))
+    return request
 
 
 def _egress_proxy() -> str:

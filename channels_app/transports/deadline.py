@@ -35,16 +35,26 @@ class Exchange:
     """One request and its answer: the deadline, and how far things have come.
 
     `received` counts the bytes of the answer (inside TLS; a proxy's consent to a tunnel is no part of it), `ended` says
-    that the peer has closed its side.
+    that the peer has closed its side, `reused` that the connection had served an exchange before.
     """
 
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
+        self._deadline = time.monotonic() + timeout
+        self.begin()
+
+    def begin(self) -> None:
+        """Begin, or begin again: the deadline stays."""
         self.phase = Phase.LOOKUP
         self.received = 0
         self.ended = False
-        self._deadline = time.monotonic() + timeout
+        self.reused = False
         self._head_left: int | None = None
+
+    @property
+    def was_stale(self) -> bool:
+        """Whether a kept connection turned out to be closed: not one byte of an answer came over it in time."""
+        return self.reused and not self.received and not self.expired
 
     def left(self) -> float:
         """Seconds left, more than 0. Raises `TimeoutError` once there are none."""

@@ -3,6 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlsplit
 
 import idna
@@ -20,6 +21,7 @@ _OURS = frozenset({"host", "transfer-encoding", "connection", "user-agent"})
 _OUR_PREFIXES = ("content-", "webhook-")
 
 
+@lru_cache(maxsize=1024)
 def check_url(url: str) -> str:
     """The URL as it is called: scheme and host in lower case, international names in IDNA, no fragment.
 

@@ -23,10 +23,14 @@ def send(
     secrets: tuple[str, ...] = (SECRET,),
     now: datetime = NOW,
     message: Message | None = None,
+    through: Client | None = None,
     **client: Any,
 ) -> Answer:
-    """Send `BODY` (or `message`) and check what holds for every attempt: it ends by its deadline."""
-    transport = PostbackTransport(Client(**client))
+    """Send `BODY` (or `message`) and check what holds for every attempt: it ends by its deadline.
+
+    By a client of its own, with no connections kept, unless it is sent `through` one.
+    """
+    transport = PostbackTransport(through or Client(**client))
     destination = Destination("postback", url, headers or {}, secrets)
     began = time.monotonic()
     answer = transport.send(destination, message or Message("evt_1", BODY), now=now, timeout=timeout)

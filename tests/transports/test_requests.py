@@ -37,7 +37,6 @@ def test_a_postback_is_one_post_of_exact_bytes_and_headers() -> None:
         "Host": f"127.0.0.1:{server.port}",
         "User-Agent": f"Tidings/{settings.VERSION}",
         "Accept-Encoding": "identity",
-        "Connection": "close",
         "Content-Type": "application/json; charset=utf-8",
         "Content-Length": str(len(BODY)),
         "webhook-id": "evt_1",
