@@ -4,10 +4,10 @@ Runs inside the transaction of the call that made it so: both are committed with
 """
 
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import Any, NoReturn, cast
 
 import structlog
-from django.db import models, transaction
+from django.db import connection, models, transaction
 from django.utils import timezone
 
 from notifications import doorbell
@@ -72,11 +72,7 @@ def record_event(event_type: EventType, *, source: SourceName, facts: dict[str, 
         facts={name: value.pk if isinstance(value, models.Model) else value for name, value in facts.items()},
         created_at=timezone.now(),
     )
-    try:
-        with transaction.atomic():
-            event.body = _body(event, event_type, facts)
-    except Exception:
-        log.exception("body_not_built", event_type=event.type, event_id=event.pk)
+    event.body = _body_if_possible(event, event_type, facts)
     routes = route(event_type, source=source)
     event.routing = [route.as_json() for route in routes]
     event.save(force_insert=True)
@@ -93,6 +89,28 @@ def rebuild_body(event: Event) -> str:
         for name, value in event.facts.items()
     }
     return _body(event, EVENT_TYPES[event.type], facts)
+
+
+def _body_if_possible(event: Event, event_type: EventType, facts: dict[str, Any]) -> str | None:
+    """The body, or None where it cannot be built; the transaction goes on either way.
+
+    The facts hold all that a body tells, so it is built without a statement, and then nothing can go wrong with the
+    transaction. Whatever fails, be it for want of a statement, is tried once more with a savepoint around it.
+    """
+    try:
+        with connection.execute_wrapper(_refuse_statement):
+            return _body(event, event_type, facts)
+    except Exception:
+        try:
+            with transaction.atomic():
+                return _body(event, event_type, facts)
+        except Exception:
+            log.exception("body_not_built", event_type=event.type, event_id=event.pk)
+            return None
+
+
+def _refuse_statement(*_: Any) -> NoReturn:
+    raise RuntimeError("A statement while a body is built.")
 
 
 def _body(event: Event, event_type: EventType, facts: dict[str, Any]) -> str:
