@@ -59,8 +59,8 @@ def resume_channel(*, channel_id: str) -> Channel:
     """Let its deliveries go again. `notifications.services.resume_channel` also ends a back-off."""
     channel = lock_channel(channel_id)
     if channel.paused_at is not None:
-        channel.paused_at, channel.pause_reason = None, ""
-        channel.save(update_fields=["paused_at", "pause_reason"])
+        channel.paused_at, channel.pause_reason, channel.resumed_at = None, "", timezone.now()
+        channel.save(update_fields=["paused_at", "pause_reason", "resumed_at"])
     return channel
 
 

@@ -16,7 +16,7 @@ BEAT_SILENT_SECONDS = 300
 LONGEST_WAIT_SECONDS = 120
 BROKER_TIMEOUT_SECONDS = 2
 
-# How many deliveries are due (as `stats.oldest_due` means it), and how many are in flight.
+# How many deliveries are due on channels that are neither paused nor failing, and how many are in flight.
 QUEUE = """
 SELECT
     count(*) FILTER (WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL AND delivery.lease_token IS NULL
@@ -92,7 +92,7 @@ def ages() -> dict[str, float]:
     What was never seen, or does not wait, is missing. One quick query. Raises `DatabaseError`.
     """
     with connection.cursor() as cursor:
-        cursor.execute(AGES, {"failures": FAILURES_BEFORE_PROBING})
+        cursor.execute(AGES, stats.oldest_due_values())
         return {name: float(age) for name, age in cursor.fetchall()}
 
 

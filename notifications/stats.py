@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.db import connection
 
 from notifications.latencies import BOUNDS_MS, percentile
@@ -110,10 +111,11 @@ LEFT JOIN LATERAL (
     SELECT created_at FROM notifications_delivery WHERE channel_id = wanted.id ORDER BY id DESC LIMIT 1
 ) last ON true
 """  # noqa: S608
-# Channel by channel, by the index delivery_due. A failing channel is asked less often on purpose, and its rows wait
-# without anything being wrong with the delivering.
+# Channel by channel, by the index delivery_due. What a receiver keeps waiting says nothing against the delivering: that
+# of a failing channel, which is asked less often on purpose, of one whose every slot is taken, and the backlog of one
+# that was resumed, as long as it is being worked off; otherwise that counts from the resumption.
 OLDEST_DUE = """
-SELECT due.id, extract(epoch FROM statement_timestamp() - due.next_attempt_at) AS seconds
+SELECT due.id, extract(epoch FROM statement_timestamp() - greatest(due.next_attempt_at, channel.resumed_at)) AS seconds
 FROM channels_app_channel channel
 LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
 CROSS JOIN LATERAL (
@@ -122,9 +124,14 @@ CROSS JOIN LATERAL (
         AND next_attempt_at <= statement_timestamp()
     ORDER BY next_attempt_at LIMIT 1
 ) due
+CROSS JOIN LATERAL (
+    SELECT count(*) AS in_flight FROM notifications_delivery WHERE channel_id = channel.id AND lease_token IS NOT NULL
+) leased
 WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL
     AND coalesce(health.failures_in_row, 0) < %(failures)s
-ORDER BY due.next_attempt_at LIMIT 1
+    AND leased.in_flight < least(health.in_flight_cap, %(cap)s)
+    AND (leased.in_flight = 0 OR channel.resumed_at IS NULL OR due.next_attempt_at > channel.resumed_at)
+ORDER BY seconds DESC LIMIT 1
 """
 # Channel by channel, by the index delivery_failed. Whoever sent a test has seen its answer.
 _LATEST_FAILURES = """
@@ -164,13 +171,20 @@ def channel_summaries(channel_ids: Iterable[str]) -> Mapping[str, Summary]:
 
 
 def oldest_due() -> OldestDue | None:
-    """The oldest delivery that could be sent now; None: nothing waits. What a failing or paused channel keeps waiting
-    does not count. One query, of as many steps as there are channels.
+    """The delivery that has waited for longest though it could be sent now; None: nothing waits.
+
+    What a failing, paused or fully used channel keeps waiting does not count, nor a backlog that is being worked off
+    after a pause. One query, of as many steps as there are channels.
     """
     with connection.cursor() as cursor:
-        cursor.execute(OLDEST_DUE, {"failures": FAILURES_BEFORE_PROBING})
+        cursor.execute(OLDEST_DUE, oldest_due_values())
         row = cursor.fetchone()
     return OldestDue(row[0], float(row[1])) if row else None
+
+
+def oldest_due_values() -> dict[str, int]:
+    """What `OLDEST_DUE` asks for."""
+    return {"failures": FAILURES_BEFORE_PROBING, "cap": settings.CHANNEL_CONCURRENCY}
 
 
 def latest_failures(limit: int) -> list[str]:

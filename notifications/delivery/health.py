@@ -1,6 +1,7 @@
 """Keeps failing channels from holding up the others. What is learnt is kept in PostgreSQL, for all workers.
 
-A timeout lowers the channel's cap to one in flight; each success raises it by one until it is back at the common cap.
+A timeout lowers the channel's cap to one in flight, as does resuming one with a backlog; each success raises it by one
+until it is back at the common cap.
 From the fifth failure in a row a single probe goes out at growing intervals, the longest being the first retry delay:
 a channel that is tried less often than its retries come due would delay them for nothing. Waiting consumes no retry.
 """
@@ -58,6 +59,11 @@ def learn(experiences: Iterable[Experience]) -> None:
 def forgive(channel_id: str) -> None:
     """Let the next probe go at once: somebody says that the cause is gone."""
     ChannelHealth.objects.filter(channel_id=channel_id, probe_at__gt=Now()).update(probe_at=None)
+
+
+def start_slowly(channel_id: str) -> None:
+    """One delivery at a time at first: a backlog waits for a receiver that has just come back."""
+    ChannelHealth.objects.update_or_create(channel_id=channel_id, defaults={"in_flight_cap": 1})
 
 
 def _update(health: ChannelHealth, experiences: list[Experience]) -> None:

@@ -13,9 +13,10 @@ FAILURES_BEFORE_PROBING = 5
 class ChannelHealth(models.Model):
     """What the engine has learnt of a channel; no row: nothing bad yet.
 
-    `in_flight_cap` is lowered to 1 by a timeout and grows by one with each success until it is null again (no own
-    cap). From the fifth failure in a row one probe goes out at a time, not before `probe_at`. `failing_since` is when
-    the first of the failures in a row was recorded, `latest_error` what the last of them said; null and "" when well.
+    `in_flight_cap` is lowered to 1 by a timeout, and by resuming with a backlog; it grows by one with each success
+    until it is null again (no own cap). From the fifth failure in a row one probe goes out at a time, not before
+    `probe_at`. `failing_since` is when the first of the failures in a row was recorded, `latest_error` what the last
+    of them said; null and "" when well.
     """
 
     channel = models.OneToOneField(Channel, primary_key=True, on_delete=models.CASCADE, related_name="health")

@@ -12,7 +12,7 @@ from notifications import doorbell, history
 from notifications.catalogue import EventType
 from notifications.delivery import health
 from notifications.delivery.claim import abandon
-from notifications.models import Delivery, Event, EventChannel, Trigger, new_test_event_id
+from notifications.models import IS_WAITING, Delivery, Event, EventChannel, Trigger, new_test_event_id
 from notifications.samples import SAMPLE_SOURCE, sample_body
 from notifications.services.routing import check_kind
 
@@ -55,10 +55,15 @@ def update_channel(
 
 @transaction.atomic
 def resume_channel(*, channel_id: str, by: str) -> Channel:
-    """Let the channel's deliveries go again, at once. Raises `Channel.DoesNotExist`."""
+    """Let the channel's deliveries go again, at once: one at first, and with each success one more at a time.
+
+    Raises `Channel.DoesNotExist`.
+    """
     was_paused = channels.lock_channel(channel_id).paused_at
     channel = channels.resume_channel(channel_id=channel_id)
     if was_paused:
+        if Delivery.objects.filter(IS_WAITING, channel=channel).exists():
+            health.start_slowly(channel_id)
         history.record(action=history.Action.RESUMED, by=by, sentence=f"{channel.name} was resumed.", channel=channel)
     probe_now(channel_id=channel_id)
     return channel

@@ -83,7 +83,8 @@ def test_a_channel_that_does_well_says_how_much_it_may_get(admin, warehouse, set
             {"failures_in_row": 5, "in_flight_cap": 1},
             "Failing",
             "The last 5 attempts failed, the first 2 hours ago . So that it can recover, it gets one delivery at a "
-            "time, at growing intervals; the next may go now. It did not answer in time, so at most 1 of 8 are sent",
+            "time, at growing intervals; the next may go now. After a timeout, or a pause with deliveries held, it is "
+            "begun with slowly: at most 1 of 8 are sent",
         ),
     ],
 )

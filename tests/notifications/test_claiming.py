@@ -14,6 +14,7 @@ from channels_app.models import Channel
 from channels_app.services import create_channel, pause_channel
 from channels_app.services import resume_channel as resume_without_probing
 from channels_app.transports import Answer, Outcome
+from notifications import services
 from notifications.delivery import engine as module
 from notifications.delivery.claim import CLAIM_LOCK, SLOW_AFTER_SECONDS, abandon, claim, recover
 from notifications.delivery.engine import Engine
@@ -349,6 +350,24 @@ class TestIsolation:
         assert engine.deliver_due() == 0
         mend(channel_id=channel.pk)
         assert engine.deliver_due() == 3
+
+    def test_a_resumed_backlog_begins_with_one_at_a_time_and_grows_with_each_success(self, channel, settings):
+        settings.CHANNEL_CONCURRENCY = 4
+        services.pause_channel(channel_id=channel.pk, reason="Maintenance.", by="test")
+        for _ in range(20):
+            make_delivery(channel)
+        resume_channel(channel_id=channel.pk, by="test")
+        at_a_time = []
+        while claims := claim(slots=64, slowed_slots=64):
+            at_a_time.append(len(claims))
+            record([Result(each, Answer(Outcome.SUCCEEDED, status_code=200), 1) for each in claims])
+        assert at_a_time == [1, 2, 4, 4, 4, 4, 1]
+        assert ChannelHealth.objects.get().in_flight_cap is None
+
+    def test_a_channel_resumed_with_nothing_held_goes_on_as_before(self, channel):
+        services.pause_channel(channel_id=channel.pk, reason="Maintenance.", by="test")
+        resume_channel(channel_id=channel.pk, by="test")
+        assert ChannelHealth.objects.count() == 0
 
     def test_slowed_channels_together_hold_at_most_half_of_the_slots(self, channel):
         slow = [create_channel(name=f"Slow {n}", kind="postback", url="https://example.com/") for n in range(10)]

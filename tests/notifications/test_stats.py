@@ -258,3 +258,25 @@ class TestOldestDue:
         else:
             assert len(claim(slots=1, slowed_slots=1)) == 1
         assert stats.oldest_due() is None
+
+    def test_what_waits_for_a_channel_whose_every_slot_is_taken_does_not_count(self, channel, settings):
+        settings.CHANNEL_CONCURRENCY = 2
+        for _ in range(3):
+            make_delivery(channel)
+        make_due()
+        assert len(claim(slots=1, slowed_slots=1)) == 1
+        assert stats.oldest_due() is not None
+        assert len(claim(slots=1, slowed_slots=1)) == 1
+        assert stats.oldest_due() is None
+
+    def test_what_was_held_counts_from_the_resumption_and_not_while_it_is_worked_off(self, channel):
+        for _ in range(3):
+            make_delivery(channel, next_attempt_at=timezone.now() - timedelta(days=2))
+        services.pause_channel(channel_id=channel.pk, reason="", by="test")
+        services.resume_channel(channel_id=channel.pk, by="test")
+        ChannelHealth.objects.all().delete()  # as many at a time as ever
+        assert stats.oldest_due().seconds < 60
+        assert len(claim(slots=1, slowed_slots=1)) == 1
+        assert stats.oldest_due() is None
+        Delivery.objects.filter(lease_token=None).update(next_attempt_at=timezone.now())
+        assert stats.oldest_due() is not None
