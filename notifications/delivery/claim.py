@@ -3,7 +3,10 @@
 All times are the database's; a claimed row carries a lease that its worker must not outlive.
 """
 
+import json
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -12,7 +15,7 @@ from django.db import connection, transaction
 
 from channels_app.models import Channel
 from notifications.delivery.count import Counted, count
-from notifications.models import FAILURES_BEFORE_PROBING, new_attempt_id
+from notifications.models import FAILURES_BEFORE_PROBING, Trigger, new_attempt_id
 
 # The advisory lock that lets one claim at a time count the leases of all processes: "tidings", as a bigint.
 CLAIM_LOCK = 0x746964696E6773
@@ -45,6 +48,7 @@ class Claim:
 # half of the slots. Then comes one delivery of each channel that has nothing in flight; the others leave the reserve
 # free for those, so that many channels that begin to hang at once do not take every slot.
 # Tests that a person sends go outside every rate, also to a paused channel.
+# `mark` bounds where a look begins: see `Marks`.
 CLAIM = """
 WITH candidate AS MATERIALIZED (
     SELECT
@@ -56,20 +60,25 @@ WITH candidate AS MATERIALIZED (
         greatest(0, CASE
             WHEN health.failures_in_row >= %(failures)s THEN 1
             ELSE least(coalesce(health.in_flight_cap, %(cap)s), %(cap)s)
-        END - coalesce(live.leases, 0)) AS room,
-        live.leases IS NULL AS idle
+        END - live.leases) AS room,
+        live.leases = 0 AS idle,
+        live.ends,
+        coalesce(mark.due_from, '-infinity') AS due_from
     FROM channels_app_channel channel
     LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
-    LEFT JOIN (
-        SELECT channel_id, count(*) AS leases, min(lease_expires_at) AS ends FROM notifications_delivery
-        WHERE lease_token IS NOT NULL AND next_trigger <> 'test' GROUP BY channel_id
-    ) live ON live.channel_id = channel.id
+    LEFT JOIN jsonb_to_recordset(%(marks)s::jsonb)
+        AS mark(channel_id text, leased_from timestamptz, due_from timestamptz) ON mark.channel_id = channel.id
+    CROSS JOIN LATERAL (
+        SELECT count(*) AS leases, min(lease_expires_at) AS ends FROM notifications_delivery
+        WHERE channel_id = channel.id AND lease_token IS NOT NULL AND next_trigger <> 'test'
+            AND lease_expires_at >= coalesce(mark.leased_from, '-infinity')
+    ) live
     WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL
         AND (health.probe_at IS NULL OR health.probe_at <= statement_timestamp())
     ORDER BY random()
 ),
 due_test AS MATERIALIZED (
-    SELECT delivery.id, false AS slowed, false AS troubled
+    SELECT delivery.id, false AS slowed, false AS troubled, NULL::timestamptz AS ends
     FROM notifications_delivery delivery
     WHERE status = 'pending' AND next_trigger = 'test' AND lease_token IS NULL
         AND next_attempt_at <= statement_timestamp()
@@ -79,34 +88,34 @@ due_test AS MATERIALIZED (
     ORDER BY next_attempt_at LIMIT %(slots)s FOR UPDATE SKIP LOCKED
 ),
 due_slowed AS MATERIALIZED (
-    SELECT due.id, true AS slowed, candidate.troubled
+    SELECT due.id, true AS slowed, candidate.troubled, candidate.ends
     FROM (SELECT * FROM candidate WHERE slowed AND room > 0) candidate
     CROSS JOIN LATERAL (
         SELECT id FROM notifications_delivery
         WHERE channel_id = candidate.id AND status = 'pending' AND lease_token IS NULL
-            AND next_trigger <> 'test' AND next_attempt_at <= statement_timestamp()
+            AND next_trigger <> 'test' AND next_attempt_at BETWEEN candidate.due_from AND statement_timestamp()
         ORDER BY next_attempt_at LIMIT candidate.room FOR UPDATE SKIP LOCKED
     ) due
     LIMIT least(%(slots)s - (SELECT count(*) FROM due_test), %(slowed_slots)s)
 ),
 due_first AS MATERIALIZED (
-    SELECT due.id, false AS slowed, candidate.troubled
+    SELECT due.id, false AS slowed, candidate.troubled, candidate.ends
     FROM (SELECT * FROM candidate WHERE NOT slowed AND idle) candidate
     CROSS JOIN LATERAL (
         SELECT id FROM notifications_delivery
         WHERE channel_id = candidate.id AND status = 'pending' AND lease_token IS NULL
-            AND next_trigger <> 'test' AND next_attempt_at <= statement_timestamp()
+            AND next_trigger <> 'test' AND next_attempt_at BETWEEN candidate.due_from AND statement_timestamp()
         ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ) due
     LIMIT %(slots)s - (SELECT count(*) FROM due_test) - (SELECT count(*) FROM due_slowed)
 ),
 due_other AS MATERIALIZED (
-    SELECT due.id, false AS slowed, candidate.troubled
+    SELECT due.id, false AS slowed, candidate.troubled, candidate.ends
     FROM (SELECT *, room - idle::int AS more FROM candidate WHERE NOT slowed AND room > idle::int) candidate
     CROSS JOIN LATERAL (
         SELECT id FROM notifications_delivery
         WHERE channel_id = candidate.id AND status = 'pending' AND lease_token IS NULL
-            AND next_trigger <> 'test' AND next_attempt_at <= statement_timestamp()
+            AND next_trigger <> 'test' AND next_attempt_at BETWEEN candidate.due_from AND statement_timestamp()
             AND id NOT IN (SELECT id FROM due_first)
         ORDER BY next_attempt_at LIMIT candidate.more FOR UPDATE SKIP LOCKED
     ) due
@@ -123,7 +132,7 @@ leased AS (
         lease_expires_at = statement_timestamp() + make_interval(secs => %(lease)s),
         attempts_made = delivery.attempts_made + 1
     FROM due WHERE delivery.id = due.id
-    RETURNING delivery.*, (%(attempts)s::text[])[due.position] AS attempt_id, due.slowed, due.troubled
+    RETURNING delivery.*, (%(attempts)s::text[])[due.position] AS attempt_id, due.slowed, due.troubled, due.ends
 ),
 started AS (
     INSERT INTO notifications_deliveryattempt
@@ -136,7 +145,8 @@ started AS (
 SELECT leased.id, leased.attempt_id, leased.event_id, leased.event_type, event.body, leased.attempts_made,
     leased.next_trigger, leased.automatic_retries, leased.slowed, leased.troubled,
     channel.id, channel.name, channel.kind, channel.url, channel.encrypted_headers, channel.encrypted_secret,
-    channel.encrypted_previous_secret, channel.previous_secret_until
+    channel.encrypted_previous_secret, channel.previous_secret_until,
+    leased.next_attempt_at, coalesce(leased.ends, leased.lease_expires_at)
 FROM leased
 JOIN notifications_event event ON event.id = leased.event_id
 JOIN channels_app_channel channel ON channel.id = leased.channel_id
@@ -214,15 +224,47 @@ def abandon() -> int:
         return int(cursor.rowcount)
 
 
-def claim(*, slots: int, slowed_slots: int, reserve: int = 0) -> list[Claim]:
+class Marks:
+    """How far each channel's rows were looked through: before the mark is nothing that matters.
+
+    What was sent leaves dead rows, which a look must step over until they are vacuumed, and that is not before the
+    last snapshot that may see them has ended: with a backup running they would slow every claim down. So a look may
+    begin at the oldest live lease and at the newest row taken. A row that was committed late, with a time before the
+    mark, is then not seen: whoever uses marks looks without them now and then.
+    """
+
+    def __init__(self) -> None:
+        self._by_channel: dict[str, tuple[str, str]] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._by_channel)
+
+    def set(self, channel_id: str, *, leased_from: datetime, due_from: datetime) -> None:
+        self._by_channel[channel_id] = (leased_from.isoformat(), due_from.isoformat())
+
+    def forget(self) -> None:
+        self._by_channel.clear()
+
+    def as_json(self) -> str:
+        return json.dumps(
+            [
+                {"channel_id": channel_id, "leased_from": leased_from, "due_from": due_from}
+                for channel_id, (leased_from, due_from) in self._by_channel.items()
+            ]
+        )
+
+
+def claim(*, slots: int, slowed_slots: int, reserve: int = 0, marks: Marks | None = None) -> list[Claim]:
     """Lease up to `slots` due deliveries, at most `slowed_slots` of them on slowed channels.
 
-    The last `reserve` slots are for channels that have nothing in flight, one delivery each.
+    The last `reserve` slots are for channels that have nothing in flight, one delivery each. The look begins at
+    `marks`, which are then set anew.
 
     Two statements in one short READ COMMITTED transaction: the lock, and the claim, whose snapshot therefore sees every
     lease that another process committed; so the caps hold over all processes.
     """
     token = uuid4()
+    marks = Marks() if marks is None else marks
     values: dict[str, Any] = {
         "cap": settings.CHANNEL_CONCURRENCY,
         "failures": FAILURES_BEFORE_PROBING,
@@ -232,12 +274,23 @@ def claim(*, slots: int, slowed_slots: int, reserve: int = 0) -> list[Claim]:
         "lease": lease_seconds(),
         "slow": SLOW_AFTER_SECONDS,
         "reserve": reserve,
+        "marks": marks.as_json(),
         "attempts": [new_attempt_id() for _ in range(slots)],
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SELECT pg_advisory_xact_lock(%s)", [CLAIM_LOCK])
         cursor.execute(CLAIM, values)
-        return [_claim(row, token) for row in cursor.fetchall()]
+        rows = cursor.fetchall()
+    newest: dict[str, tuple[datetime, datetime]] = {}
+    claims = []
+    for *row, due_at, leased_from in rows:
+        claims.append(each := _claim(row, token))
+        if each.trigger != Trigger.TEST:
+            due_from, _ = newest.get(each.channel.pk, (due_at, leased_from))
+            newest[each.channel.pk] = (max(due_from, due_at), leased_from)
+    for channel_id, (due_from, leased_from) in newest.items():
+        marks.set(channel_id, leased_from=leased_from, due_from=due_from)
+    return claims
 
 
 def beat(name: str, *, at_most_every: float) -> None:
@@ -246,7 +299,7 @@ def beat(name: str, *, at_most_every: float) -> None:
         cursor.execute(BEAT, {"name": name, "every": at_most_every})
 
 
-def _claim(row: tuple[Any, ...], token: UUID) -> Claim:
+def _claim(row: Sequence[Any], token: UUID) -> Claim:
     (delivery_id, attempt_id, event_id, event_type, body, number, trigger, retries, slowed, troubled, *channel) = row
     fields = (
         *("id", "name", "kind", "url", "encrypted_headers", "encrypted_secret"),

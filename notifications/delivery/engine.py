@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import Error, connection
 
 from notifications import replay
-from notifications.delivery.claim import ABANDON_BATCH, Claim, abandon, beat, claim, lease_seconds, recover
+from notifications.delivery.claim import ABANDON_BATCH, Claim, Marks, abandon, beat, claim, lease_seconds, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
 from notifications.models import Heartbeat
@@ -27,6 +27,10 @@ GATHER_SECONDS = 0.005
 SHORTEST_WINDOW_SECONDS = 0.02
 LONGEST_WINDOW_SECONDS = 0.25
 WINDOW_IN_ROUNDS = 4
+# A claim that takes longer than this begins at marks from then on, and looks at everything, as the chores of a sweep
+# do, for a twentieth of the time at most.
+SLOW_CLAIM_SECONDS = 0.02
+SHARE = 20
 RECORD_AGAIN_AFTER_SECONDS = 0.5
 # Of what a deleted channel left pending, so many batches a sweep.
 ABANDONED_BATCHES = 5
@@ -46,6 +50,8 @@ class Engine:
         self._in_flight = 0
         self._in_flight_slowed = 0
         self._chores_at = 0.0
+        self._marks = Marks()
+        self._whole_look_at = 0.0
         # How long the last record and claim took, in seconds.
         self._round = 0.0
 
@@ -89,9 +95,12 @@ class Engine:
             if not self._stopping.is_set():
                 self._claim()
             self._round = time.monotonic() - began
-            if not self._in_flight:
+            if self._in_flight:
+                results = self._gather()
+            elif self._marks and not self._stopping.is_set():
+                self._whole_look_at, results = 0.0, []
+            else:
                 return recorded
-            results = self._gather()
 
     def _claim(self) -> None:
         """Fill the free slots. With something in flight a `django.db.Error` is logged, else raised."""
@@ -103,7 +112,8 @@ class Engine:
                 if self._do_chores():
                     self._kicked.set()
                     self._inbox.put(None)
-                self._chores_at = asked + settings.SWEEP_INTERVAL_SECONDS
+                took = time.monotonic() - asked
+                self._chores_at = asked + max(settings.SWEEP_INTERVAL_SECONDS, SHARE * took)
         except Error:
             if not self._in_flight:
                 raise
@@ -117,7 +127,15 @@ class Engine:
         if slots < 1:
             return
         slowed_slots = max(1, self._slots // 2) - self._in_flight_slowed
-        claims = claim(slots=slots, slowed_slots=max(0, slowed_slots), reserve=self._slots // 4)
+        whole = asked >= self._whole_look_at
+        if whole:
+            self._marks.forget()
+        claims = claim(slots=slots, slowed_slots=max(0, slowed_slots), reserve=self._slots // 4, marks=self._marks)
+        took = time.monotonic() - asked
+        if whole and took > SLOW_CLAIM_SECONDS:
+            self._whole_look_at = asked + SHARE * took
+        elif whole:
+            self._marks.forget()
         for each in claims:
             self._in_flight += 1
             self._in_flight_slowed += each.slowed

@@ -75,7 +75,11 @@ class Delivery(models.Model):
                 name="delivery_test_due",
             ),
             # delivery.claim: how many are in flight on each channel; delivery.recover: leases that ran out.
-            models.Index(fields=["channel"], condition=Q(lease_token__isnull=False), name="delivery_in_flight"),
+            models.Index(
+                fields=["channel", "lease_expires_at"],
+                condition=Q(lease_token__isnull=False),
+                name="delivery_leased",
+            ),
             # GET /deliveries and the log, filtered by one of these, newest first.
             models.Index(fields=["channel", "-id"], name="delivery_of_channel"),
             models.Index(fields=["event_type", "-id"], name="delivery_of_type"),
