@@ -13,7 +13,7 @@ test: $(VENV)/.developer
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
 
 bench: $(VENV)/.developer
-	$(BIN)/python -m tests.embedded -m benchmarks.pages
+	$(BIN)/python -m tests.embedded -m benchmarks
 
 lint: export DEMO = 1
 lint: $(VENV)/.developer

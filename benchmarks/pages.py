@@ -1,28 +1,16 @@
-"""Opens every page of the back office with 10,000 and with 1,000,000 deliveries, and compares.
+"""Opens every page of the back office and looks at what it asks of PostgreSQL."""
 
-`make bench`, or `python -m tests.embedded -m benchmarks.pages --small 10000 --large 1000000`: prints for each page the
-number of its queries and how long it takes at both sizes. It fails where the number of queries differs, and where a
-large table is read through: counted, or searched without an index.
-"""
-
-import argparse
-import os
 import re
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import django
 from django.apps import apps
-from django.conf import settings
-from django.core.management import call_command
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from benchmarks.fill import fill
 from tests.browser.pages import find_pages
 
 LARGE_TABLES = (
@@ -118,50 +106,3 @@ def administrator() -> Client:
     client = Client()
     client.force_login(User.objects.create_superuser("bench", "bench@example.com", "bench"))
     return client
-
-
-def compare(small: int, large: int) -> list[str]:
-    """Prints the table and returns what is wrong."""
-    from config.api.keys import create_key
-
-    client = administrator()
-    create_key(name="Bench", scopes=["manage"])
-    fill(small)
-    few = open_pages(client)
-    fill(large - small, say=print)
-    with connection.cursor() as cursor:
-        cursor.execute("VACUUM ANALYZE")
-    many = open_pages(client)
-    wrong = []
-    print(f"\n{'page':<34} {'queries':>7} {'ms at':>9} {'ms at':>10} {'ratio':>6}")
-    print(f"{'':<34} {'':>7} {small:>9,} {large:>10,}")
-    for name, page in many.items():
-        before = few[name]
-        print(
-            f"{name:<34} {len(page.statements):>7} {before.seconds * 1000:>9.0f} {page.seconds * 1000:>10.0f} "
-            f"{page.seconds / before.seconds:>6.1f}"
-        )
-        if len(page.statements) != len(before.statements):
-            wrong.append(f"{name} ({page.path}): {len(before.statements)} queries became {len(page.statements)}.")
-        wrong += [f"{name} ({page.path}) reads {each}" for each in read_through(page.statements)]
-    return wrong
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--small", type=int, default=10_000)
-    parser.add_argument("--large", type=int, default=1_000_000)
-    arguments = parser.parse_args()
-    call_command("migrate", verbosity=0)
-    wrong = compare(arguments.small, arguments.large)
-    if wrong:
-        sys.exit("\n".join(["", *wrong]))
-    print("\nEvery page asks as much at either size, and none reads through a large table.")
-
-
-if __name__ == "__main__":
-    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    django.setup()
-    settings.ALLOWED_HOSTS.append("testserver")
-    settings.STORAGES["staticfiles"]["BACKEND"] = "django.contrib.staticfiles.storage.StaticFilesStorage"
-    main()

@@ -124,7 +124,9 @@ if _database.get("ENGINE") != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://...).")
 _database["OPTIONS"] = {
     **_database.get("OPTIONS", {}),
-    "pool": {"min_size": 1, "max_size": 12, "timeout": 10},
+    # The pool tries again after pauses that double until `reconnect_timeout`: a short one, so that deliveries go on soon
+    # after PostgreSQL is back.
+    "pool": {"min_size": 1, "max_size": 12, "timeout": 10, "reconnect_timeout": 2},
     # A process that is frozen inside a transaction must not hold the claim, or a channel's health, from the others.
     "options": f"{_database.get('OPTIONS', {}).get('options', '')} -c idle_in_transaction_session_timeout=10s".strip(),
 }
@@ -141,6 +143,7 @@ CELERY_BROKER_URL = re.sub(r"^unix://", "redis+socket://", REDIS_URL)
 CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry_on_timeout": False}
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a broker that is full is no reason to end
 CELERY_TASK_PUBLISH_RETRY = False
 CELERY_TASK_IGNORE_RESULT = True
 CELERY_RESULT_BACKEND = None

@@ -1,6 +1,7 @@
 """Pytest plugin: a fresh PostgreSQL and Valkey for the session, before Django reads its settings.
 
-Loaded by `-p tests.embedded` in pyproject.toml; `python -m tests.embedded SCRIPT ...` runs a script with them.
+Loaded by `-p tests.embedded` in pyproject.toml; `python -m tests.embedded SCRIPT ...` runs a script with them, and with
+a PostgreSQL that writes to the disk as it does in production.
 Where DATABASE_URL or REDIS_URL is set, that server is used instead. Processes that tests start inherit
 everything through the environment.
 """
@@ -13,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
 
 import pytest
@@ -34,11 +35,11 @@ _NOTHING_IS_KEPT = ("fsync=off", "synchronous_commit=off", "full_page_writes=off
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """A wrapper, since wrappers run before every other implementation: pytest-django's imports the settings."""
-    provide_servers(early_config.add_cleanup)
+    provide_servers(early_config.add_cleanup, _NOTHING_IS_KEPT)
     return (yield)
 
 
-def provide_servers(add_cleanup: Callable[[Callable[[], None]], object]) -> None:
+def provide_servers(add_cleanup: Callable[[Callable[[], None]], object], postgres_settings: Sequence[str] = ()) -> None:
     """Start what is not given by the environment, and put it there; cleanups are to run last in, first out."""
     folder = Path(tempfile.mkdtemp(prefix="tidings-tests-"))
     add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
@@ -60,7 +61,7 @@ def provide_servers(add_cleanup: Callable[[Callable[[], None]], object]) -> None
     sockets = socket_folder()
     add_cleanup(lambda: shutil.rmtree(sockets, ignore_errors=True))
     if "DATABASE_URL" not in given:
-        postgres = Postgres(folder / "postgres", sockets, folder / "postgres.log", _NOTHING_IS_KEPT)
+        postgres = Postgres(folder / "postgres", sockets, folder / "postgres.log", postgres_settings)
         _start(postgres, add_cleanup)
         os.environ["DATABASE_URL"] = postgres.url
     if "REDIS_URL" not in given:

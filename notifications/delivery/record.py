@@ -92,7 +92,12 @@ def _record(sent: Sequence[tuple[Result, Answer]]) -> int:
         with connection.cursor() as cursor:
             cursor.execute(RECORD, {"results": json.dumps(rows), "deleted": CHANNEL_DELETED})
             status_after = dict(cursor.fetchall())  # by attempt; those whose lease was lost are missing
-        real = [(result, answer) for result, answer in sent if result.claim.trigger != Trigger.TEST]
+        # What a worker that lost its lease says is of long ago.
+        real = [
+            (result, answer)
+            for result, answer in sent
+            if result.claim.trigger != Trigger.TEST and result.claim.attempt_id in status_after
+        ]
         health.learn(
             health.Experience(result.claim.channel.pk, answer.outcome, answer.error, result.claim.troubled)
             for result, answer in real
@@ -104,7 +109,6 @@ def _record(sent: Sequence[tuple[Result, Answer]]) -> int:
                 result.duration_ms if answer.status_code is not None else None,
             )
             for result, answer in real
-            if result.claim.attempt_id in status_after
         )
     if len(status_after) < len(sent):
         log.warning("leases_lost", lost=len(sent) - len(status_after))

@@ -83,7 +83,7 @@ def test_the_pool_is_merged_into_the_options_of_the_url(tmp_path: Path) -> None:
     assert options == {
         "host": "/tmp/x",
         "sslmode": "require",
-        "pool": {"min_size": 1, "max_size": 12, "timeout": 10},
+        "pool": {"min_size": 1, "max_size": 12, "timeout": 10, "reconnect_timeout": 2},
         "options": "-c idle_in_transaction_session_timeout=10s",
     }
 

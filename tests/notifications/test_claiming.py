@@ -179,6 +179,7 @@ class TestLeases:
         delivery.refresh_from_db()
         assert delivery.status == "succeeded"
         assert story(delivery) == [(1, "first", "unknown", None), (2, "recovered", "succeeded", 200)]
+        assert ChannelHealth.objects.count() == 0  # what it says of the channel is of long ago
 
     def test_a_worker_woken_after_its_lease_sends_nothing(self, receiver, channel):
         make_delivery(channel)

@@ -66,7 +66,14 @@ def start(subprocess_environment: dict[str, str], tmp_path: Path) -> Iterator[Ca
 
     def start(name: str, **settings: str) -> Program:
         arguments = {
-            "worker": ("worker", "-n", f"test{len(started)}@%h", "--without-gossip", "--without-mingle"),
+            "worker": (
+                "worker",
+                "-n",
+                f"test{len(started)}@%h",
+                "--without-gossip",
+                "--without-mingle",
+                "--without-heartbeat",
+            ),
             "beat": ("beat", "--schedule", str(tmp_path / "schedule")),
         }
         log = tmp_path / f"{name}{len(started)}.log"

@@ -1,0 +1,58 @@
+"""What the log tells of every delivery, held against what has arrived."""
+
+from collections import Counter
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+from tests.faults.installation import ATTEMPTS, DELIVERIES, Installation
+from tests.receiver import Receiver
+
+ANSWERED = {"succeeded", "http_error"}
+
+
+@dataclass(frozen=True)
+class Told:
+    """One delivery after a fault: `outcomes` of its attempts in order, and how often it has arrived."""
+
+    event: str
+    path: str
+    status: str
+    outcomes: tuple[str, ...]
+    arrivals: int
+
+
+def tell(installation: Installation, receiver: Receiver) -> list[Told]:
+    arrivals = Counter((request.path, request.id) for request in receiver.received)
+    rows = installation.ask(
+        f"SELECT delivery.event_id, channel.url, delivery.status, array_agg(attempt.outcome ORDER BY attempt.number) "
+        f"FROM {DELIVERIES} delivery "
+        f"JOIN channels_app_channel channel ON channel.id = delivery.channel_id "
+        f"LEFT JOIN {ATTEMPTS} attempt ON attempt.delivery_id = delivery.id GROUP BY delivery.id, channel.id"
+    )
+    return [
+        Told(event, path, status, tuple(outcomes), arrivals[path, event])
+        for event, url, status, outcomes in rows
+        for path in [urlsplit(url).path]
+    ]
+
+
+def prove_nothing_is_lost(installation: Installation, receiver: Receiver, *, events: int, channels: int) -> list[Told]:
+    """Every event succeeded on every channel, nothing is in limbo, and nothing arrived more often than the log admits.
+
+    An attempt that was answered has arrived once, and one that ended as unknown at most once. Returns the deliveries.
+    """
+    told = tell(installation, receiver)
+    assert Counter(each.event for each in told) == dict.fromkeys({each.event for each in told}, channels)
+    assert len(told) == events * channels
+    assert [each for each in told if each.status != "succeeded"] == []
+    assert installation.ask(f"SELECT count(*) FROM {DELIVERIES} WHERE lease_token IS NOT NULL") == [(0,)]
+    assert [each for each in told if not {*each.outcomes} <= ANSWERED | {"unknown"}] == []
+    for each in told:
+        answered = sum(outcome in ANSWERED for outcome in each.outcomes)
+        assert 1 <= answered <= each.arrivals <= len(each.outcomes), each
+    assert {(request.path, request.id) for request in receiver.received} == {(each.path, each.event) for each in told}
+    return told
+
+
+def unknown_attempts(installation: Installation) -> set[str]:
+    return {attempt for (attempt,) in installation.ask(f"SELECT id FROM {ATTEMPTS} WHERE outcome = 'unknown'")}

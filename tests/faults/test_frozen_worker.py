@@ -1,0 +1,113 @@
+"""SIGSTOP of a worker until its leases have run out, and SIGCONT: another has sent meanwhile what it held."""
+
+import re
+import ssl
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import trustme
+
+from tests.faults.installation import ATTEMPTS, CHANNEL_CAP, DELIVERIES, Installation, freeze, frozen, wake
+from tests.faults.telling import prove_nothing_is_lost, tell
+from tests.receiver import Received
+from tests.transports.hostile import HostileServer, Peer, before_tls, head, server_context
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_worker_frozen_past_its_leases_neither_sends_nor_records_what_another_has_sent(tidings, receiver, tmp_path):
+    go_on = threading.Event()
+    receiver.answer = lambda request: 200 if go_on.wait(60) else 500
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    trusting = {"EXTRA_CA_BUNDLE": str(tmp_path / "authority.pem")}
+    with HostileServer(shaking_hands_later(server_context(authority, "127.0.0.1"), go_on, receiver)) as unhurried:
+        tidings.channel(receiver.url, "contact.created")
+        tidings.channel(f"https://127.0.0.1:{unhurried.port}/unhurried", "contact.created")
+        sleeper = tidings.worker(**trusting)
+        for number in range(CHANNEL_CAP):
+            tidings.contact(number)
+        # The requests of one channel wait for an answer, those of the other have not been sent yet.
+        wait_until(lambda: len(receiver.received) == unhurried.connections == CHANNEL_CAP, timeout=60)
+        with frozen(sleeper):
+            go_on.set()
+            other = tidings.worker(**trusting)
+            tidings.settle()
+            told = prove_nothing_is_lost(tidings, receiver, events=CHANNEL_CAP, channels=2)
+            recorded = everything(tidings)
+        assert Counter((each.path, each.outcomes, each.arrivals) for each in told) == {
+            ("/hook", ("unknown", "succeeded"), 2): CHANNEL_CAP,
+            ("/unhurried", ("unknown", "succeeded"), 1): CHANNEL_CAP,
+        }
+        wait_until(lambda: lost_leases(tidings.log(sleeper)) == 2 * CHANNEL_CAP)
+        assert len(receiver.received) == 3 * CHANNEL_CAP
+        assert everything(tidings) == recorded
+
+        # It works on.
+        other.kill()
+        tidings.contact(CHANNEL_CAP)
+        tidings.settle()
+        assert [each.outcomes for each in tell(tidings, receiver)].count(("succeeded",)) == 2
+
+
+def test_a_worker_frozen_before_it_knows_of_its_claim_sends_nothing_of_it(tidings, receiver):
+    tidings.channel(receiver.url, "contact.created")
+    for number in range(CHANNEL_CAP):
+        tidings.contact(number)
+    with commits_held_up(tidings):
+        sleeper = tidings.worker()
+        held_up = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        wait_until(lambda: tidings.ask(held_up) == [(1,)], timeout=60)
+        freeze(sleeper)
+    # The claim is committed, and the sleeper has not been told.
+    wait_until(lambda: len(tidings.in_flight()) == CHANNEL_CAP)
+    tidings.worker()
+    tidings.settle()
+    wake(sleeper)
+    wait_until(lambda: tidings.log(sleeper).count("event='lease_ran_out'") == CHANNEL_CAP)
+    told = prove_nothing_is_lost(tidings, receiver, events=CHANNEL_CAP, channels=1)
+    assert {(each.outcomes, each.arrivals) for each in told} == {(("unknown", "succeeded"), 1)}
+
+
+@contextmanager
+def commits_held_up(tidings: Installation) -> Iterator[None]:
+    """Whoever commits waits for a copy of the database that does not exist, until the end of the block."""
+    tidings.ask("ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
+    tidings.ask("SELECT pg_reload_conf()")
+    try:
+        wait_until(lambda: tidings.ask("SHOW synchronous_standby_names") == [("nobody",)])
+        yield
+    finally:
+        tidings.ask("ALTER SYSTEM RESET synchronous_standby_names")
+        tidings.ask("SELECT pg_reload_conf()")
+
+
+def shaking_hands_later(tls: ssl.SSLContext, go_on: threading.Event, receiver):
+    """A receiver that begins with the TLS handshake when it may go on; what it is sent counts as received."""
+
+    @before_tls
+    def behaviour(peer: Peer) -> None:
+        go_on.wait(60)
+        with tls.wrap_socket(peer.sock, server_side=True) as sock:
+            insider = Peer(peer.server, sock)
+            top, _, body = insider.read_request().partition(b"\r\n\r\n")
+            pairs = (line.split(": ", 1) for line in top.decode().split("\r\n")[1:])
+            receiver.received.append(Received("/unhurried", {name.lower(): value for name, value in pairs}, body))
+            insider.send(head(200, "Content-Length: 0"))
+
+    return behaviour
+
+
+def lost_leases(log: str) -> int:
+    """How many answers a worker wanted to record too late."""
+    return sum(int(lost) for lost in re.findall(r"event='leases_lost' lost=(\d+)", log))
+
+
+def everything(tidings):
+    """All that is known of deliveries, attempts and the health of channels."""
+    tables = (DELIVERIES, ATTEMPTS, "notifications_channelhealth", "notifications_channelhour")
+    return {table: sorted(tidings.ask(f"SELECT row_to_json({table})::text FROM {table}")) for table in tables}
