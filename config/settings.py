@@ -124,8 +124,8 @@ if _database.get("ENGINE") != "django.db.backends.postgresql":
     raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://...).")
 _database["OPTIONS"] = {
     **_database.get("OPTIONS", {}),
-    # The pool tries again after pauses that double until `reconnect_timeout`: a short one, so that deliveries go on soon
-    # after PostgreSQL is back.
+    # The pool tries again after pauses that double until `reconnect_timeout`: a short one, so that deliveries go on
+    # soon after PostgreSQL is back.
     "pool": {"min_size": 1, "max_size": 12, "timeout": 10, "reconnect_timeout": 2},
     # A process that is frozen inside a transaction must not hold the claim, or a channel's health, from the others.
     "options": f"{_database.get('OPTIONS', {}).get('options', '')} -c idle_in_transaction_session_timeout=10s".strip(),

@@ -61,8 +61,8 @@ def health_sentences(channel: Channel) -> list[SafeString | str]:
     cap = settings.CHANNEL_CONCURRENCY
     if health.in_flight_cap is not None and health.in_flight_cap < cap:
         sentences.append(
-            f"After a timeout, or a pause with deliveries held, it is begun with slowly: at most {health.in_flight_cap} "
-            f"of {cap} are sent to it at a time; each success allows one more."
+            f"After a timeout, or a pause with deliveries held, it is begun with slowly: at most "
+            f"{health.in_flight_cap} of {cap} are sent to it at a time; each success allows one more."
         )
     elif condition_of(channel) == "active":
         sentences.append(f"At most {cap} deliveries are sent to it at a time.")
