@@ -1,63 +1,154 @@
-"""Forgets events and their deliveries after `RETENTION_DAYS`, in small batches; never one that is still to be sent.
+"""Forgets events, with their deliveries and attempts, after `RETENTION_DAYS`; never one that is still to be sent.
 
-The counts that statistics are made of and the alerts go as well.
+The counts that statistics are made of, the alerts and the finished replays go as well. The history of who did what
+stays.
+
+Each batch is one short transaction that waits for nobody: an event goes whole in it or stays whole. A run walks from
+the oldest row on and passes each once, whether it goes or stays: neither a backlog that is held nor rows that vacuum
+cannot remove yet are read again for every batch.
 """
 
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
 from django.conf import settings
-from django.db import connection, transaction
+from django.db import OperationalError, connection, models, transaction
+from django.db.models import Q
+from psycopg.errors import LockNotAvailable
 
+from notifications.models import Alert, ChannelHour, ReplayJob
+
+log = structlog.get_logger(__name__)
+
+# How many rows a transaction passes: some tens of milliseconds.
 BATCH = 500
+# Rows are skipped where somebody holds them; this is for whoever holds a whole table, as a migration does.
+LOCK_TIMEOUT = "500ms"
 
-# The deliveries are locked, so that one which is retried at this moment is either kept or not found by the retry.
+# One who purges a table at a time; let go of with the batch, so that a pooled connection never keeps it.
+BEGIN = """
+SELECT set_config('lock_timeout', %(lock_timeout)s, true), pg_try_advisory_xact_lock(hashtextextended(%(name)s, 0))
+"""
+# Deliveries are locked before their event, like whoever erases or retries one. One that is retried at this moment is
+# not locked here, or not found by the retry; an event with a delivery that is not locked stays whole. So all that a
+# whole one has is locked. Who refers to what is checked at the commit, so the order of the deletions does not matter.
 PURGE = """
-WITH old AS MATERIALIZED (
-    SELECT event.id FROM notifications_event event
-    WHERE event.created_at < statement_timestamp() - make_interval(days => %(days)s)
-        AND NOT EXISTS (
-            SELECT 1 FROM notifications_delivery delivery
-            WHERE delivery.event_id = event.id AND delivery.status = 'pending')
-    ORDER BY event.created_at LIMIT %(batch)s
+WITH passed AS MATERIALIZED (
+    SELECT id, created_at FROM notifications_event
+    WHERE created_at < %(until)s AND created_at >= %(at)s AND (created_at, id) > (%(at)s, %(id)s)
+    ORDER BY created_at, id LIMIT %(batch)s
+),
+old AS MATERIALIZED (
+    SELECT id FROM passed
+    WHERE NOT EXISTS (
+        SELECT 1 FROM notifications_delivery delivery WHERE delivery.event_id = passed.id AND status = 'pending')
 ),
 finished AS MATERIALIZED (
     SELECT delivery.id FROM notifications_delivery delivery JOIN old ON old.id = delivery.event_id
     WHERE delivery.status <> 'pending' FOR UPDATE OF delivery SKIP LOCKED
 ),
-attempts AS (DELETE FROM notifications_deliveryattempt USING finished WHERE delivery_id = finished.id),
+whole AS MATERIALIZED (
+    SELECT event.id FROM notifications_event event JOIN old ON old.id = event.id
+    WHERE NOT EXISTS (
+        SELECT 1 FROM notifications_delivery delivery
+        WHERE delivery.event_id = event.id AND delivery.id NOT IN (SELECT id FROM finished))
+    FOR UPDATE OF event SKIP LOCKED
+),
 deliveries AS (
-    DELETE FROM notifications_delivery delivery USING finished WHERE delivery.id = finished.id RETURNING delivery.id
-)
-SELECT count(*) FROM deliveries
-"""
-# What has no delivery left; a statement of its own, since one statement does not see its own deletions.
-PURGE_EVENTS = """
-DELETE FROM notifications_event WHERE id IN (
-    SELECT event.id FROM notifications_event event
-    WHERE event.created_at < statement_timestamp() - make_interval(days => %(days)s)
-        AND NOT EXISTS (SELECT 1 FROM notifications_delivery delivery WHERE delivery.event_id = event.id)
-    ORDER BY event.created_at LIMIT %(batch)s
-)
-"""
-# Few rows: one for each channel and hour.
-PURGE_HOURS = """
-DELETE FROM notifications_channelhour WHERE hour < statement_timestamp() - make_interval(days => %(days)s)
-"""
-PURGE_ALERTS = """
-DELETE FROM notifications_alert WHERE created_at < statement_timestamp() - make_interval(days => %(days)s)
+    DELETE FROM notifications_delivery delivery USING whole WHERE delivery.event_id = whole.id RETURNING delivery.id
+),
+attempts AS (
+    DELETE FROM notifications_deliveryattempt attempt USING deliveries WHERE attempt.delivery_id = deliveries.id
+    RETURNING 1
+),
+events AS (DELETE FROM notifications_event event USING whole WHERE event.id = whole.id RETURNING 1)
+SELECT created_at, id, (SELECT count(*) FROM passed), (SELECT count(*) FROM events),
+    (SELECT count(*) FROM deliveries), (SELECT count(*) FROM attempts)
+FROM passed ORDER BY created_at DESC, id DESC LIMIT 1
 """
 
 
-def purge() -> int:
-    """Delete what is older than `RETENTION_DAYS`. Returns how many events went. Safe under two callers."""
-    values = {"days": settings.RETENTION_DAYS, "batch": BATCH}
+class _SomebodyElseIsAtIt(Exception):
+    """Another purge has this table, or somebody holds all of it."""
+
+
+def purge(*, stop: Callable[[], bool] = lambda: False) -> int:
+    """Delete what is older than `RETENTION_DAYS`. Returns how many events went.
+
+    Where another one is purging, this one ends at once; it also ends where somebody holds a table, and after the
+    present batch once `stop()` is true. What it leaves the next one takes. Raises `django.db.Error` when PostgreSQL is
+    away; what went until then stays gone.
+    """
+    began = time.monotonic()
     with connection.cursor() as cursor:
-        cursor.execute(PURGE_HOURS, values)
-        cursor.execute(PURGE_ALERTS, values)
-    purged = 0
-    while True:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(PURGE, values)
-            cursor.execute(PURGE_EVENTS, values)
-            batch: int = cursor.rowcount
-        purged += batch
-        if not batch:
-            return purged
+        cursor.execute("SELECT statement_timestamp() - make_interval(days => %s)", [settings.RETENTION_DAYS])
+        until: datetime = cursor.fetchone()[0]
+    gone = {"events": 0, "deliveries": 0, "attempts": 0, "events_passed": 0}
+    try:
+        _forget_events(until, gone, stop)
+        gone["hours"] = forget(ChannelHour.objects.filter(hour__lt=until), at="hour", stop=stop)
+        gone["alerts"] = forget(Alert.objects.filter(created_at__lt=until), at="created_at", stop=stop)
+        replays = ReplayJob.objects.filter(status=ReplayJob.Status.FINISHED, finished_at__lt=until)
+        gone["replays"] = forget(replays, at="finished_at", stop=stop)
+    finally:
+        log.info("purged", **gone, duration_ms=round((time.monotonic() - began) * 1000))
+    return gone["events"]
+
+
+def forget(rows: models.QuerySet[Any], *, at: str, stop: Callable[[], bool] = lambda: False) -> int:
+    """Delete these rows, the oldest by the column `at` first, in batches. Returns how many went.
+
+    Nothing may refer to them. It ends early as `purge` does; rows that somebody holds stay.
+    """
+    gone, after = 0, Q()
+    while not stop():
+        try:
+            with _batch(rows.model._meta.db_table):
+                found = rows.filter(after).order_by(at, "pk").select_for_update(skip_locked=True)
+                keys = list(found.values_list(at, "pk")[:BATCH])
+                gone += rows.model._base_manager.filter(pk__in=[pk for _, pk in keys]).delete()[0]
+        except _SomebodyElseIsAtIt:
+            break
+        if len(keys) < BATCH:
+            break
+        last, pk = keys[-1]
+        after = Q((f"{at}__gte", last)) & (Q((f"{at}__gt", last)) | Q(pk__gt=pk))
+    return gone
+
+
+def _forget_events(until: datetime, gone: dict[str, int], stop: Callable[[], bool]) -> None:
+    values: dict[str, Any] = {"until": until, "at": until - timedelta(days=36500), "id": "", "batch": BATCH}
+    while not stop():
+        try:
+            with _batch("notifications_event"), connection.cursor() as cursor:
+                cursor.execute(PURGE, values)
+                row = cursor.fetchone()
+        except _SomebodyElseIsAtIt:
+            return
+        if row is None:
+            return
+        values["at"], values["id"], passed, events, deliveries, attempts = row
+        for name, count in zip(gone, (events, deliveries, attempts, passed), strict=True):
+            gone[name] += count
+        if passed < BATCH:
+            return
+
+
+@contextmanager
+def _batch(table: str) -> Iterator[None]:
+    """A transaction that waits for nobody. Raises `_SomebodyElseIsAtIt`."""
+    try:
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(BEGIN, {"lock_timeout": LOCK_TIMEOUT, "name": f"purge {table}"})
+                if not cursor.fetchone()[1]:
+                    raise _SomebodyElseIsAtIt
+            yield
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            raise _SomebodyElseIsAtIt from error
+        raise

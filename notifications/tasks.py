@@ -1,9 +1,19 @@
+import threading
+
 from celery import shared_task
+from celery.signals import worker_shutting_down
 
 from notifications import alerts, doorbell, retention
-from notifications.delivery.claim import beat
+from notifications.delivery.chores import beat
 from notifications.delivery.clock import engine
 from notifications.models import Heartbeat
+
+_shutting_down = threading.Event()
+
+
+@worker_shutting_down.connect
+def _stop_purging(**_: object) -> None:
+    _shutting_down.set()
 
 
 @shared_task(name=doorbell.TASK)
@@ -21,8 +31,8 @@ def record_beat() -> None:
 
 @shared_task(name="notifications.tasks.purge")
 def purge() -> int:
-    """Forget what is older than `RETENTION_DAYS`."""
-    return retention.purge()
+    """Forget what is older than `RETENTION_DAYS`. A worker that is told to end does so after the present batch."""
+    return retention.purge(stop=_shutting_down.is_set)
 
 
 @shared_task(name="notifications.tasks.send_alerts")

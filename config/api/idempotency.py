@@ -59,11 +59,6 @@ def idempotent(run: Run) -> Run:
     return once
 
 
-def purge_idempotency_records() -> int:
-    """Delete what is older than 24 hours. Returns how many."""
-    return IdempotencyRecord.objects.filter(created_at__lte=timezone.now() - KEPT_FOR).delete()[0]
-
-
 def _once(request: HttpRequest, run: Callable[[], HttpResponse]) -> HttpResponse:
     key = _key(request)
     owner: ApiKey = request.auth  # type: ignore[attr-defined]

@@ -14,7 +14,8 @@ from django.conf import settings
 from django.db import Error, connection
 
 from notifications import replay
-from notifications.delivery.claim import ABANDON_BATCH, Claim, Marks, abandon, beat, claim, lease_seconds, recover
+from notifications.delivery.chores import ABANDON_BATCH, abandon, beat, recover
+from notifications.delivery.claim import Claim, Marks, claim, lease_seconds
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
 from notifications.models import Heartbeat

@@ -11,10 +11,11 @@ from channels_app.models import Channel
 from channels_app.transports import Answer, Outcome
 from notifications import history
 from notifications.delivery import health, policy
-from notifications.delivery.claim import CHANNEL_DELETED
+from notifications.delivery.chores import CHANNEL_DELETED
+from notifications.delivery.claim import Claim
 from notifications.delivery.count import Counted, count
 from notifications.delivery.send import Result
-from notifications.models import Trigger
+from notifications.models import Delivery, Trigger
 from notifications.pausing import pause_channel
 
 log = structlog.get_logger(__name__)
@@ -74,7 +75,8 @@ def record(results: Sequence[Result]) -> int:
     A channel whose receiver answered 410 is paused before: should we die in between, it is asked again at most.
     """
     sent = [(result, result.answer) for result in results if result.answer is not None]
-    for channel_id in {result.claim.channel.pk for result, answer in sent if answer.outcome == Outcome.GONE}:
+    gone = [result.claim for result, answer in sent if answer.outcome == Outcome.GONE]
+    for channel_id in {claim.channel.pk for claim in gone if _is_ours(claim)}:
         _pause_gone(channel_id)
     if not sent:
         return 0
@@ -148,6 +150,11 @@ def _row(result: Result, answer: Answer) -> dict[str, Any]:
         if succeeded or claim.trigger == Trigger.TEST
         else policy.seconds_until_retry(answer, automatic_retries=claim.automatic_retries),
     }
+
+
+def _is_ours(claim: Claim) -> bool:
+    """Whether the lease still is: what a worker that lost it was answered is of long ago."""
+    return Delivery.objects.filter(pk=claim.delivery_id, lease_token=claim.lease_token).exists()
 
 
 def _pause_gone(channel_id: str) -> None:

@@ -74,7 +74,7 @@ class Delivery(models.Model):
                 condition=Q(status="pending", next_trigger="test"),
                 name="delivery_test_due",
             ),
-            # delivery.claim: how many are in flight on each channel; delivery.recover: leases that ran out.
+            # delivery.claim: how many are in flight on each channel; delivery.chores: leases that ran out.
             models.Index(
                 fields=["channel", "lease_expires_at"],
                 condition=Q(lease_token__isnull=False),

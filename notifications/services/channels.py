@@ -11,7 +11,7 @@ from channels_app.services import UNSET
 from notifications import doorbell, history
 from notifications.catalogue import EventType
 from notifications.delivery import health
-from notifications.delivery.claim import abandon
+from notifications.delivery.chores import abandon
 from notifications.models import IS_WAITING, Delivery, Event, EventChannel, Trigger, new_test_event_id
 from notifications.samples import SAMPLE_SOURCE, sample_body
 from notifications.services.routing import check_kind

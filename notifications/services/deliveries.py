@@ -8,7 +8,7 @@ from channels_app.models import Channel
 from notifications import doorbell, erasing, history
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import health
-from notifications.delivery.claim import CHANNEL_DELETED
+from notifications.delivery.chores import CHANNEL_DELETED
 from notifications.errors import Conflict
 from notifications.models import TEST_EVENT_PREFIX, Delivery, Event, Trigger
 from notifications.receivers import rebuild_body

@@ -5,7 +5,8 @@ from pytest_django import Settings
 from channels_app.services import create_channel
 from config.health import healthz
 from notifications import alerts
-from notifications.delivery.claim import beat, claim
+from notifications.delivery.chores import beat
+from notifications.delivery.claim import claim
 from notifications.models import ChannelHealth, Heartbeat
 from tests.notifications.deliveries import make_delivery
 

@@ -8,17 +8,19 @@ from typing import Any
 import pytest
 from cryptography.fernet import Fernet
 from django.conf import settings as django_settings
+from django.db import connection
 from django.db.models import F
 from django.http import HttpResponse
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from config.api.idempotency import purge_idempotency_records
 from config.api.keys import create_key
 from config.api.models import ApiKey, IdempotencyRecord
+from config.api.tasks import purge_idempotency_records
 from config.celery import app
-from notifications import doorbell
+from notifications import doorbell, retention
 from notifications.models import Delivery, Event
 from orders.models import Contact, Order, Product
 from tests.api.problems import assert_fields, assert_problem
@@ -243,13 +245,16 @@ def test_an_answer_is_kept_for_the_whole_day(call: Caller) -> None:
     assert post(call, "/contacts", ADA)["Idempotent-Replayed"] == "true"
 
 
-def test_the_purge_deletes_what_is_older_than_a_day(call: Caller) -> None:
-    for key in ("k1", "k2"):
+def test_the_purge_deletes_what_is_older_than_a_day_in_batches(call: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retention, "BATCH", 2)
+    for key in ("k1", "k2", "k4", "k5", "k6"):
         post(call, "/contacts", ADA, key=key)
     let_a_day_pass()
     post(call, "/contacts", ADA, key="k3")
 
-    assert purge_idempotency_records() == 2
+    with CaptureQueriesContext(connection) as queries:
+        assert purge_idempotency_records() == 5
+    assert [query["sql"].split()[0] for query in queries if "DELETE" in query["sql"]] == ["DELETE"] * 3
     assert list(IdempotencyRecord.objects.values_list("key", flat=True)) == ["k3"]
 
 

@@ -8,6 +8,7 @@ from django.db.models import F
 from django.utils import timezone
 
 from channels_app.models import Channel
+from notifications.delivery.claim import claim
 from notifications.models import Delivery, Event
 
 
@@ -29,3 +30,8 @@ def let_leases_run_out() -> None:
 def story(delivery: Delivery) -> list[tuple[int, str, str, int | None]]:
     """(number, trigger, outcome, status code) of each attempt."""
     return list(delivery.attempts.order_by("number").values_list("number", "trigger", "outcome", "status_code"))
+
+
+def claim_all(slots: int = 64) -> list[str]:
+    """Claim all that may be sent now, to so many slots. Returns the ids of the deliveries."""
+    return [each.delivery_id for each in claim(slots=slots, slowed_slots=slots)]

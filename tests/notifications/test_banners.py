@@ -13,7 +13,7 @@ from channels_app.services import create_channel
 from notifications import monitoring, services, stats
 from notifications.admin import banners
 from notifications.admin.banners import banners_for
-from notifications.delivery.claim import beat
+from notifications.delivery.chores import beat
 from notifications.models import ChannelHealth, Heartbeat
 from tests.notifications.deliveries import make_delivery
 

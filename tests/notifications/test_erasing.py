@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from channels_app.transports import Answer, Outcome
 from notifications import erasing, replay, services
-from notifications.delivery.claim import claim, recover
+from notifications.delivery.chores import recover
+from notifications.delivery.claim import claim
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.errors import Conflict

@@ -9,7 +9,8 @@ from django.utils import timezone
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import alerts, monitoring, services
-from notifications.delivery.claim import beat, claim
+from notifications.delivery.chores import beat
+from notifications.delivery.claim import claim
 from notifications.models import ChannelHealth, Heartbeat
 from tests.notifications.deliveries import make_delivery
 

@@ -13,7 +13,8 @@ from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
 from notifications import services, stats
 from notifications.catalogue import EVENT_TYPES
-from notifications.delivery.claim import claim, recover
+from notifications.delivery.chores import recover
+from notifications.delivery.claim import claim
 from notifications.delivery.count import Counted, count
 from notifications.delivery.record import record
 from notifications.delivery.send import Result

@@ -1,0 +1,74 @@
+"""Wake-ups: none is lost, one runs at a time, and stopping leaves nothing half done."""
+
+import threading
+
+import pytest
+from django.db import OperationalError
+
+from notifications.delivery import engine as module
+from notifications.delivery.record import record
+from notifications.delivery.send import Result
+from notifications.models import Delivery
+from tests.notifications.deliveries import make_delivery, story
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class TestWaking:
+    def test_no_burst_is_stranded_by_a_runner_that_is_just_letting_go(self, engine, receiver, channel):
+        """Each delivery is committed and rung for while the runner may be anywhere in its loop; no clock helps."""
+        for _ in range(60):
+            make_delivery(channel)
+            threads = [threading.Thread(target=engine.deliver_due) for _ in range(3)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join(20)
+        assert Delivery.objects.filter(status="succeeded").count() == 60
+
+    def test_one_call_runs_at_a_time_and_the_other_one_leaves_its_work_to_it(self, engine, receiver, channel):
+        go_on = threading.Event()
+        receiver.answer = lambda request: 200 if go_on.wait(20) else 500
+        make_delivery(channel)
+        runner = threading.Thread(target=engine.deliver_due)
+        runner.start()
+        wait_until(lambda: len(receiver.received) == 1)
+        make_delivery(channel)
+        assert engine.deliver_due() == 0
+        wait_until(lambda: len(receiver.received) == 2)
+        go_on.set()
+        runner.join(20)
+        assert Delivery.objects.filter(status="succeeded").count() == 2
+
+    def test_stopping_claims_nothing_more_and_records_what_is_in_flight(self, engine, receiver, channel):
+        go_on = threading.Event()
+        receiver.answer = lambda request: 200 if go_on.wait(20) else 500
+        first = make_delivery(channel)
+        runner = threading.Thread(target=engine.deliver_due)
+        runner.start()
+        wait_until(lambda: len(receiver.received) == 1)
+        engine.stop()
+        second = make_delivery(channel)
+        assert engine.deliver_due() == 0
+        go_on.set()
+        runner.join(20)
+        assert engine.join(timeout=10)
+        first.refresh_from_db()
+        second.refresh_from_db()
+        assert (first.status, second.status, second.attempts_made) == ("succeeded", "pending", 0)
+
+    def test_a_database_that_is_away_while_recording_costs_no_second_send(self, engine, receiver, channel, monkeypatch):
+        failures = iter([True, True])
+
+        def record_at_last(results: list[Result]) -> int:
+            if next(failures, False):
+                raise OperationalError("away")
+            return record(results)
+
+        monkeypatch.setattr(module, "record", record_at_last)
+        monkeypatch.setattr(module, "RECORD_AGAIN_AFTER_SECONDS", 0.01)
+        delivery = make_delivery(channel)
+        assert engine.deliver_due() == 1
+        assert len(receiver.received) == 1
+        assert story(delivery) == [(1, "first", "succeeded", 200)]
