@@ -14,7 +14,7 @@ from celery import Celery
 from django.conf import settings
 from django.utils import timezone
 
-app = Celery("baseline", broker=settings.CELERY_BROKER_URL)
+app = Celery("baseline", broker=settings.CELERY_BROKER_URL, set_as_current=False)
 app.config_from_object(
     {
         "task_ignore_result": True,

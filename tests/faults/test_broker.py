@@ -73,7 +73,9 @@ def test_a_broker_that_is_away_costs_no_order_and_no_event(tidings, receiver, aw
     arrive(ORDERS + 2)
     assert second.alive()
     # It listens to the broker again.
-    Celery(broker=tidings.valkey.url.replace("unix://", "redis+socket://")).send_task("notifications.tasks.record_beat")
+    broker = tidings.valkey.url.replace("unix://", "redis+socket://")
+    with Celery(broker=broker, set_as_current=False) as another:
+        another.send_task("notifications.tasks.record_beat")
     wait_until(lambda: tidings.ask("SELECT 1 FROM notifications_heartbeat WHERE name = 'beat'"), timeout=30)
     check_all_sent_once(tidings, receiver, orders=ORDERS + 2)
 

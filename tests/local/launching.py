@@ -115,7 +115,7 @@ class Launcher:
                 return status
         except urllib.error.HTTPError as error:
             return error.code
-        except urllib.error.URLError:
+        except OSError:
             return 0
 
     def ctrl_c(self) -> int:
