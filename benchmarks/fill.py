@@ -170,7 +170,7 @@ FROM told
 """
 _ATTEMPTS = """
 INSERT INTO notifications_deliveryattempt (id, delivery_id, number, trigger, outcome, url, status_code,
-    request_headers, response_headers, response_body, started_at, duration_ms, error)
+    request_headers, response_headers, response_body, started_at, duration_ms, error, connection)
 SELECT pg_temp.public_id('att', started_at, told.number * 4 + k), told.id, k,
     CASE k WHEN 1 THEN 'first' ELSE 'automatic' END, CASE WHEN answered THEN 'succeeded' ELSE 'http_error' END, url,
     CASE WHEN answered THEN 200 ELSE 503 END,
@@ -178,7 +178,8 @@ SELECT pg_temp.public_id('att', started_at, told.number * 4 + k), told.id, k,
         'webhook-id', event_id, 'webhook-timestamp', extract(epoch FROM started_at)::bigint::text,
         'webhook-signature', 'v1,***'),
     '{"content-type": "text/plain", "content-length": "2"}', CASE WHEN answered THEN 'ok' ELSE 'no' END, started_at,
-    duration_ms, CASE WHEN answered THEN '' ELSE 'The receiver answered 503.' END
+    duration_ms, CASE WHEN answered THEN '' ELSE 'The receiver answered 503.' END,
+    '{"address": "192.0.2.7", "kept": true, "first_byte_ms": 20}'
 FROM told CROSS JOIN LATERAL (
     SELECT k, at + interval '100 seconds' * (k - 1) AS started_at, arrives AND k = attempts AS answered
     FROM generate_series(1, attempts) AS k

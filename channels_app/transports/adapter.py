@@ -99,8 +99,8 @@ class _DeadlineConnection(HTTPConnection):
     def request(self, *args: Any, **options: Any) -> None:
         exchange = _present.dialer.exchange
         if self.sock is not None and self.exchange is not exchange:
+            exchange.address, exchange.reused = self.exchange.address, True
             self.exchange = _socket_of(self.sock).exchange = exchange
-            exchange.reused = True
             exchange.connected()
         self._head = b""
         super().request(*args, **options)

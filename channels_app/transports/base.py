@@ -50,6 +50,25 @@ class Message:
 
 
 @dataclass(frozen=True)
+class Connection:
+    """How one attempt reached its receiver, and how long each phase took, in milliseconds.
+
+    `address` is the one connected to, of an egress proxy where there is one. A phase that was not come to is None, and
+    so are lookup, connect and TLS on a connection that was `kept` from an earlier attempt. `first_byte_ms` counts from
+    when the request began to be sent. `sent_again`: the kept connection turned out to be closed, and the request went
+    out once more over a fresh one.
+    """
+
+    address: str = ""
+    kept: bool = False
+    sent_again: bool = False
+    lookup_ms: int | None = None
+    connect_ms: int | None = None
+    tls_ms: int | None = None
+    first_byte_ms: int | None = None
+
+
+@dataclass(frozen=True)
 class Answer:
     """What came of one attempt.
 
@@ -66,6 +85,7 @@ class Answer:
     response_body: str = ""
     retry_after: float | None = None
     error: str = ""
+    connection: Connection = Connection()
 
 
 class Transport(Protocol):

@@ -17,8 +17,8 @@ from urllib3.exceptions import HTTPError
 from channels_app.transports.adapter import DeadlineAdapter
 from channels_app.transports.addresses import refusal
 from channels_app.transports.answers import body_text, headers_text, read_body, retry_after
-from channels_app.transports.base import Answer, Outcome
-from channels_app.transports.deadline import Exchange
+from channels_app.transports.base import Answer, Connection, Outcome
+from channels_app.transports.deadline import Exchange, Phase
 from channels_app.transports.dialing import (
     CONNECT_SECONDS,
     LOOKUP_SECONDS,
@@ -107,6 +107,7 @@ class Client:
             connect_seconds=self.connect_seconds,
         )
         adapter = self._adapter(settings.EXTRA_CA_BUNDLE, guarded=not proxy)
+        sent_again = False
         try:
             try:
                 response = adapter.exchange(request, dialer, proxy=proxy)
@@ -115,11 +116,14 @@ class Client:
                     raise
                 log.info("connection_was_stale", host=host)
                 exchange.begin()
+                sent_again = True
                 response = adapter.exchange(request, dialer, proxy=proxy, fresh=True)
         except _FAILURES as error:
             port = parts.port or (443 if parts.scheme == "https" else 80)
             outcome, sentence = failure_before_status(error, exchange, host, port)
-            return Answer(outcome, url=url, request_headers=recorded, error=sentence)
+            return Answer(
+                outcome, url=url, request_headers=recorded, error=sentence, connection=_connection(exchange, sent_again)
+            )
         content = bytearray()
         try:
             read_body(response, content)
@@ -137,6 +141,7 @@ class Client:
             response_body=body_text(bytes(content)),
             retry_after=retry_after(response.headers.get("Retry-After"), now=now),
             error=sentence,
+            connection=_connection(exchange, sent_again),
         )
 
     def _adapter(self, bundle: str, *, guarded: bool) -> DeadlineAdapter:
@@ -160,6 +165,22 @@ def _request(parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> req
     request.headers.update(headers)
     request.headers["Content-Length"] = str(len(body))
     return request
+
+
+def _connection(exchange: Exchange, sent_again: bool) -> Connection:
+    def ms(phase: Phase) -> int | None:
+        seconds = exchange.took.get(phase)
+        return None if seconds is None else round(1000 * seconds)
+
+    return Connection(
+        address=exchange.address,
+        kept=exchange.reused,
+        sent_again=sent_again,
+        lookup_ms=ms(Phase.LOOKUP),
+        connect_ms=ms(Phase.CONNECT),
+        tls_ms=ms(Phase.TLS),
+        first_byte_ms=ms(Phase.WAIT),
+    )
 
 
 def _egress_proxy() -> str:

@@ -9,7 +9,8 @@ import http.client
 import socket
 import ssl
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, cast
 
@@ -35,7 +36,8 @@ class Exchange:
     """One request and its answer: the deadline, and how far things have come.
 
     `received` counts the bytes of the answer (inside TLS; a proxy's consent to a tunnel is no part of it), `ended` says
-    that the peer has closed its side, `reused` that the connection had served an exchange before.
+    that the peer has closed its side, `reused` that the connection had served an exchange before. `address` is the one
+    connected to, `took` how long (seconds) each phase took that has ended: of those, a first byte ends the waiting.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -49,7 +51,20 @@ class Exchange:
         self.received = 0
         self.ended = False
         self.reused = False
+        self.address = ""
+        self.took: dict[Phase, float] = {}
+        self._sent_from: float | None = None
         self._head_left: int | None = None
+
+    @contextmanager
+    def timed(self, phase: Phase) -> Iterator[None]:
+        """The exchange is in this phase until the block ends, in whatever way."""
+        self.phase = phase
+        began = time.monotonic()
+        try:
+            yield
+        finally:
+            self.took[phase] = time.monotonic() - began
 
     @property
     def was_stale(self) -> bool:
@@ -71,6 +86,7 @@ class Exchange:
     def connected(self) -> None:
         """Connection, tunnel and TLS stand; whatever is received from now on is the answer."""
         self.phase = Phase.SEND
+        self._sent_from = time.monotonic()
         self.begin_head()
 
     def begin_head(self) -> None:
@@ -85,6 +101,8 @@ class Exchange:
         if not size:
             self.ended = True
         elif self.phase in {Phase.SEND, Phase.WAIT, Phase.READ}:
+            if not self.received and self._sent_from is not None:
+                self.took[Phase.WAIT] = time.monotonic() - self._sent_from
             self.phase = Phase.READ
             self.received += size
         if self._head_left is not None:
@@ -166,7 +184,8 @@ class DeadlineContext(ssl.SSLContext):
         )
         wrapped.exchange = exchange
         try:
-            wrapped.do_handshake()
+            with exchange.timed(Phase.TLS):
+                wrapped.do_handshake()
         except (OSError, ValueError):
             wrapped.close()
             raise

@@ -44,10 +44,11 @@ class Dialer:
         The name is resolved once and the address that was checked is the one connected to, so a name that changes its
         mind between the two (DNS rebinding) gains nothing. Raises `AddressRefusedError` and `NoConnectionError`.
         """
-        self.exchange.phase = Phase.LOOKUP
-        addresses = self._permitted(host, self._addresses(host, port))[:MAX_ADDRESSES]
-        self.exchange.phase = Phase.CONNECT
-        return self._connect(host, port, addresses)
+        with self.exchange.timed(Phase.LOOKUP):
+            found = self._addresses(host, port)
+        addresses = self._permitted(host, found)[:MAX_ADDRESSES]
+        with self.exchange.timed(Phase.CONNECT):
+            return self._connect(host, port, addresses)
 
     def _addresses(self, host: str, port: int) -> list[Address]:
         if literal := literal_address(host):
@@ -90,6 +91,7 @@ class Dialer:
             share = (end - time.monotonic()) / (len(addresses) - index)
             if share <= 0:
                 break
+            self.exchange.address = str(address)
             try:
                 return self._open(address, port, share)
             except OSError as error:

@@ -135,9 +135,9 @@ leased AS (
 started AS (
     INSERT INTO notifications_deliveryattempt
         (id, delivery_id, number, trigger, outcome, url, request_headers, response_headers, response_body,
-         started_at, error)
+         started_at, error, connection)
     SELECT leased.attempt_id, leased.id, leased.attempts_made, leased.next_trigger, 'started', channel.url, '{}', '{}',
-        '', statement_timestamp(), ''
+        '', statement_timestamp(), '', '{}'
     FROM leased JOIN channels_app_channel channel ON channel.id = leased.channel_id
 )
 SELECT leased.id, leased.attempt_id, leased.event_id, leased.event_type, event.body, leased.attempts_made,

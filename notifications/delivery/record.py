@@ -28,7 +28,7 @@ WITH result AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(results)s::jsonb) AS result(
         delivery_id text, lease_token uuid, attempt_id text, outcome text, url text, status_code int,
         request_headers jsonb, response_headers jsonb, response_body text, error text, duration_ms int,
-        succeeded boolean, wait_seconds double precision)
+        connection jsonb, succeeded boolean, wait_seconds double precision)
 ),
 judged AS (
     SELECT result.*, CASE
@@ -62,7 +62,8 @@ settled AS (
 UPDATE notifications_deliveryattempt attempt
 SET outcome = result.outcome, url = result.url, status_code = result.status_code,
     request_headers = result.request_headers, response_headers = result.response_headers,
-    response_body = result.response_body, error = result.error, duration_ms = result.duration_ms
+    response_body = result.response_body, error = result.error, duration_ms = result.duration_ms,
+    connection = result.connection
 FROM result JOIN settled ON settled.id = result.delivery_id
 WHERE attempt.id = result.attempt_id
 RETURNING attempt.id, settled.status
@@ -145,6 +146,7 @@ def _row(result: Result, answer: Answer) -> dict[str, Any]:
         "response_body": answer.response_body,
         "error": answer.error,
         "duration_ms": result.duration_ms,
+        "connection": vars(answer.connection),
         "succeeded": succeeded,
         "wait_seconds": None
         if succeeded or claim.trigger == Trigger.TEST

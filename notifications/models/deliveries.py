@@ -141,7 +141,10 @@ EVENT_TEXTS = ("event__body", "event__facts", "event__routing")
 
 
 class DeliveryAttempt(models.Model):
-    """One time that a delivery was sent, `started` until its outcome is recorded."""
+    """One time that a delivery was sent, `started` until its outcome is recorded.
+
+    `connection` holds the members of `channels_app.transports.Connection`; empty where nothing was recorded.
+    """
 
     id = models.CharField(primary_key=True, max_length=40, default=new_attempt_id, editable=False)
     delivery = models.ForeignKey(Delivery, on_delete=models.CASCADE, related_name="attempts", db_index=False)
@@ -155,6 +158,7 @@ class DeliveryAttempt(models.Model):
     response_body = models.TextField(blank=True)
     started_at = models.DateTimeField(db_default=Now())
     duration_ms = models.PositiveIntegerField(null=True, blank=True)
+    connection = models.JSONField(default=dict)
     error = models.TextField(blank=True)
 
     class Meta:

@@ -92,6 +92,10 @@ def make_failed(channel: Channel, order: Order | None, event_type: str = "order.
         response_headers={"Retry-After": "120"},
         response_body="<b>try later</b>",
         duration_ms=87,
+        connection={
+            **{"address": "203.0.113.9", "kept": False, "sent_again": False},
+            **{"lookup_ms": 4, "connect_ms": 12, "tls_ms": 25, "first_byte_ms": 41},
+        },
         error="The receiver answered 503.",
     )
     event.routing = [

@@ -43,6 +43,27 @@ def version_in(page) -> str:
 # What the page shows
 
 
+@pytest.mark.parametrize(
+    ("told", "says"),
+    [
+        ({"kept": True}, "Connection Kept from an earlier attempt"),
+        ({"sent_again": True}, "Connection Fresh; one kept from an earlier attempt was closed"),
+    ],
+)
+def test_a_kept_connection_is_named(people, failed, told, says):
+    attempt = failed.attempts.get()
+    attempt.connection = {"address": "203.0.113.9", "first_byte_ms": 41, **told}
+    attempt.save()
+    text = text_of(people["Viewers"].get(page_of(failed)))
+    assert says in text
+    assert "Lookup" not in text
+
+
+def test_an_attempt_from_before_this_was_kept_says_nothing_of_it(people, failed):
+    failed.attempts.update(connection={})
+    assert "First byte" not in text_of(people["Viewers"].get(page_of(failed)))
+
+
 def test_a_delivery_shows_each_attempt_and_the_body(people, failed):
     page = people["Viewers"].get(page_of(failed))
     text = text_of(page)
@@ -56,6 +77,8 @@ def test_a_delivery_shows_each_attempt_and_the_body(people, failed):
         "Source Shop",
         "Attempt 1 HTTP error Status 503 · First · 87 ms ·",
         "took 87 ms",
+        "Address 203.0.113.9",
+        "Lookup 4 ms Connect 12 ms TLS 25 ms First byte 41 ms",
         "The receiver answered 503.",
         "POST https://example.com/hook",
         f"webhook-id {event.pk}",

@@ -190,6 +190,13 @@ class TestLeases:
 
 
 class TestRecording:
+    def test_an_attempt_keeps_how_it_reached_its_receiver(self, engine, receiver, channel):
+        delivery = make_delivery(channel)
+        engine.deliver_due()
+        way = delivery.attempts.get().connection
+        assert (way["address"], way["kept"], way["sent_again"], way["tls_ms"]) == ("127.0.0.1", False, False, None)
+        assert way["first_byte_ms"] >= 0
+
     def test_one_answer_that_cannot_be_stored_does_not_keep_the_others_from_it(self, channel):
         first, second = make_delivery(channel), make_delivery(channel)
         claims = {each.delivery_id: each for each in claim(slots=2, slowed_slots=2)}
