@@ -188,9 +188,13 @@ class DeadlineAdapter(HTTPAdapter):
 
 
 @functools.lru_cache(maxsize=4)
-def tls_context(bundle: str) -> ssl.SSLContext:
-    """TLS 1.2 or newer, certificate and host name verified. Shared by all threads."""
+def tls_context(bundle: str, *, any_name: bool = False) -> ssl.SSLContext:
+    """TLS 1.2 or newer, certificate and host name verified. Shared by all threads.
+
+    With `any_name` the certificate may be for anybody: to look at it, never to send anything.
+    """
     context = DeadlineContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = not any_name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
     context.offer_http_1_1()

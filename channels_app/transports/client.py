@@ -18,6 +18,7 @@ from channels_app.transports.adapter import DeadlineAdapter
 from channels_app.transports.addresses import refusal
 from channels_app.transports.answers import body_text, headers_text, read_body, retry_after
 from channels_app.transports.base import Answer, Connection, Outcome
+from channels_app.transports.certificates import is_for_somebody_else, named_instead
 from channels_app.transports.deadline import Exchange, Phase
 from channels_app.transports.dialing import (
     CONNECT_SECONDS,
@@ -106,7 +107,8 @@ class Client:
             lookup_seconds=self.lookup_seconds,
             connect_seconds=self.connect_seconds,
         )
-        adapter = self._adapter(settings.EXTRA_CA_BUNDLE, guarded=not proxy)
+        bundle = settings.EXTRA_CA_BUNDLE
+        adapter = self._adapter(bundle, guarded=not proxy)
         sent_again = False
         try:
             try:
@@ -121,6 +123,8 @@ class Client:
         except _FAILURES as error:
             port = parts.port or (443 if parts.scheme == "https" else 80)
             outcome, sentence = failure_before_status(error, exchange, host, port)
+            if not proxy and is_for_somebody_else(error) and (names := named_instead(dialer, host, port, bundle)):
+                sentence = f"The certificate is for {names}, not for {host}."
             return Answer(
                 outcome, url=url, request_headers=recorded, error=sentence, connection=_connection(exchange, sent_again)
             )

@@ -1,5 +1,6 @@
 """Certificates, host names, versions."""
 
+import contextlib
 import ssl
 from datetime import UTC, datetime, timedelta
 
@@ -14,6 +15,7 @@ from tests.transports.hostile import (
     HostileServer,
     Peer,
     answers,
+    before_tls,
     closes_at_once,
     head,
     resets_at_once,
@@ -41,15 +43,41 @@ def test_a_certificate_for_another_name_is_refused(ca: trustme.CA) -> None:
     with HostileServer(answers(), tls=server_context(ca, "other.example", "127.0.0.1")) as server:
         answer = send(server.url_for(NAME), resolve=HERE)
 
-    assert (answer.outcome, answer.error) == (Outcome.CONNECTION_ERROR, f"The certificate is not valid for {NAME}.")
+    assert answer.outcome == Outcome.CONNECTION_ERROR
+    assert answer.error == f"The certificate is for other.example and 127.0.0.1, not for {NAME}."
     assert server.requests == []
+
+
+def test_of_many_names_in_a_certificate_for_others_the_first_ones_are_told(ca: trustme.CA) -> None:
+    names = [f"{letter}.example" for letter in "abcde"]
+    with HostileServer(answers(), tls=server_context(ca, *names)) as server:
+        answer = send(server.url_for(NAME), resolve=HERE)
+
+    assert answer.error == f"The certificate is for a.example, b.example, c.example and 2 more, not for {NAME}."
+
+
+def test_where_the_names_cannot_be_told_in_time_the_sentence_does_without(ca: trustme.CA) -> None:
+    context, shaken = server_context(ca, "other.example"), iter([True])
+
+    @before_tls
+    def once(peer: Peer) -> None:
+        if not next(shaken, False):
+            peer.hang()
+        with contextlib.suppress(ssl.SSLError, OSError):
+            context.wrap_socket(peer.sock, server_side=True)
+
+    with HostileServer(once, tls=context) as server:
+        answer = send(server.url_for(NAME), resolve=HERE, timeout=0.5)
+
+    assert (answer.outcome, answer.error) == (Outcome.CONNECTION_ERROR, f"The certificate is not valid for {NAME}.")
 
 
 def test_a_certificate_for_another_address_is_refused(ca: trustme.CA) -> None:
     with HostileServer(answers(), tls=server_context(ca, NAME)) as server:
         answer = send(server.url)
 
-    assert (answer.outcome, answer.error) == (Outcome.CONNECTION_ERROR, "The certificate is not valid for 127.0.0.1.")
+    sentence = f"The certificate is for {NAME}, not for 127.0.0.1."
+    assert (answer.outcome, answer.error) == (Outcome.CONNECTION_ERROR, sentence)
     assert server.requests == []
 
 
@@ -59,7 +87,8 @@ def test_a_common_name_alone_does_not_make_a_certificate_valid(ca: trustme.CA) -
     with HostileServer(answers(), tls=context) as server:
         answer = send(server.url_for(NAME), resolve=HERE)
 
-    assert (answer.outcome, answer.error) == (Outcome.CONNECTION_ERROR, f"The certificate is not valid for {NAME}.")
+    assert answer.outcome == Outcome.CONNECTION_ERROR
+    assert answer.error == f"The certificate is for other.example, not for {NAME}."
 
 
 def test_an_expired_certificate_is_refused(ca: trustme.CA) -> None:

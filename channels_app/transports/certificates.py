@@ -1,0 +1,49 @@
+"""Whom a certificate names that was refused because it is for somebody else.
+
+A refused handshake shows nothing of the certificate, so it is made once more without asking for the name, and ended
+before a byte of the request is sent. The authority that signed it must be a known one either way.
+"""
+
+import ssl
+from collections.abc import Iterator
+from dataclasses import replace
+
+from channels_app.transports.adapter import tls_context
+from channels_app.transports.deadline import Exchange
+from channels_app.transports.dialing import AddressRefusedError, Dialer, NoConnectionError
+
+# Results of certificate verification (OpenSSL, x509_vfy.h).
+HOST_MISMATCH, ADDRESS_MISMATCH = 62, 64
+LONGEST_LOOK_SECONDS = 3.0
+NAMED_AT_MOST = 3
+
+
+def is_for_somebody_else(error: BaseException) -> bool:
+    """Whether this failure is, or wraps, the refusal of a certificate for another name."""
+    return any(
+        isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in {HOST_MISMATCH, ADDRESS_MISMATCH}
+        for cause in causes_of(error)
+    )
+
+
+def named_instead(dialer: Dialer, host: str, port: int, bundle: str) -> str:
+    """The names in the certificate that `host` shows, as part of a sentence; "" where that cannot be told in time."""
+    try:
+        exchange = Exchange(min(LONGEST_LOOK_SECONDS, dialer.exchange.left()))
+        sock = replace(dialer, exchange=exchange).dial(host, port)
+        with tls_context(bundle, any_name=True).wrap_socket(sock, server_hostname=host) as shaken:
+            certificate = shaken.getpeercert() or {}
+    except (AddressRefusedError, NoConnectionError, OSError, ValueError):
+        return ""
+    names: list[str] = [entry[1] for entry in certificate.get("subjectAltName", ())]
+    if len(names) > NAMED_AT_MOST:
+        names[NAMED_AT_MOST:] = [f"{len(names) - NAMED_AT_MOST} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def causes_of(error: BaseException) -> Iterator[BaseException]:
+    """The error and what lies beneath it, outermost first."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
