@@ -7,6 +7,7 @@ before a byte of the request is sent. The authority that signed it must be a kno
 import ssl
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import cast
 
 from channels_app.transports.adapter import tls_context
 from channels_app.transports.deadline import Exchange
@@ -35,7 +36,7 @@ def named_instead(dialer: Dialer, host: str, port: int, bundle: str) -> str:
             certificate = shaken.getpeercert() or {}
     except (AddressRefusedError, NoConnectionError, OSError, ValueError):
         return ""
-    names: list[str] = [entry[1] for entry in certificate.get("subjectAltName", ())]
+    names = [value for _, value in cast(tuple[tuple[str, str], ...], certificate.get("subjectAltName", ()))]
     if len(names) > NAMED_AT_MOST:
         names[NAMED_AT_MOST:] = [f"{len(names) - NAMED_AT_MOST} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))

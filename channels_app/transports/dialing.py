@@ -104,6 +104,8 @@ class Dialer:
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             sock.settimeout(seconds)
             sock.connect((str(address), port))
+            if ipaddress.ip_address(sock.getpeername()[0]) != address:
+                raise AddressRefusedError(f"The connection to {address} leads to {sock.getpeername()[0]}.")
         except BaseException:
             sock.close()
             raise
