@@ -29,9 +29,10 @@ SHORTEST_WINDOW_SECONDS = 0.02
 LONGEST_WINDOW_SECONDS = 0.25
 WINDOW_IN_ROUNDS = 4
 # A claim that takes longer than this begins at marks from then on, and looks at everything, as the chores of a sweep
-# do, for a twentieth of the time at most.
+# do, for a twentieth of the time at most, though every ten seconds at least.
 SLOW_CLAIM_SECONDS = 0.02
 SHARE = 20
+LONGEST_PAUSE_SECONDS = 10
 RECORD_AGAIN_AFTER_SECONDS = 0.5
 # Of what a deleted channel left pending, so many batches a sweep.
 ABANDONED_BATCHES = 5
@@ -114,7 +115,8 @@ class Engine:
                     self._kicked.set()
                     self._inbox.put(None)
                 took = time.monotonic() - asked
-                self._chores_at = asked + max(settings.SWEEP_INTERVAL_SECONDS, SHARE * took)
+                pause = min(SHARE * took, LONGEST_PAUSE_SECONDS)
+                self._chores_at = asked + max(settings.SWEEP_INTERVAL_SECONDS, pause)
         except Error:
             if not self._in_flight:
                 raise
@@ -134,7 +136,7 @@ class Engine:
         claims = claim(slots=slots, slowed_slots=max(0, slowed_slots), reserve=self._slots // 4, marks=self._marks)
         took = time.monotonic() - asked
         if whole and took > SLOW_CLAIM_SECONDS:
-            self._whole_look_at = asked + SHARE * took
+            self._whole_look_at = asked + min(SHARE * took, LONGEST_PAUSE_SECONDS)
         elif whole:
             self._marks.forget()
         for each in claims:
