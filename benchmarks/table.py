@@ -1,5 +1,6 @@
 """What the benchmarks print: the median of several rounds, with the lowest and the highest in brackets."""
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ def ratios(ours: Figure, theirs: Figure) -> Figure:
 def percentile(values: Sequence[float], percent: float) -> float:
     """The smallest value that so many percent do not exceed. Raises `IndexError` where there are none."""
     ordered = sorted(values)
-    return ordered[max(0, -(-len(ordered) * percent // 100).__int__() - 1)]
+    return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)]
 
 
 def show(title: str, rows: Sequence[Sequence[str]]) -> None:
