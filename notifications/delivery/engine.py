@@ -16,6 +16,7 @@ from django.db import Error, connection
 from notifications import replay
 from notifications.delivery.chores import ABANDON_BATCH, abandon, beat, recover
 from notifications.delivery.claim import Claim, Marks, claim, lease_seconds
+from notifications.delivery.count import Tally
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
 from notifications.models import Heartbeat
@@ -53,6 +54,7 @@ class Engine:
         self._in_flight_slowed = 0
         self._chores_at = 0.0
         self._marks = Marks()
+        self._tally = Tally()
         self._whole_look_at = 0.0
         # How long the last record and claim took, in seconds.
         self._round = 0.0
@@ -98,11 +100,22 @@ class Engine:
                 self._claim()
             self._round = time.monotonic() - began
             if self._in_flight:
+                if self._tally.is_due():
+                    self._count()
                 results = self._gather()
             elif self._marks and not self._stopping.is_set():
                 self._whole_look_at, results = 0.0, []
             else:
+                self._count()
                 return recorded
+
+    def _count(self) -> None:
+        try:
+            self._tally.write()
+        except Error:
+            log.exception("count_failed")  # it is kept for the next time
+        finally:
+            connection.close()
 
     def _claim(self) -> None:
         """Fill the free slots. With something in flight a `django.db.Error` is logged, else raised."""
@@ -199,7 +212,7 @@ class Engine:
         try:
             while results:
                 try:
-                    recorded = record(results)
+                    recorded = record(results, self._tally)
                     break
                 except Error:
                     log.exception("record_failed", deliveries=[result.claim.delivery_id for result in results])

@@ -13,7 +13,7 @@ from notifications import history
 from notifications.delivery import health, policy
 from notifications.delivery.chores import CHANNEL_DELETED
 from notifications.delivery.claim import Claim
-from notifications.delivery.count import Counted, count
+from notifications.delivery.count import Counted, Tally, count
 from notifications.delivery.send import Result
 from notifications.models import Delivery, Trigger
 from notifications.pausing import pause_channel
@@ -70,9 +70,10 @@ RETURNING attempt.id, settled.status
 """
 
 
-def record(results: Sequence[Result]) -> int:
+def record(results: Sequence[Result], tally: Tally | None = None) -> int:
     """Record what was sent. Returns how many leases still were ours; raises `DatabaseError` when PostgreSQL is away.
 
+    What it came to is counted for the statistics at once, or in `tally`, which the caller writes.
     A channel whose receiver answered 410 is paused before: should we die in between, it is asked again at most.
     """
     sent = [(result, result.answer) for result in results if result.answer is not None]
@@ -82,14 +83,14 @@ def record(results: Sequence[Result]) -> int:
     if not sent:
         return 0
     try:
-        return _record(sent)
+        return _record(sent, tally)
     except DataError:
         # One answer that PostgreSQL cannot hold must not keep the others from being recorded.
         log.exception("answers_not_storable", deliveries=[result.claim.delivery_id for result, _ in sent])
-        return sum(_record_alone(result, answer) for result, answer in sent)
+        return sum(_record_alone(result, answer, tally) for result, answer in sent)
 
 
-def _record(sent: Sequence[tuple[Result, Answer]]) -> int:
+def _record(sent: Sequence[tuple[Result, Answer]], tally: Tally | None) -> int:
     rows = [_row(result, answer) for result, answer in sent]
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -105,22 +106,26 @@ def _record(sent: Sequence[tuple[Result, Answer]]) -> int:
             health.Experience(result.claim.channel.pk, answer.outcome, answer.error, result.claim.troubled)
             for result, answer in real
         )
-        count(
+        counted = [
             Counted(
                 result.claim.channel.pk,
                 status_after[result.claim.attempt_id],
                 result.duration_ms if answer.status_code is not None else None,
             )
             for result, answer in real
-        )
+        ]
+        if tally is None:
+            count(counted)
+    if tally is not None:
+        tally.add(counted)
     if len(status_after) < len(sent):
         log.warning("leases_lost", lost=len(sent) - len(status_after))
     return len(status_after)
 
 
-def _record_alone(result: Result, answer: Answer) -> int:
+def _record_alone(result: Result, answer: Answer, tally: Tally | None) -> int:
     try:
-        return _record([(result, answer)])
+        return _record([(result, answer)], tally)
     except DataError:
         unstorable = Answer(
             Outcome.INTERNAL_ERROR,
@@ -128,7 +133,7 @@ def _record_alone(result: Result, answer: Answer) -> int:
             status_code=answer.status_code,
             error=f"The answer could not be stored; the attempt ended as {answer.outcome.label.lower()}.",
         )
-        return _record([(result, unstorable)])
+        return _record([(result, unstorable)], tally)
 
 
 def _row(result: Result, answer: Answer) -> dict[str, Any]:

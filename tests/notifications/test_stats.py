@@ -5,7 +5,7 @@ import threading
 from datetime import datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
 from channels_app.models import Channel
@@ -15,7 +15,7 @@ from notifications import services, stats
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.chores import recover
 from notifications.delivery.claim import claim
-from notifications.delivery.count import Counted, count
+from notifications.delivery.count import Counted, Tally, count
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.latencies import BOUNDS_MS, bucket, percentile
@@ -161,6 +161,42 @@ class TestCounting:
         finally:
             done.set()
             holder.join(20)
+        assert counted(channel) == (1, 0, 1)
+
+
+class TestTally:
+    """What a busy engine has still to write."""
+
+    def test_an_engine_that_comes_to_rest_has_written_all(self, engine, receiver, channel):
+        for _ in range(5):
+            make_delivery(channel)
+        assert engine.deliver_due() == 5
+        succeeded, failed, answered = counted(channel)
+        assert (succeeded, failed, answered) == (5, 0, 5)
+
+    def test_it_is_due_a_second_after_it_was_written(self, channel, monkeypatch):
+        tally = Tally()
+        assert not tally.is_due()
+        monkeypatch.setattr("notifications.delivery.count.WRITTEN_EVERY_SECONDS", 0.0)
+        assert tally.is_due()
+
+    def test_it_adds_up_until_it_is_written_and_is_empty_then(self, channel):
+        tally = Tally()
+        for status in ("succeeded", "failed", "pending"):
+            tally.add([Counted(channel.pk, status, 20)])
+        assert ChannelHour.objects.count() == 0
+        for _ in range(2):
+            tally.write()
+            assert counted(channel) == (1, 1, 3)
+
+    def test_where_postgresql_is_away_it_is_kept(self, channel):
+        tally = Tally()
+        tally.add([Counted(channel.pk, "succeeded", 20)])
+        with pytest.raises(DatabaseError), transaction.atomic(), connection.cursor() as cursor:
+            with pytest.raises(DatabaseError):
+                cursor.execute("SELECT no_such_column")
+            tally.write()
+        tally.write()
         assert counted(channel) == (1, 0, 1)
 
 

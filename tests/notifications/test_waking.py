@@ -6,6 +6,7 @@ import pytest
 from django.db import OperationalError
 
 from notifications.delivery import engine as module
+from notifications.delivery.count import Tally
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.models import Delivery
@@ -61,10 +62,10 @@ class TestWaking:
     def test_a_database_that_is_away_while_recording_costs_no_second_send(self, engine, receiver, channel, monkeypatch):
         failures = iter([True, True])
 
-        def record_at_last(results: list[Result]) -> int:
+        def record_at_last(results: list[Result], tally: Tally) -> int:
             if next(failures, False):
                 raise OperationalError("away")
-            return record(results)
+            return record(results, tally)
 
         monkeypatch.setattr(module, "record", record_at_last)
         monkeypatch.setattr(module, "RECORD_AGAIN_AFTER_SECONDS", 0.01)
