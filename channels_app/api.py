@@ -11,6 +11,7 @@ from pydantic import AfterValidator, ConfigDict, Field
 
 from channels_app.models import Channel
 from channels_app.services import refuse_recipients
+from channels_app.transports.client import MASK
 from notifications import services
 from notifications.history import caller
 
@@ -24,7 +25,13 @@ def _one_line(text: str) -> str:
 
 
 Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
-Headers = Annotated[dict[str, str], Field(description="Sent along with each postback.")]
+Headers = Annotated[
+    dict[str, str],
+    Field(
+        description=f"Sent along with each postback, in place of those that there were. The value `{MASK}`, which "
+        "stands in lists for one that is not shown, is refused."
+    ),
+]
 PAUSED_BY_HAND = "Paused through the API."
 
 
@@ -79,15 +86,28 @@ class ChannelOut(Schema):
         return channel.readable_headers
 
 
+class ListedChannelOut(ChannelOut):
+    """A channel without the values of its headers, which may be credentials: `********` stands for each.
+
+    `headers` is null where the key that encrypted them is lost.
+    """
+
+    @staticmethod
+    def resolve_headers(channel: Channel) -> dict[str, str] | None:
+        headers = channel.readable_headers
+        return None if headers is None else dict.fromkeys(headers, MASK)
+
+
 class NewChannelOut(ChannelOut):
     """A channel with its signing secret, which is shown this once."""
 
     secret: str
 
 
-@router.get("/channels", response=list[ChannelOut])
+@router.get("/channels", response=list[ListedChannelOut])
 @paginate
 def list_channels(request: HttpRequest) -> QuerySet[Channel]:
+    """The values of `headers` are masked; ask for one channel to read them."""
     return Channel.objects.filter(archived_at=None)
 
 
@@ -107,6 +127,7 @@ def read_channel(request: HttpRequest, channel_id: str) -> Channel:
 
 @router.patch("/channels/{channel_id}", response=ChannelOut)
 def change_channel(request: HttpRequest, channel_id: str, body: ChannelChange) -> Channel:
+    """What is left out stays. `headers` replace all that there were, so leave them out where you read them masked."""
     refuse_recipients(body.recipients)
     given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set - {"recipients"}}
     return services.update_channel(channel_id=channel_id, by=caller(request), **given)

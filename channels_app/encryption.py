@@ -1,18 +1,20 @@
 """Secrets at rest: Fernet tokens under the keys of `SECRETS_ENCRYPTION_KEYS`, newest first.
 
-Written with the newest key, read with any of them, so that a key is rotated by putting a new one in front.
+Written with the newest key, read with any of them, so that a key is rotated by putting a new one in front, renewing
+what older keys have written, and taking those away.
 """
 
 from cryptography.fernet import Fernet, InvalidToken, MultiFernet
 from django.conf import settings
 
+UNREADABLE = (
+    "The secrets of this channel cannot be read: the key that encrypted them is not in SECRETS_ENCRYPTION_KEYS. "
+    "Put it back there, or rotate the channel's secret and give its extra headers anew."
+)
+
 
 class SecretUnreadable(Exception):
     """No key in `SECRETS_ENCRYPTION_KEYS` opens this secret."""
-
-
-def _keys() -> MultiFernet:
-    return MultiFernet([Fernet(key) for key in settings.SECRETS_ENCRYPTION_KEYS])
 
 
 def encrypt(plain: str) -> str:
@@ -24,6 +26,24 @@ def decrypt(token: str) -> str:
     try:
         return _keys().decrypt(token.encode()).decode()
     except InvalidToken as error:
-        raise SecretUnreadable(
-            "The secrets of this channel cannot be read: the key that encrypted them is not in SECRETS_ENCRYPTION_KEYS."
-        ) from error
+        raise SecretUnreadable(UNREADABLE) from error
+
+
+def renewed(token: str) -> str:
+    """The same secret under the newest key, its time kept; `token` itself where that key wrote it.
+
+    Raises `SecretUnreadable` like `decrypt`.
+    """
+    try:
+        Fernet(settings.SECRETS_ENCRYPTION_KEYS[0]).decrypt(token.encode())
+        return token
+    except InvalidToken:
+        pass
+    try:
+        return _keys().rotate(token.encode()).decode()
+    except InvalidToken as error:
+        raise SecretUnreadable(UNREADABLE) from error
+
+
+def _keys() -> MultiFernet:
+    return MultiFernet([Fernet(key) for key in settings.SECRETS_ENCRYPTION_KEYS])

@@ -92,10 +92,23 @@ class Channel(models.Model):
         except encryption.SecretUnreadable:
             return None
 
+    @property
+    def is_readable(self) -> bool:
+        """Whether what it sends with can be read; if not, nothing can be sent to it."""
+        try:
+            self.destination()
+        except encryption.SecretUnreadable:
+            return False
+        return True
+
     def rotate_secret(self, secret: str, *, previous_until: datetime | None) -> None:
-        """Sign with `secret` from now on, and with the present one as well until `previous_until`. Not saved."""
-        self.encrypted_previous_secret = self.encrypted_secret if previous_until else ""
-        self.previous_secret_until = previous_until
+        """Sign with `secret` from now on, and with the present one as well until `previous_until`. Not saved.
+
+        One that cannot be read could not sign, and would keep the new one from it: it ends at once.
+        """
+        overlaps = previous_until is not None and self.readable_secret is not None
+        self.encrypted_previous_secret = self.encrypted_secret if overlaps else ""
+        self.previous_secret_until = previous_until if overlaps else None
         self.secret = secret
 
     def destination(self) -> Destination:

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from channels_app.models import Channel
 from channels_app.transports import kind_choices
+from channels_app.transports.client import MASK
 from channels_app.transports.rules import check_headers, check_url
 from channels_app.transports.signature import new_secret
 
@@ -96,7 +97,7 @@ def _save(channel: Channel, *, url: str, headers: dict[str, str]) -> Channel:
             errors["url"] = [str(error)]
     if headers is not UNSET:
         try:
-            channel.headers = check_headers(headers)
+            channel.headers = _without_mask(check_headers(headers))
         except ValueError as error:
             errors["headers"] = [str(error)]
     try:
@@ -107,3 +108,11 @@ def _save(channel: Channel, *, url: str, headers: dict[str, str]) -> Channel:
         raise ValidationError(errors)
     channel.save()
     return channel
+
+
+def _without_mask(headers: dict[str, str]) -> dict[str, str]:
+    """The headers. Raises `ValueError` where somebody writes back what they read: the mask in place of a value."""
+    for name, value in headers.items():
+        if value == MASK:
+            raise ValueError(f"Give the value of {name} itself: {MASK} stands for it where it is not shown.")
+    return headers

@@ -65,6 +65,7 @@ SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": content_security.PLAIN}
 CSRF_FAILURE_VIEW = "config.error_pages.csrf_failure"
+DEFAULT_EXCEPTION_REPORTER_FILTER = "config.error_reports.NoValues"
 
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",

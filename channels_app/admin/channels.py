@@ -104,7 +104,10 @@ class ChannelAdmin(ModelAdmin):
     def address(self, channel: Channel) -> str:
         return channel.url
 
-    @display(description="Status", label={"active": "success", "paused": "warning", "failing": "danger"})
+    @display(
+        description="Status",
+        label={"active": "success", "paused": "warning", "failing": "danger", "unreadable": "danger"},
+    )
     def status_label(self, channel: Channel) -> str:
         return condition_of(channel)
 

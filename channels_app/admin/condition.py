@@ -8,18 +8,21 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from channels_app.encryption import UNREADABLE
 from channels_app.models import Channel
 from notifications.models import IS_WAITING, ChannelHealth, Delivery
 from notifications.showing import ago, moment, number
 
-Condition = Literal["active", "paused", "failing"]
+Condition = Literal["active", "paused", "failing", "unreadable"]
 
 # Counting on would take as long as there is to count.
 COUNT_AT_MOST = 1000
 
 
 def condition_of(channel: Channel) -> Condition:
-    """Paused before failing: somebody has seen to it. Reads `channel.health`."""
+    """Unreadable first: nothing can be sent. Paused before failing: somebody has seen to it. Reads `channel.health`."""
+    if not channel.is_readable:
+        return "unreadable"
     if channel.paused_at:
         return "paused"
     return "failing" if ChannelHealth.of(channel).failing else "active"
@@ -50,7 +53,7 @@ def waiting(channel: Channel) -> Waiting:
 def health_sentences(channel: Channel) -> list[SafeString | str]:
     """What Tidings has learnt of the receiver, and what it does about it."""
     health = ChannelHealth.of(channel)
-    sentences: list[SafeString | str] = []
+    sentences: list[SafeString | str] = [] if channel.is_readable else [UNREADABLE]
     if health.failures_in_row:
         times = "The last attempt" if health.failures_in_row == 1 else f"The last {health.failures_in_row} attempts"
         sentences.append(format_html("{} failed, the first {}.", times, ago(health.failing_since)))

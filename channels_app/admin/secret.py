@@ -29,8 +29,9 @@ def rotate(request: HttpRequest, channel: Channel) -> HttpResponse:
     form = RotateForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         overlap = OVERLAP if form.cleaned_data["overlap"] == "24h" else timedelta()
-        services.rotate_secret(channel_id=channel.pk, overlap=overlap, by=request.user.get_username())
-        old = "The old one signs as well for 24 hours." if overlap else "The old one signs no more."
+        rotated = services.rotate_secret(channel_id=channel.pk, overlap=overlap, by=request.user.get_username())
+        both_sign = rotated.previous_secret_until is not None
+        old = "The old one signs as well for 24 hours." if both_sign else "The old one signs no more."
         messages.success(request, f"{channel.name} has a new secret, shown below, this once. {old}")
         show_secret_once(request, channel)
         return to(channel)

@@ -1,7 +1,7 @@
 """One POST and what came of it: the only place that calls a receiver over HTTP."""
 
 import http.client
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
@@ -36,6 +36,7 @@ from channels_app.transports.rules import check_url
 log = structlog.get_logger(__name__)
 
 MASK = "********"
+SHORTEST_CREDENTIAL = 8
 _LOOKUPS = Lookups()
 _FAILURES = (
     AddressRefusedError,
@@ -81,7 +82,7 @@ class Client:
         Raises only for what an operator must mend: an unusable `EGRESS_PROXY_URL` or `EXTRA_CA_BUNDLE`.
 
         `headers` are added to `Host`, `User-Agent` and `Accept-Encoding: identity`; the values of those in `masked` are
-        left out of the answer's `request_headers`.
+        left out of the answer, also where the receiver sends them back.
 
         A connection is kept for the next exchange. Where such a one turns out to have been closed meanwhile, before
         a single byte of an answer, the request is sent again at once over a connection of its own.
@@ -109,6 +110,7 @@ class Client:
         )
         bundle = settings.EXTRA_CA_BUNDLE
         adapter = self._adapter(bundle, guarded=not proxy)
+        told = _Telling(value for name, value in request.headers.items() if name.lower() in hidden)
         sent_again = False
         try:
             try:
@@ -141,8 +143,8 @@ class Client:
             url=url,
             status_code=response.status_code,
             request_headers=recorded,
-            response_headers=headers_text(response.headers),
-            response_body=body_text(bytes(content)),
+            response_headers={name: told.text(value) for name, value in headers_text(response.headers).items()},
+            response_body=body_text(told.bytes(bytes(content))),
             retry_after=retry_after(response.headers.get("Retry-After"), now=now),
             error=sentence,
             connection=_connection(exchange, sent_again),
@@ -169,6 +171,27 @@ def _request(parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> req
     request.headers.update(headers)
     request.headers["Content-Length"] = str(len(body))
     return request
+
+
+class _Telling:
+    """Leaves credentials out of what a receiver sent back: each whole value, and what in it is long enough to be one.
+
+    A short word is left, since it would stand for itself anywhere else, too.
+    """
+
+    def __init__(self, values: Iterable[str]) -> None:
+        parts = {part for value in values for part in (value, *value.split()) if len(part) >= SHORTEST_CREDENTIAL}
+        self._parts = sorted(parts, key=len, reverse=True)
+
+    def text(self, text: str) -> str:
+        for part in self._parts:
+            text = text.replace(part, MASK)
+        return text
+
+    def bytes(self, data: bytes) -> bytes:
+        for part in self._parts:
+            data = data.replace(part.encode(), MASK.encode())
+        return data
 
 
 def _connection(exchange: Exchange, sent_again: bool) -> Connection:

@@ -13,6 +13,8 @@ from django.utils import timezone
 
 from channels_app.encryption import SecretUnreadable
 from channels_app.models import Channel
+from channels_app.transports import Destination
+from channels_app.transports.client import MASK
 from config.demo.answers import FAILING, REFUSALS
 from config.demo.models import ReceivedPostback, ReceiverState
 from config.demo.signatures import check_signature
@@ -25,7 +27,10 @@ _NOT_KEPT = frozenset({"cookie"})
 def take_postback(*, receiver: str, headers: Mapping[str, str], body: bytes) -> int:
     """Record what arrived and return the status code to answer it with."""
     lowered = {name.lower(): value for name, value in headers.items()}
-    verdict = check_signature(secrets=_secrets(receiver), headers=lowered, body=body, now=time.time())
+    senders = _destinations(receiver)
+    secrets = [secret for sender in senders for secret in sender.secrets]
+    verdict = check_signature(secrets=secrets, headers=lowered, body=body, now=time.time())
+    masked = {name.lower() for sender in senders for name in sender.headers}
     event_type, source = _named_in(body)
     answered = 200 if works(receiver) else int(REFUSALS[receiver])
     _save(
@@ -34,7 +39,11 @@ def take_postback(*, receiver: str, headers: Mapping[str, str], body: bytes) -> 
         {
             "event_type": _text(event_type, 100),
             "source": _text(source, 20),
-            "headers": {_text(name): _text(value) for name, value in lowered.items() if name not in _NOT_KEPT},
+            "headers": {
+                _text(name): MASK if name in masked else _text(value)
+                for name, value in lowered.items()
+                if name not in _NOT_KEPT
+            },
             "body": _text(body.decode(errors="replace")),
             "signature_holds": verdict.holds,
             "signature_reason": verdict.reason,
@@ -76,17 +85,17 @@ def _forget_oldest() -> None:
         ReceivedPostback.objects.filter(pk__in=too_many).delete()
 
 
-def _secrets(receiver: str) -> list[str]:
-    """Those of the channels that point at this receiver."""
+def _destinations(receiver: str) -> list[Destination]:
+    """Of the channels that point at this receiver: their secrets, and the headers whose values nobody is shown."""
     path = reverse("demo:receive", args=[receiver])
-    secrets: list[str] = []
+    destinations: list[Destination] = []
     for channel in Channel.objects.filter(archived_at=None, url__contains=path):
         if urlsplit(channel.url).path == path:
             try:
-                secrets += channel.destination().secrets
+                destinations.append(channel.destination())
             except SecretUnreadable:
                 continue  # the channel cannot send either; what arrives was not signed by it
-    return secrets
+    return destinations
 
 
 def _named_in(body: bytes) -> tuple[str, str]:

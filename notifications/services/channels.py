@@ -71,9 +71,13 @@ def resume_channel(*, channel_id: str, by: str) -> Channel:
 
 @transaction.atomic
 def rotate_secret(*, channel_id: str, overlap: timedelta, by: str) -> Channel:
-    """A new signing secret; for as long as `overlap` the old one signs as well. Raises `Channel.DoesNotExist`."""
+    """A new signing secret; for as long as `overlap` the old one signs as well. Raises `Channel.DoesNotExist`.
+
+    An old one whose encryption key is lost ends at once.
+    """
     channel = channels.rotate_secret(channel_id=channel_id, overlap=overlap)
-    ends = f"The old one signs for {overlap.total_seconds() / 3600:g} h more." if overlap else "The old one ended."
+    both_sign = channel.previous_secret_until is not None
+    ends = f"The old one signs for {overlap.total_seconds() / 3600:g} h more." if both_sign else "The old one ended."
     history.record(
         action=history.Action.ROTATED,
         by=by,

@@ -81,7 +81,8 @@ def test_the_help_page_says_what_is_set(admin, settings):
     settings.POSTBACK_RETRY_DELAYS_SECONDS = [60, 300, 1800]
     settings.POSTBACK_RETRY_STATUS_CODES = {503, 408}
     page = text_of(admin.get(url("help_channels")))
-    assert "at most 3 times, after 1 minute, 5 minutes and 30 minutes: when no answer came in 30 seconds" in page
+    assert "at most 3 times, after 1 minute, 5 minutes and 30 minutes: when no connection could be made" in page
+    assert "All other answers are final, redirects included, and so is none within 30 seconds" in page
     assert "when the status was 408, 503." in page
     assert "Order completed, Transaction declined, Refund applied, Approved transaction." in page
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks import Webhook
 
-from channels_app.services import create_channel
+from channels_app.services import create_channel, update_channel
 from channels_app.transports.signature import new_secret, sign
 from config.demo import receiving
 from config.demo.models import ReceivedPostback
@@ -159,6 +159,16 @@ def test_whatever_the_body_is_it_is_kept_and_can_be_shown(post, staff, body):
 def test_a_session_cookie_is_not_kept(post):
     post("warehouse", cookie="sessionid=secret")
     assert "cookie" not in ReceivedPostback.objects.get().headers
+
+
+def test_the_values_of_a_channels_extra_headers_are_neither_kept_nor_shown(post, staff, warehouse):
+    update_channel(channel_id=warehouse.pk, headers={"X-Token": "s3cret"})
+    post("warehouse", warehouse, **{"x-token": "s3cret", "x-other": "yes"})
+    kept = ReceivedPostback.objects.get().headers
+    assert (kept["x-token"], kept["x-other"]) == ("********", "yes")
+    page = staff.get("/demo/receiver/").content.decode()
+    assert "<dt>x-token</dt><dd>********</dd>" in page
+    assert "s3cret" not in page
 
 
 def test_only_the_newest_are_kept(post, monkeypatch):

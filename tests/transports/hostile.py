@@ -259,3 +259,24 @@ def unaccepting_port() -> Iterator[int]:
             filler.setblocking(False)
             filler.connect_ex(listener.getsockname())
         yield listener.getsockname()[1]
+
+
+def sends_then_drips(data: bytes, pieces: Iterable[bytes]) -> Behaviour:
+    """Reads the request, sends `data` at once and `pieces` after it, slowly."""
+
+    def behaviour(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(data)
+        peer.drip(pieces)
+
+    return behaviour
+
+
+def redirects_to_itself(peer: Peer) -> None:
+    peer.read_request()
+    peer.send(head(307, f"Location: {peer.server.url}", "Content-Length: 0"))
+
+
+def hangs_unread(peer: Peer) -> None:
+    """After the TLS handshake, where there is one: the request is never read."""
+    peer.hang()

@@ -55,6 +55,18 @@ def test_the_answer_records_the_headers_as_sent_without_the_values_of_the_channe
     assert "hush" not in repr(answer)
 
 
+def test_a_receiver_that_sends_the_channels_own_headers_back_does_not_bring_them_into_the_log() -> None:
+    echo = b"you said Bearer hush-hush-hush, token hush-hush-hush of acme" + b"x" * 100
+    with HostileServer(answers(200, echo, "X-Echo: Bearer hush-hush-hush", "X-Token: hush-hush-hush")) as server:
+        answer = send(server.url, headers={"Authorization": "Bearer hush-hush-hush", "X-Tenant": "acme"})
+
+    assert "hush" not in repr(answer)
+    assert answer.response_headers["X-Echo"] == "********"
+    assert answer.response_headers["X-Token"] == "********"
+    # A short word would stand for itself anywhere else, too.
+    assert answer.response_body == "you said ********, token ******** of acme" + "x" * 100
+
+
 def test_the_reference_library_verifies_what_arrives() -> None:
     with HostileServer(answers()) as server:
         send(server.url, now=datetime.now(UTC))

@@ -80,6 +80,7 @@ _MEMBERS_OF: dict[tuple[str, str], Any] = {
     ("Attempt", "number"): 1,
     ("Delivery", "status"): "succeeded",
     ("Channel", "status"): "active",
+    ("ListedChannel", "headers"): {"X-Warehouse": "********"},
     ("Replay", "status"): "running",
     ("Replay", "id"): f"rpl_{_ID}",
     ("Replay", "count"): 12,
