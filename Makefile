@@ -10,7 +10,7 @@ run: $(VENV)/.runtime
 	@exec $(BIN)/python -m config.local
 
 test: $(VENV)/.developer
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 bench: $(VENV)/.developer
 	$(BIN)/python -m tests.embedded -m benchmarks

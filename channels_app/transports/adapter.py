@@ -104,6 +104,9 @@ class _DeadlineConnection(HTTPConnection):
             exchange.connected()
         self._head = b""
         super().request(*args, **options)
+        if self._head:  # no body came
+            head, self._head = self._head, None
+            super().send(head)
 
     def send(self, data: Any) -> None:
         if self._head == b"":

@@ -17,6 +17,7 @@ from channels_app.transports.dialing import AddressRefusedError, Dialer, NoConne
 HOST_MISMATCH, ADDRESS_MISMATCH = 62, 64
 LONGEST_LOOK_SECONDS = 3.0
 NAMED_AT_MOST = 3
+LONGEST_NAME = 253
 
 
 def is_for_somebody_else(error: BaseException) -> bool:
@@ -36,10 +37,16 @@ def named_instead(dialer: Dialer, host: str, port: int, bundle: str) -> str:
             certificate = shaken.getpeercert() or {}
     except (AddressRefusedError, NoConnectionError, OSError, ValueError):
         return ""
-    names = [value for _, value in cast(tuple[tuple[str, str], ...], certificate.get("subjectAltName", ()))]
+    # Whoever made the certificate may have put anything into it.
+    shown = cast(tuple[tuple[str, str], ...], certificate.get("subjectAltName", ()))
+    names = [name for kind, name in shown if kind in {"DNS", "IP Address"} and _is_a_name(name)]
     if len(names) > NAMED_AT_MOST:
         names[NAMED_AT_MOST:] = [f"{len(names) - NAMED_AT_MOST} more"]
     return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _is_a_name(text: str) -> bool:
+    return text.isprintable() and len(text) <= LONGEST_NAME
 
 
 def causes_of(error: BaseException) -> Iterator[BaseException]:

@@ -7,6 +7,7 @@ from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlsplit
 
 import idna
+from urllib3.util import SKIP_HEADER
 
 MAX_URL_LENGTH = 2000
 MAX_HEADERS = 20
@@ -99,6 +100,8 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
             raise ValueError(f"The header {name} is given twice.")
         if len(value) > MAX_HEADER_VALUE_LENGTH:
             raise ValueError(f"The value of {name} must be at most {MAX_HEADER_VALUE_LENGTH} characters long.")
+        if value.strip(" ") == SKIP_HEADER:
+            raise ValueError(f"The value of {name} has a meaning of its own in Python's HTTP libraries.")
         if not _PRINTABLE_ASCII.fullmatch(value):
             raise ValueError(f"The value of {name} must consist of printable ASCII characters.")
         seen.add(lowered)
