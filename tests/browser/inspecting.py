@@ -1,7 +1,9 @@
 """What is wrong with an open page: for people who do not see it, use no mouse, or hold it in their hand."""
 
+import contextlib
+
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Page
+from playwright.sync_api import Page, TimeoutError
 
 _STANDARDS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 _AXE = """
@@ -12,6 +14,7 @@ async (only) => {
 }
 """
 _TAB_STOPS_AT_MOST = 400
+_FIRST_TABS_AT_MOST = 20
 # Also what has become clickable by a script alone: it is to be seen by its pointer.
 _LISTEN = """
 () => {
@@ -68,7 +71,13 @@ def _show(page: Page, *, dark: bool) -> None:
 
 def mouse_only(page: Page) -> list[str]:
     """The HTML of what can be clicked and is not reached by pressing Tab, until the first gets the focus again."""
+    page.bring_to_front()
     page.evaluate(_LISTEN)
+    for _ in range(_FIRST_TABS_AT_MOST):  # a page that has only just come to the front may miss some
+        page.keyboard.press("Tab")
+        with contextlib.suppress(TimeoutError):
+            page.wait_for_function("() => window.tabStops.size", timeout=500)
+            break
     for _ in range(_TAB_STOPS_AT_MOST // 10):
         for _ in range(10):
             page.keyboard.press("Tab")
