@@ -12,6 +12,7 @@ import socket
 import ssl
 import threading
 import time
+from http import HTTPStatus
 from typing import Any
 
 import certifi
@@ -35,6 +36,8 @@ LONGEST_USE_SECONDS = 60.0
 # Of how many receivers connections are kept, and how many of each: 256 sockets at most.
 KEPT_RECEIVERS = 32
 KEPT_CONNECTIONS = 8
+# Whoever sends a body with one of these all the same would begin the next answer with it: not kept after them.
+_WITHOUT_BODY = {HTTPStatus.NO_CONTENT, HTTPStatus.RESET_CONTENT, HTTPStatus.NOT_MODIFIED}
 
 
 class _Present(threading.local):
@@ -63,6 +66,8 @@ class _Answer(http.client.HTTPResponse):
         self._exchange: Exchange = _exchange_of(sock)
 
     def _read_status(self) -> tuple[str, int, str]:
+        while self._exchange.reused and self.fp.peek(1)[:1] in {b"\r", b"\n"}:
+            self.fp.readline()  # what the receiver has sent beyond its last answer, a moment late
         while True:
             version, status, reason = super()._read_status()  # type: ignore[misc]  # not in typeshed
             if status >= 200 or status == http.HTTPStatus.SWITCHING_PROTOCOLS:
@@ -74,6 +79,8 @@ class _Answer(http.client.HTTPResponse):
         super().begin()
         if self._exchange.ended:
             raise HeadCutOffError("The connection was closed within the headers.")
+        if self.status < HTTPStatus.OK or self.status in _WITHOUT_BODY:
+            self.will_close = True
         self._exchange.begin_body()
 
 
@@ -138,7 +145,7 @@ class _DeadlinePool(HTTPConnectionPool):
         if _present.fresh:
             return self._new_conn()
         connection: Any = super()._get_conn(timeout)
-        if connection.sock is not None and connection.worn_out():
+        if connection.sock is not None and (connection.worn_out() or _has_more_to_read(connection.sock)):
             connection.close()  # it opens again when it is used
         return connection
 
@@ -210,6 +217,11 @@ def tls_context(bundle: str, *, any_name: bool = False) -> ssl.SSLContext:
 def _exchange_of(sock: Any) -> Exchange:
     exchange: Exchange = _socket_of(sock).exchange
     return exchange
+
+
+def _has_more_to_read(sock: Any) -> bool:
+    """Whether something lies ready inside TLS, where urllib3 does not look: more than the last answer."""
+    return isinstance(sock, ssl.SSLSocket) and sock.pending() > 0
 
 
 def _socket_of(sock: Any) -> Any:

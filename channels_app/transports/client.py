@@ -1,6 +1,7 @@
 """One POST and what came of it: the only place that calls a receiver over HTTP."""
 
 import http.client
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,7 +19,7 @@ from channels_app.transports.adapter import DeadlineAdapter
 from channels_app.transports.addresses import refusal
 from channels_app.transports.answers import body_text, headers_text, read_body, retry_after
 from channels_app.transports.base import Answer, Connection, Outcome
-from channels_app.transports.certificates import is_for_somebody_else, named_instead
+from channels_app.transports.certificates import causes_of, is_for_somebody_else, named_instead
 from channels_app.transports.deadline import Exchange, Phase
 from channels_app.transports.dialing import (
     CONNECT_SECONDS,
@@ -85,7 +86,8 @@ class Client:
         left out of the answer, also where the receiver sends them back.
 
         A connection is kept for the next exchange. Where such a one turns out to have been closed meanwhile, before
-        a single byte of an answer, the request is sent again at once over a connection of its own.
+        a single byte of an answer, the request is sent again at once over a connection of its own; so it is where the
+        first line that came is no answer at all, but what a receiver had still to say of the one before.
         """
         exchange = Exchange(timeout)
         try:
@@ -110,13 +112,17 @@ class Client:
         )
         bundle = settings.EXTRA_CA_BUNDLE
         adapter = self._adapter(bundle, guarded=not proxy)
-        told = _Telling(value for name, value in request.headers.items() if name.lower() in hidden)
+        told = _Telling(
+            value
+            for name, value in request.headers.items()
+            if name.lower() in hidden and not name.lower().startswith("accept")
+        )
         sent_again = False
         try:
             try:
                 response = adapter.exchange(request, dialer, proxy=proxy)
-            except _FAILURES:
-                if not exchange.was_stale:
+            except _FAILURES as error:
+                if not (exchange.was_stale or (exchange.is_open and _is_no_answer(error))):
                     raise
                 log.info("connection_was_stale", host=host)
                 exchange.begin()
@@ -143,8 +149,8 @@ class Client:
             url=url,
             status_code=response.status_code,
             request_headers=recorded,
-            response_headers={name: told.text(value) for name, value in headers_text(response.headers).items()},
-            response_body=body_text(told.bytes(bytes(content))),
+            response_headers=headers_text({name: told.of_text(value) for name, value in response.headers.items()}),
+            response_body=body_text(told.of_bytes(bytes(content))),
             retry_after=retry_after(response.headers.get("Retry-After"), now=now),
             error=sentence,
             connection=_connection(exchange, sent_again),
@@ -173,6 +179,11 @@ def _request(parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> req
     return request
 
 
+def _is_no_answer(error: BaseException) -> bool:
+    """Whether what came does not even begin like an answer (and is not just the end of the connection)."""
+    return any(type(cause) is http.client.BadStatusLine for cause in causes_of(error))
+
+
 class _Telling:
     """Leaves credentials out of what a receiver sent back: each whole value, and what in it is long enough to be one.
 
@@ -181,16 +192,27 @@ class _Telling:
 
     def __init__(self, values: Iterable[str]) -> None:
         parts = {part for value in values for part in (value, *value.split()) if len(part) >= SHORTEST_CREDENTIAL}
+        in_json = {json.dumps(part)[1:-1] for part in parts}
+        # Some write a slash with a backslash in JSON.
+        parts |= in_json | {part.replace("/", r"\/") for part in in_json}
         self._parts = sorted(parts, key=len, reverse=True)
 
-    def text(self, text: str) -> str:
+    def of_text(self, text: str) -> str:
         for part in self._parts:
             text = text.replace(part, MASK)
         return text
 
-    def bytes(self, data: bytes) -> bytes:
+    def of_bytes(self, data: bytes) -> bytes:
         for part in self._parts:
             data = data.replace(part.encode(), MASK.encode())
+        return self._whole(data)
+
+    def _whole(self, data: bytes) -> bytes:
+        """Without the beginning of a credential that the end of a cut body has parted."""
+        for part in self._parts:
+            for length in range(len(part) - 1, SHORTEST_CREDENTIAL - 1, -1):
+                if data.endswith(part[:length].encode()):
+                    return data[:-length] + MASK.encode()
         return data
 
 

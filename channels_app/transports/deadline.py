@@ -71,6 +71,11 @@ class Exchange:
         """Whether a kept connection turned out to be closed: not one byte of an answer came over it in time."""
         return self.reused and not self.received and not self.expired
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a kept connection still stands, and there is time."""
+        return self.reused and not self.ended and not self.expired
+
     def left(self) -> float:
         """Seconds left, more than 0. Raises `TimeoutError` once there are none."""
         left = self._deadline - time.monotonic()

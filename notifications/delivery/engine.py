@@ -86,6 +86,7 @@ class Engine:
         """Wait until nothing is in flight and the sending threads have ended. Whether that was so in time."""
         if not self._running.acquire(timeout=timeout):
             return False
+        self._count()
         self._pool.shutdown()
         self._running.release()
         return True
@@ -123,13 +124,13 @@ class Engine:
         asked = time.monotonic()
         try:
             self._fill(asked)
-            if asked >= self._chores_at:
+            began = time.monotonic()
+            if began >= self._chores_at:
                 if self._do_chores():
                     self._kicked.set()
                     self._inbox.put(None)
-                took = time.monotonic() - asked
-                pause = min(SHARE * took, LONGEST_PAUSE_SECONDS)
-                self._chores_at = asked + max(settings.SWEEP_INTERVAL_SECONDS, pause)
+                pause = min(SHARE * (time.monotonic() - began), LONGEST_PAUSE_SECONDS)
+                self._chores_at = began + max(settings.SWEEP_INTERVAL_SECONDS, pause)
         except Error:
             if not self._in_flight:
                 raise

@@ -75,7 +75,7 @@ def represent_order(order: Order) -> OrderOut:
             "items": [_item(item) for item in order.items.all()],
             "subscriptions": [
                 {"id": subscription.id, "sku": subscription.item.sku, "status": subscription.status}
-                for subscription in order.subscriptions.all()
+                for subscription in sorted(order.subscriptions.all(), key=lambda each: each.item_id)
             ],
             "shipping_address": order.shipping_address,
             "tracking": order.tracking,

@@ -1,15 +1,17 @@
 """Wake-ups: none is lost, one runs at a time, and stopping leaves nothing half done."""
 
 import threading
+from typing import Any
 
 import pytest
 from django.db import OperationalError
 
 from notifications.delivery import engine as module
+from notifications.delivery.claim import Claim
 from notifications.delivery.count import Tally
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
-from notifications.models import Delivery
+from notifications.models import ChannelHour, Delivery
 from tests.notifications.deliveries import make_delivery, story
 from tests.waiting import wait_until
 
@@ -58,6 +60,26 @@ class TestWaking:
         first.refresh_from_db()
         second.refresh_from_db()
         assert (first.status, second.status, second.attempts_made) == ("succeeded", "pending", 0)
+
+    def test_counts_are_written_before_the_end_though_the_last_claim_failed(
+        self, engine, receiver, channel, monkeypatch
+    ):
+        make_delivery(channel)
+        claims = iter([module.claim])
+
+        def fail_at_last(**limits: Any) -> list[Claim]:
+            if (really := next(claims, None)) is None:
+                raise OperationalError("away")
+            claims_made: list[Claim] = really(**limits)
+            return claims_made
+
+        monkeypatch.setattr(module, "claim", fail_at_last)
+        with pytest.raises(OperationalError):
+            engine.deliver_due()
+        assert ChannelHour.objects.count() == 0
+        engine.stop()
+        assert engine.join(timeout=10)
+        assert ChannelHour.objects.get().succeeded == 1
 
     def test_a_database_that_is_away_while_recording_costs_no_second_send(self, engine, receiver, channel, monkeypatch):
         failures = iter([True, True])

@@ -107,6 +107,50 @@ def test_a_connection_that_is_not_at_the_end_of_an_answer_is_not_kept(client, fi
         assert (server.connections, len(server.requests)) == (2, 2)
 
 
+@pytest.mark.parametrize(
+    ("status", "late"), [(204, b"ok\n"), (304, b"ok\n"), (200, b"\r\n"), (200, b"\r\n\r\n"), (200, b"more\n")]
+)
+def test_what_comes_a_moment_after_an_answer_fails_no_delivery(client, status: int, late: bytes) -> None:
+    """It comes when the next request is under way, and is taken for the beginning of its answer."""
+
+    def behaviour(peer: Peer) -> None:
+        first = True
+        while True:
+            peer.read_request()
+            peer.send(b"" if first else late)
+            peer.send(head(status, *["Content-Length: 2"] * (status == 200)) + b"ok" * (status == 200))
+            first = False
+
+    with HostileServer(behaviour) as server:
+        answers = [send(server.url, through=client) for _ in range(6)]
+    assert {answer.status_code for answer in answers} == {status}
+    assert {answer.outcome for answer in answers} == {Outcome.HTTP_ERROR if status == 304 else Outcome.SUCCEEDED}
+
+
+def test_what_lies_ready_inside_tls_begins_no_other_answer(client, ca: trustme.CA) -> None:
+    """The answer is larger than what is read at once, and longer than it says."""
+    answer = head(200, "Content-Length: 9000") + b"x" * 9000
+    stray = head(200, "Content-Length: 5") + b"stray"
+    with HostileServer(answers_each(answer + stray), tls=server_context(ca, "127.0.0.1")) as server:
+        for _ in range(4):
+            told = send(server.url, through=client)
+            assert (told.outcome, told.response_body) == (Outcome.SUCCEEDED, "x" * 9000)
+        assert server.connections == 4
+
+
+def test_a_receiver_that_speaks_no_http_is_asked_once_more_and_no_oftener(client) -> None:
+    def babbles(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(b"SSH-2.0-OpenSSH_9.9\r\n")
+        peer.hang()
+
+    with HostileServer(by_connection(then(answers_one, babbles), babbles)) as server:
+        send(server.url, through=client)
+        answer = send(server.url, through=client)
+        assert (answer.outcome, answer.connection.sent_again) == (Outcome.PROTOCOL_ERROR, True)
+        assert (server.connections, len(server.requests)) == (2, 3)
+
+
 def test_a_connection_that_the_receiver_has_closed_meanwhile_is_opened_anew(client) -> None:
     closed = threading.Event()
 

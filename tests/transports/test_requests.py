@@ -67,6 +67,33 @@ def test_a_receiver_that_sends_the_channels_own_headers_back_does_not_bring_them
     assert answer.response_body == "you said ********, token ******** of acme" + "x" * 100
 
 
+@pytest.mark.parametrize(
+    "echo",
+    [
+        pytest.param(b'{"token": "c2VjcmV0\\/a2V5c2VjcmV0=="}', id="JSON with escaped slashes"),
+        pytest.param(b'{"token": "c2VjcmV0/a2V5c2VjcmV0=="}', id="JSON"),
+        pytest.param(b"x" * 900 + b"c2VjcmV0/a2V5c2V", id="a body that ends within it"),
+    ],
+)
+def test_a_credential_that_is_sent_back_is_masked_in_whatever_way_it_is_written(echo: bytes) -> None:
+    long = "f" * 1020 + "c2VjcmV0/a2V5c2VjcmV0=="
+    with HostileServer(answers(200, echo, f"X-Long: {long}")) as server:
+        answer = send(server.url, headers={"X-Token": "c2VjcmV0/a2V5c2VjcmV0=="})
+
+    assert answer.outcome == Outcome.SUCCEEDED
+    assert "c2VjcmV0" not in repr(answer)
+    assert "********" in answer.response_body
+    assert answer.response_headers["X-Long"] == "f" * 1020 + "****"
+
+
+def test_what_an_accept_header_says_is_no_credential() -> None:
+    with HostileServer(answers(200, b"application/json", "Content-Type: application/json")) as server:
+        answer = send(server.url, headers={"Accept": "application/json"})
+
+    assert answer.response_headers["Content-Type"] == "application/json"
+    assert answer.response_body == "application/json"
+
+
 def test_the_reference_library_verifies_what_arrives() -> None:
     with HostileServer(answers()) as server:
         send(server.url, now=datetime.now(UTC))
