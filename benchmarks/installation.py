@@ -28,6 +28,14 @@ CHANNELS = 20
 # As many as the machine has cores.
 PROCESSES = os.cpu_count() or 1
 READY_SECONDS = 60
+# The contenders by name: None is Tidings itself, else for how many tasks the baseline keeps a database connection.
+CONTENDERS: dict[str, int | None] = {
+    f"Tidings, {PROCESSES} processes": None,
+    "usual: one task a delivery": 0,
+    "the same, connection kept": 1000,
+}
+EVENT_TYPE = EVENT_TYPES["order.completed"]
+_BODY = sample_body(EVENT_TYPE, event_id="evt_sample")
 WARM_UP = 100
 TABLES = (
     *("notifications_deliveryattempt", "notifications_delivery", "notifications_event", "notifications_channelhealth"),
@@ -67,14 +75,17 @@ def forget(channels: list[Channel]) -> None:
     Channel.objects.filter(pk__in=ids).delete()
 
 
+def new_event() -> Event:
+    """With the body of a whole order. Not saved."""
+    event = Event(type=EVENT_TYPE.key, source="shop")
+    event.body = _BODY.replace("evt_sample", event.pk)
+    return event
+
+
 @transaction.atomic
 def make_backlog(channels: list[Channel], count: int) -> list[str]:
     """So many due deliveries, each of an event of its own, dealt out over the channels. Returns their ids."""
-    event_type = EVENT_TYPES["order.completed"]
-    body = sample_body(event_type, event_id="evt_sample")
-    events = [Event(type=event_type.key, source="shop") for _ in range(count)]
-    for event in events:
-        event.body = body.replace("evt_sample", event.pk)
+    events = [new_event() for _ in range(count)]
     Event.objects.bulk_create(events, batch_size=1000)
     deliveries = [
         Delivery(event=event, event_type=event.type, channel=channels[place % len(channels)])
@@ -139,6 +150,11 @@ def baseline(*, reuse: int = 0) -> AbstractContextManager[list[int]]:
     if reuse:
         settings["BASELINE_DB_REUSE_MAX"] = str(reuse)
     return workers(baseline_app, command, **settings)
+
+
+def contender(reuse: int | None) -> AbstractContextManager[list[int]]:
+    """The workers of one of `CONTENDERS`."""
+    return tidings() if reuse is None else baseline(reuse=reuse)
 
 
 def warm_up(channels: list[Channel], *, usual: bool = False) -> None:

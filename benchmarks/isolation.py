@@ -6,6 +6,7 @@ them has 10,000 deliveries to be sent at once, as after a pause.
 
 import time
 from collections.abc import Callable
+from functools import partial
 
 from django.db.models.functions import Now
 
@@ -22,7 +23,6 @@ BACKLOG = 10_000
 PHASE_SECONDS = 20
 # A delivery that takes longer than this from its commit to its arrival is late.
 LATE_SECONDS = 5.0
-NAMES = ("Tidings, two processes", "usual: one task a delivery", "the same, connection kept")
 Trouble = Callable[[Receiver, list[Channel], bool], None]
 
 
@@ -32,12 +32,10 @@ def run(rounds: int) -> None:
             ("Isolation: 20 channels, 50 events a second, four of which then hang", _hang),
             (f"Isolation: the same, and one works off a backlog of {BACKLOG:,}", _work_off),
         ):
-            contenders = table.measure(
-                rounds,
-                *[lambda reuse=reuse, trouble=trouble: measured(receiver, reuse, trouble) for reuse in (None, 0, 1000)],
-            )
+            trials = [partial(measured, receiver, reuse, trouble) for reuse in installation.CONTENDERS.values()]
+            contenders = table.measure(rounds, *trials)
             rows = [("16 healthy channels", "p99 before", "p99 then", "ratio", "late by 5 s")]
-            for name, (before, after, late) in zip(NAMES, contenders, strict=True):
+            for name, (before, after, late) in zip(installation.CONTENDERS, contenders, strict=True):
                 ratio = table.ratios(after, before).text()
                 rows.append((name, before.text("ms"), after.text("ms"), ratio, late.text("%")))
             table.show(title, rows)
@@ -68,7 +66,7 @@ def measured(receiver: Receiver, reuse: int | None, trouble: Trouble) -> tuple[f
     installation.empty()
     channels = installation.make_channels(receiver)
     receiver.hang()
-    with installation.tidings() if reuse is None else installation.baseline(reuse=reuse):
+    with installation.contender(reuse):
         installation.warm_up(channels, usual=usual)
         before = _phase(receiver, channels, usual=usual)
         trouble(receiver, channels, usual)

@@ -2,6 +2,7 @@
 
 import random
 import time
+from functools import partial
 
 from benchmarks import installation, table
 from benchmarks.happening import happen
@@ -13,19 +14,11 @@ EVENTS = 150
 
 def run(rounds: int) -> None:
     with Receiver() as receiver:
-        ours, plain, reusing = table.measure(
-            rounds,
-            lambda: measured(receiver, None),
-            lambda: measured(receiver, 0),
-            lambda: measured(receiver, 1000),
-        )
+        trials = [partial(measured, receiver, reuse) for reuse in installation.CONTENDERS.values()]
+        contenders = table.measure(rounds, *trials)
     rows = [("", "p50", "p99")]
-    for name, figures in (
-        ("Tidings, two processes", ours),
-        ("usual: one task a delivery", plain),
-        ("the same, connection kept", reusing),
-    ):
-        rows.append((name, figures[0].text("ms"), figures[1].text("ms")))
+    for name, (median, late) in zip(installation.CONTENDERS, contenders, strict=True):
+        rows.append((name, median.text("ms"), late.text("ms")))
     table.show(TITLE, rows)
 
 
@@ -34,8 +27,7 @@ def measured(receiver: Receiver, reuse: int | None) -> tuple[float, float]:
     installation.empty()
     channels = installation.make_channels(receiver)
     dice = random.Random(1)
-    started = installation.tidings() if reuse is None else installation.baseline(reuse=reuse)
-    with started:
+    with installation.contender(reuse):
         installation.warm_up(channels, usual=reuse is not None)
         receiver.arrivals()
         committed = {}

@@ -19,27 +19,24 @@ from notifications.models import Delivery
 TITLE = "Throughput of a backlog over 20 channels"
 # So many that each contender is at it for some seconds.
 OURS, PLAIN, REUSING = 12_000, 1_200, 2_400
-# Celery's Django fixup then keeps a database connection for so many tasks.
-REUSE_MAX = 1000
 STATISTICS_SECONDS = 1.2
 
 
 def run(rounds: int) -> None:
+    _, _, reuse_max = installation.CONTENDERS.values()
+    assert reuse_max is not None
     with Receiver() as receiver:
-        ours, plain, reusing = table.measure(
+        contenders = table.measure(
             rounds,
             lambda: tidings(_fresh_channels(receiver), OURS),
             lambda: usual(_fresh_channels(receiver), PLAIN),
-            lambda: usual(_fresh_channels(receiver), REUSING, reuse=REUSE_MAX),
+            lambda: usual(_fresh_channels(receiver), REUSING, reuse=reuse_max),
         )
     rows = [("", "deliveries a second", "transactions a delivery", "Tidings is faster by")]
-    for name, figures in (
-        ("Tidings, two processes", ours),
-        ("usual: one task a delivery", plain),
-        ("the same, connection kept", reusing),
-    ):
-        ratio = table.ratios(ours[0], figures[0]).text("times") if figures is not ours else ""
-        rows.append((name, figures[0].text(), figures[1].text(), ratio))
+    ours = contenders[0][0]
+    for name, (rate, transactions) in zip(installation.CONTENDERS, contenders, strict=True):
+        ratio = table.ratios(ours, rate).text("times") if rate is not ours else ""
+        rows.append((name, rate.text(), transactions.text(), ratio))
     table.show(TITLE, rows)
 
 

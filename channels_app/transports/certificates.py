@@ -4,8 +4,6 @@ A refused handshake shows nothing of the certificate, so it is made once more wi
 before a byte of the request is sent. The authority that signed it must be a known one either way.
 """
 
-import ssl
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import cast
 
@@ -13,19 +11,9 @@ from channels_app.transports.adapter import tls_context
 from channels_app.transports.deadline import Exchange
 from channels_app.transports.dialing import AddressRefusedError, Dialer, NoConnectionError
 
-# Results of certificate verification (OpenSSL, x509_vfy.h).
-HOST_MISMATCH, ADDRESS_MISMATCH = 62, 64
 LONGEST_LOOK_SECONDS = 3.0
 NAMED_AT_MOST = 3
 LONGEST_NAME = 253
-
-
-def is_for_somebody_else(error: BaseException) -> bool:
-    """Whether this failure is, or wraps, the refusal of a certificate for another name."""
-    return any(
-        isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in {HOST_MISMATCH, ADDRESS_MISMATCH}
-        for cause in causes_of(error)
-    )
 
 
 def named_instead(dialer: Dialer, host: str, port: int, bundle: str) -> str:
@@ -47,11 +35,3 @@ def named_instead(dialer: Dialer, host: str, port: int, bundle: str) -> str:
 
 def _is_a_name(text: str) -> bool:
     return text.isprintable() and len(text) <= LONGEST_NAME
-
-
-def causes_of(error: BaseException) -> Iterator[BaseException]:
-    """The error and what lies beneath it, outermost first."""
-    cause: BaseException | None = error
-    while cause is not None:
-        yield cause
-        cause = cause.__cause__ or cause.__context__

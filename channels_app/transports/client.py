@@ -19,7 +19,7 @@ from channels_app.transports.adapter import DeadlineAdapter
 from channels_app.transports.addresses import refusal
 from channels_app.transports.answers import body_text, headers_text, read_body, retry_after
 from channels_app.transports.base import Answer, Connection, Outcome
-from channels_app.transports.certificates import causes_of, is_for_somebody_else, named_instead
+from channels_app.transports.certificates import named_instead
 from channels_app.transports.deadline import Exchange, Phase
 from channels_app.transports.dialing import (
     CONNECT_SECONDS,
@@ -30,7 +30,13 @@ from channels_app.transports.dialing import (
     literal_address,
     refused_sentence,
 )
-from channels_app.transports.faults import body_was_cut_short, failure_before_status, over_time
+from channels_app.transports.faults import (
+    body_was_cut_short,
+    failure_before_status,
+    is_for_somebody_else,
+    is_no_answer,
+    over_time,
+)
 from channels_app.transports.lookup import Lookups, Resolve
 from channels_app.transports.rules import check_url
 
@@ -122,7 +128,7 @@ class Client:
             try:
                 response = adapter.exchange(request, dialer, proxy=proxy)
             except _FAILURES as error:
-                if not (exchange.was_stale or (exchange.is_open and _is_no_answer(error))):
+                if not (exchange.was_stale or (exchange.is_open and is_no_answer(error))):
                     raise
                 log.info("connection_was_stale", host=host)
                 exchange.begin()
@@ -177,11 +183,6 @@ def _request(parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> req
     request.headers.update(headers)
     request.headers["Content-Length"] = str(len(body))
     return request
-
-
-def _is_no_answer(error: BaseException) -> bool:
-    """Whether what came does not even begin like an answer (and is not just the end of the connection)."""
-    return any(type(cause) is http.client.BadStatusLine for cause in causes_of(error))
 
 
 class _Telling:

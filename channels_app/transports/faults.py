@@ -4,18 +4,19 @@
 is a `ConnectionError`). So an outcome is decided by what our sockets saw, and only the sentence looks at the cause.
 """
 
+import http.client
 import ssl
+from collections.abc import Iterator
 
 from urllib3.exceptions import ProxyError
 
 from channels_app.transports.adapter import HeadCutOffError
 from channels_app.transports.base import Outcome
-from channels_app.transports.certificates import ADDRESS_MISMATCH, HOST_MISMATCH, causes_of
 from channels_app.transports.deadline import MAX_HEAD_BYTES, Exchange, HeadTooLargeError
 from channels_app.transports.dialing import AddressRefusedError, NoConnectionError
 
 # Results of certificate verification (OpenSSL, x509_vfy.h).
-_NOT_YET_VALID, _EXPIRED = 9, 10
+_NOT_YET_VALID, _EXPIRED, _HOST_MISMATCH, _ADDRESS_MISMATCH = 9, 10, 62, 64
 _UNKNOWN_ISSUER = frozenset({2, 18, 19, 20, 21})
 
 
@@ -27,7 +28,7 @@ def failure_before_status(error: BaseException, exchange: Exchange, host: str, p
         return Outcome.TIMEOUT, over_time(exchange)
     if isinstance(error, NoConnectionError):
         return Outcome.CONNECTION_ERROR, str(error)
-    causes = list(causes_of(error))
+    causes = list(_causes(error))
     if exchange.received:
         return Outcome.PROTOCOL_ERROR, _why_no_head(causes)
     return Outcome.CONNECTION_ERROR, _why_no_answer(causes, host, port)
@@ -35,7 +36,20 @@ def failure_before_status(error: BaseException, exchange: Exchange, host: str, p
 
 def body_was_cut_short(error: BaseException, exchange: Exchange) -> bool:
     """Whether the receiver closed or reset the connection within the body (and did not just send nonsense)."""
-    return exchange.ended or any(isinstance(cause, ConnectionError) for cause in causes_of(error))
+    return exchange.ended or any(isinstance(cause, ConnectionError) for cause in _causes(error))
+
+
+def is_for_somebody_else(error: BaseException) -> bool:
+    """Whether this failure is, or wraps, the refusal of a certificate for another name."""
+    return any(
+        isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in {_HOST_MISMATCH, _ADDRESS_MISMATCH}
+        for cause in _causes(error)
+    )
+
+
+def is_no_answer(error: BaseException) -> bool:
+    """Whether what came does not even begin like an answer (and is not just the end of the connection)."""
+    return any(type(cause) is http.client.BadStatusLine for cause in _causes(error))
 
 
 def over_time(exchange: Exchange) -> str:
@@ -66,7 +80,7 @@ def _why_no_answer(causes: list[BaseException], host: str, port: int) -> str:
 
 
 def _why_certificate_refused(error: ssl.SSLCertVerificationError, host: str) -> str:
-    if error.verify_code in {HOST_MISMATCH, ADDRESS_MISMATCH}:
+    if error.verify_code in {_HOST_MISMATCH, _ADDRESS_MISMATCH}:
         return f"The certificate is not valid for {host}."
     if error.verify_code == _EXPIRED:
         return f"The certificate of {host} has expired."
@@ -78,3 +92,11 @@ def _why_certificate_refused(error: ssl.SSLCertVerificationError, host: str) -> 
             "an operator can add one with EXTRA_CA_BUNDLE."
         )
     return f"The certificate of {host} was refused: {error.verify_message}."
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    """The error and what lies beneath it, outermost first."""
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__ or cause.__context__
