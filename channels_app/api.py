@@ -10,8 +10,7 @@ from ninja.pagination import paginate
 from pydantic import AfterValidator, ConfigDict, Field
 
 from channels_app.models import Channel
-from channels_app.services import refuse_recipients
-from channels_app.transports.client import MASK
+from channels_app.transports.rules import MASK
 from notifications import services
 from notifications.history import caller
 
@@ -55,7 +54,7 @@ class ChannelChange(Input):
     name: Name = ""
     url: str = ""
     headers: Headers = {}
-    recipients: list[str] | None = None
+    recipients: list[str] = []
 
 
 class Rotation(Input):
@@ -65,7 +64,10 @@ class Rotation(Input):
 
 
 class ChannelOut(Schema):
-    """A channel. `headers` is null where the key that encrypted them is lost."""
+    """A channel. `headers` is null where the key that encrypted them is lost.
+
+    The `url` of a Slack channel is a secret: all but its host is masked. What a kind does not take is empty.
+    """
 
     id: str
     name: str
@@ -74,7 +76,7 @@ class ChannelOut(Schema):
     pause_reason: str | None
     url: str
     headers: dict[str, str] | None
-    recipients: list[str] = []  # a postback goes to a URL
+    recipients: list[str]
     created_at: datetime
 
     @staticmethod
@@ -99,9 +101,13 @@ class ListedChannelOut(ChannelOut):
 
 
 class NewChannelOut(ChannelOut):
-    """A channel with its signing secret, which is shown this once."""
+    """A channel with its signing secret, which is shown this once; null for a kind that does not sign."""
 
-    secret: str
+    secret: str | None
+
+    @staticmethod
+    def resolve_secret(channel: Channel) -> str | None:
+        return channel.secret or None
 
 
 @router.get("/channels", response=list[ListedChannelOut])
@@ -113,10 +119,7 @@ def list_channels(request: HttpRequest) -> QuerySet[Channel]:
 
 @router.post("/channels", response={201: NewChannelOut})
 def create_channel(request: HttpRequest, body: ChannelIn) -> Status[Channel]:
-    refuse_recipients(body.recipients)
-    channel = services.create_channel(
-        name=body.name, kind=body.kind, url=body.url, headers=body.headers, by=caller(request)
-    )
+    channel = services.create_channel(**body.model_dump(), by=caller(request))
     return Status(201, channel)
 
 
@@ -128,8 +131,7 @@ def read_channel(request: HttpRequest, channel_id: str) -> Channel:
 @router.patch("/channels/{channel_id}", response=ChannelOut)
 def change_channel(request: HttpRequest, channel_id: str, body: ChannelChange) -> Channel:
     """What is left out stays. `headers` replace all that there were, so leave them out where you read them masked."""
-    refuse_recipients(body.recipients)
-    given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set - {"recipients"}}
+    given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
     return services.update_channel(channel_id=channel_id, by=caller(request), **given)
 
 

@@ -1,47 +1,78 @@
-"""Forms of the channels' pages. `channels_app.services` judges URLs and headers; forms ask and show."""
+"""Forms of the channels' pages. `channels_app.services` judges what is given; forms ask and show."""
+
+import re
+from typing import Any
 
 from django import forms
 from django.http import QueryDict
 
+from channels_app.models import Channel
 from channels_app.transports import kind_choices
+from channels_app.transports.rules import RecipientsRefused, check_recipients
 
 # Stands for a header's value where it is not shown. Not printable ASCII: no real value can look like it.
 MASK = "••••••••"
 
 
 class ChannelForm(forms.Form):
-    """Name, URL and extra headers, one `Name: value` a line.
+    """What every channel has: a name. Each kind has a form of its own below.
 
-    `headers` are those stored: the form shows them masked, and a line that still has the mask keeps its value.
-    `cleaned_data["headers"]` is a dict of names to values.
+    `channel` is the one that is changed. `given()` is what `services.create_channel` and `.update_channel` take.
+    `advice` is the template of what to know before saving a new one.
     """
 
+    advice = "channels_app/advice/postback.html"
+
     name = forms.CharField(max_length=100, help_text="How people recognise it, such as Warehouse.")
-    url = forms.CharField(
-        label="URL",
-        widget=forms.TextInput(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"}),
-        help_text="Each notification is sent to it as a POST.",
-    )
+
+    def __init__(self, data: QueryDict | None = None, *, channel: Channel | None = None) -> None:
+        self.channel = channel
+        super().__init__(data, initial=self.stored(channel) if channel else None, label_suffix="")
+
+    def stored(self, channel: Channel) -> dict[str, Any]:
+        """What stands in the fields of a channel that is changed."""
+        return {"name": channel.name}
+
+    def given(self) -> dict[str, Any]:
+        return dict(self.cleaned_data)
+
+
+class _UrlInput(forms.TextInput):
+    def __init__(self) -> None:
+        super().__init__(attrs={"inputmode": "url", "autocomplete": "off", "spellcheck": "false"})
+
+
+class PostbackForm(ChannelForm):
+    """URL and extra headers, one `Name: value` a line.
+
+    Stored headers are shown masked, and a line that still has the mask keeps its value. `cleaned_data["headers"]` is a
+    dict of names to values.
+    """
+
+    url = forms.CharField(label="URL", widget=_UrlInput, help_text="Each notification is sent to it as a POST.")
     headers = forms.CharField(
         label="Extra headers",
         required=False,
         widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false", "class": "ui-code"}),
     )
 
-    def __init__(
-        self,
-        data: QueryDict | None = None,
-        *,
-        initial: dict[str, str] | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        self._stored = headers or {}
-        masked = "\r\n".join(f"{name}: {MASK}" for name in self._stored)  # as browsers send it back
-        super().__init__(data, initial={**(initial or {}), "headers": masked}, label_suffix="")
+    def __init__(self, data: QueryDict | None = None, *, channel: Channel | None = None) -> None:
+        self._stored = (channel.readable_headers if channel else None) or {}
+        super().__init__(data, channel=channel)
         help_text = "One a line, such as Authorization: Bearer abc. At most 20; stored encrypted."
         if self._stored:
             help_text += f" A line with {MASK} keeps its value."
         self.fields["headers"].help_text = help_text
+
+    def stored(self, channel: Channel) -> dict[str, Any]:
+        masked = "\r\n".join(f"{name}: {MASK}" for name in self._stored)  # as browsers send it back
+        return {**super().stored(channel), "url": channel.url, "headers": masked}
+
+    def given(self) -> dict[str, Any]:
+        given = super().given()
+        if self.channel and self.channel.readable_headers is None and not given["headers"]:
+            del given["headers"]  # unreadable and left alone: the right key may come back
+        return given
 
     def clean_headers(self) -> dict[str, str]:
         stored = {name.lower(): value for name, value in self._stored.items()}
@@ -64,8 +95,53 @@ class ChannelForm(forms.Form):
         return headers
 
 
-# What each kind asks for, beside its name: a further kind of `channels_app.transports` has an entry here.
-FORMS: dict[str, type[ChannelForm]] = {"postback": ChannelForm}
+class EmailForm(ChannelForm):
+    """Recipients, one or several a line. `cleaned_data["recipients"]` is a list."""
+
+    advice = "channels_app/advice/email.html"
+
+    recipients = forms.CharField(
+        widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false", "inputmode": "email"}),
+        help_text="E-mail addresses, one a line. At most 50. They see each other.",
+    )
+
+    def stored(self, channel: Channel) -> dict[str, Any]:
+        return {**super().stored(channel), "recipients": "\r\n".join(channel.recipients)}
+
+    def clean_recipients(self) -> list[str]:
+        given = re.split(r"[\s,;]+", self.cleaned_data["recipients"])
+        try:
+            return check_recipients([address for address in given if address])
+        except RecipientsRefused as error:
+            raise forms.ValidationError(list(error.by_index.values())) from error
+        except ValueError as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+class SlackForm(ChannelForm):
+    """The URL of an incoming webhook, which is a secret: a stored one is not shown, and kept where none is given."""
+
+    advice = "channels_app/advice/slack.html"
+
+    url = forms.CharField(label="Webhook URL", widget=_UrlInput)
+
+    def __init__(self, data: QueryDict | None = None, *, channel: Channel | None = None) -> None:
+        super().__init__(data, channel=channel)
+        help_text = "Of an incoming webhook, as Slack or Mattermost shows it when you create one. Stored encrypted."
+        if channel:
+            self.fields["url"].required = False
+            help_text += f" Leave it empty to keep the present one ({channel.url})."
+        self.fields["url"].help_text = help_text
+
+    def given(self) -> dict[str, Any]:
+        given = super().given()
+        if self.channel and not given["url"]:
+            del given["url"]
+        return given
+
+
+# A further kind of `channels_app.transports` has an entry here.
+FORMS: dict[str, type[ChannelForm]] = {"postback": PostbackForm}
 
 
 class KindForm(forms.Form):

@@ -3,13 +3,17 @@
 import json
 from datetime import datetime
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
 from django.utils import timezone
 from typeid import TypeID
 
 from channels_app import encryption
-from channels_app.transports import Destination, kind_choices
+from channels_app.transports import Destination, kind_choices, takes
+from channels_app.transports.rules import masked_url
+
+NAMED_RECIPIENTS = 3
 
 
 def new_channel_id() -> str:
@@ -24,6 +28,7 @@ def validate_kind(kind: str) -> None:
 class Channel(models.Model):
     """One receiver. Its secret and its extra headers, which carry credentials, are encrypted at rest.
 
+    `url` is as people may see it: where the kind's URL is a secret, it is masked, and the whole one encrypted.
     A channel is active, paused or archived (deleted, kept for the log). `channels_app.services` changes it.
     """
 
@@ -36,6 +41,8 @@ class Channel(models.Model):
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=20, validators=[validate_kind])
     url = models.CharField(max_length=2000, blank=True)
+    encrypted_url = models.TextField(blank=True, editable=False)
+    recipients = ArrayField(models.CharField(max_length=254), default=list, blank=True)
     encrypted_headers = models.TextField(blank=True, editable=False)
     encrypted_secret = models.TextField(blank=True, editable=False)
     encrypted_previous_secret = models.TextField(blank=True, editable=False)
@@ -57,6 +64,38 @@ class Channel(models.Model):
         if self.archived_at:
             return self.Status.ARCHIVED
         return self.Status.PAUSED if self.paused_at else self.Status.ACTIVE
+
+    @property
+    def address(self) -> str:
+        """Where it leads, as people may see it: a URL, or some e-mail addresses."""
+        return ", ".join(self.recipients) or self.url
+
+    @property
+    def short_address(self) -> str:
+        """`address` with at most three e-mail addresses, for lists."""
+        more = len(self.recipients) - NAMED_RECIPIENTS
+        if more <= 1:
+            return self.address
+        return f"{', '.join(self.recipients[:NAMED_RECIPIENTS])} and {more} more"
+
+    @property
+    def whole_url(self) -> str:
+        """The URL to call. Raises `encryption.SecretUnreadable`."""
+        return encryption.decrypt(self.encrypted_url) if self.encrypted_url else self.url
+
+    @whole_url.setter
+    def whole_url(self, value: str) -> None:
+        secret = bool(value) and takes(self.kind).secret_url
+        self.url = masked_url(value) if secret else value
+        self.encrypted_url = encryption.encrypt(value) if secret else ""
+
+    @property
+    def readable_url(self) -> str | None:
+        """`whole_url`, None where the key that encrypted it is lost."""
+        try:
+            return self.whole_url
+        except encryption.SecretUnreadable:
+            return None
 
     @property
     def secret(self) -> str:
@@ -113,7 +152,13 @@ class Channel(models.Model):
 
     def destination(self) -> Destination:
         """What a transport needs, without the database. Raises `encryption.SecretUnreadable`."""
-        return Destination(kind=self.kind, url=self.url, headers=self.headers, secrets=self._secrets_in_force())
+        return Destination(
+            kind=self.kind,
+            url=self.whole_url,
+            headers=self.headers,
+            secrets=self._secrets_in_force(),
+            recipients=tuple(self.recipients),
+        )
 
     def _secrets_in_force(self) -> tuple[str, ...]:
         """Newest first."""

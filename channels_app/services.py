@@ -1,5 +1,6 @@
 """What people do with channels. Detaching and deliveries are the business of `notifications.services`."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -8,9 +9,8 @@ from django.db import transaction
 from django.utils import timezone
 
 from channels_app.models import Channel
-from channels_app.transports import kind_choices
-from channels_app.transports.client import MASK
-from channels_app.transports.rules import check_headers, check_url
+from channels_app.transports import kind_choices, takes
+from channels_app.transports.rules import MASK, RecipientsRefused, check_headers, check_recipients, check_url
 from channels_app.transports.signature import new_secret
 
 
@@ -21,20 +21,36 @@ class _Unset:
 UNSET: Any = _Unset()
 
 
-def create_channel(*, name: str, kind: str, url: str | None = None, headers: dict[str, str] | None = None) -> Channel:
-    """Save a new active channel; a postback gets a fresh signing secret.
+def create_channel(
+    *,
+    name: str,
+    kind: str,
+    url: str | None = None,
+    headers: dict[str, str] | None = None,
+    recipients: Sequence[str] | None = None,
+) -> Channel:
+    """Save a new active channel; one whose messages are signed gets a fresh secret.
 
-    Raises `ValidationError` with the field: unknown kind, no name, an unusable URL or header.
+    Raises `ValidationError` with the field: unknown kind, no name, an unusable URL, header or recipient, and what the
+    kind needs and was not given, or was given and does not take.
     """
     if kind not in dict(kind_choices()):
         raise ValidationError({"kind": [f"Choose one of: {', '.join(dict(kind_choices()))}."]})
     channel = Channel(name=name, kind=kind)
-    channel.secret = new_secret()
-    return _save(channel, url=url or "", headers=headers or {})
+    if takes(kind).signing_secret:
+        channel.secret = new_secret()
+    return _save(channel, url=url or "", headers=headers or {}, recipients=recipients or [])
 
 
 @transaction.atomic
-def update_channel(*, channel_id: str, name: str = UNSET, url: str = UNSET, headers: dict[str, str] = UNSET) -> Channel:
+def update_channel(
+    *,
+    channel_id: str,
+    name: str = UNSET,
+    url: str = UNSET,
+    headers: dict[str, str] = UNSET,
+    recipients: Sequence[str] = UNSET,
+) -> Channel:
     """Change what is given; deliveries use it from their next attempt on. The kind of a channel is for life.
 
     Raises `ValidationError` like `create_channel`, `Channel.DoesNotExist` for an unknown or deleted one.
@@ -42,7 +58,7 @@ def update_channel(*, channel_id: str, name: str = UNSET, url: str = UNSET, head
     channel = lock_channel(channel_id)
     if name is not UNSET:
         channel.name = name
-    return _save(channel, url=url, headers=headers)
+    return _save(channel, url=url, headers=headers, recipients=recipients)
 
 
 @transaction.atomic
@@ -77,29 +93,31 @@ def rotate_secret(*, channel_id: str, overlap: timedelta) -> Channel:
     return channel
 
 
-def refuse_recipients(recipients: list[str] | None) -> None:
-    """A postback goes to a URL. Raises `ValidationError` where somebody gives it recipients."""
-    if recipients:
-        raise ValidationError({"recipients": ["A postback has a URL and no recipients."]})
-
-
 def lock_channel(channel_id: str) -> Channel:
     """The row of a channel that is not deleted, locked: always before the rows of its deliveries."""
     return Channel.objects.select_for_update(no_key=True).get(pk=channel_id, archived_at__isnull=True)
 
 
-def _save(channel: Channel, *, url: str, headers: dict[str, str]) -> Channel:
+def _save(channel: Channel, *, url: str, headers: dict[str, str], recipients: Sequence[str]) -> Channel:
+    """Each of the three is UNSET where it stays as it is, and empty where nothing was given."""
     errors: dict[str, list[str]] = {}
-    if url is not UNSET:
+    wanted = takes(channel.kind)
+    for field, value, takes_it in (
+        ("url", url, wanted.url),
+        ("headers", headers, wanted.headers),
+        ("recipients", recipients, wanted.recipients),
+    ):
+        if value is UNSET or (not value and not takes_it):
+            continue
+        if not takes_it:
+            errors[field] = [f"{_plural(channel)} take no {NAMES[field]}."]
+            continue
         try:
-            channel.url = check_url(url)
+            _set(channel, field, value)
+        except RecipientsRefused as error:
+            errors |= {f"recipients[{index}]": [sentence] for index, sentence in error.by_index.items()}
         except ValueError as error:
-            errors["url"] = [str(error)]
-    if headers is not UNSET:
-        try:
-            channel.headers = _without_mask(check_headers(headers))
-        except ValueError as error:
-            errors["headers"] = [str(error)]
+            errors[field] = [str(error)]
     try:
         channel.clean_fields(exclude=errors)
     except ValidationError as error:
@@ -108,6 +126,26 @@ def _save(channel: Channel, *, url: str, headers: dict[str, str]) -> Channel:
         raise ValidationError(errors)
     channel.save()
     return channel
+
+
+NAMES = {"url": "URL", "headers": "extra headers", "recipients": "recipients"}
+
+
+def _set(channel: Channel, field: str, value: Any) -> None:
+    """Raises `ValueError` with a sentence."""
+    if field == "recipients":
+        channel.recipients = check_recipients(value)
+    elif field == "headers":
+        channel.headers = _without_mask(check_headers(value))
+    else:
+        if MASK in value and takes(channel.kind).secret_url:
+            raise ValueError(f"Give the URL itself: {MASK} stands for the part that is not shown.")
+        channel.whole_url = check_url(value)
+
+
+def _plural(channel: Channel) -> str:
+    """`Slack channels`."""
+    return f"{dict(kind_choices()).get(channel.kind, channel.kind)} channels"
 
 
 def _without_mask(headers: dict[str, str]) -> dict[str, str]:

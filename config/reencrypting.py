@@ -23,6 +23,7 @@ log = structlog.get_logger(__name__)
 BATCH = 100
 # The columns, and what people call them.
 CHANNEL_SECRETS = {
+    "encrypted_url": "URL",
     "encrypted_secret": "signing secret",
     "encrypted_previous_secret": "previous signing secret",
     "encrypted_headers": "extra headers",

@@ -21,7 +21,7 @@ from orders.models import Contact, SurveyResponse
 
 BATCH = 100
 ERASED = "The person's data was erased."
-IN_FLIGHT = "The person's data was erased while the postback was under way; it may have arrived."
+IN_FLIGHT = "The person's data was erased while the message was under way; it may have arrived."
 PLACEHOLDER = "[erased]"
 
 # The members of bodies that say who somebody is, at whatever depth, and what becomes of them: a text that is there

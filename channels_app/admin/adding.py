@@ -14,7 +14,7 @@ from django.utils.http import url_has_allowed_host_and_scheme
 from channels_app.admin.pages import crumbs, may, of_channel, page, show_secret_once, to, url_of
 from channels_app.forms import FORMS, KindForm
 from channels_app.models import Channel
-from channels_app.transports import kind_choices
+from channels_app.transports import kind_choices, takes
 from notifications import services
 
 
@@ -36,7 +36,7 @@ def add(request: HttpRequest) -> HttpResponse:
     form = FORMS[kind](request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
-            channel = services.create_channel(kind=kind, by=request.user.get_username(), **form.cleaned_data)
+            channel = services.create_channel(kind=kind, by=request.user.get_username(), **form.given())
         except ValidationError as error:
             form.add_error(None, error)
         else:
@@ -54,11 +54,14 @@ def add(request: HttpRequest) -> HttpResponse:
 
 
 def _created(request: HttpRequest, channel: Channel, onward: str) -> HttpResponse:
-    show_secret_once(request, channel)
+    if signs := takes(channel.kind).signing_secret:
+        show_secret_once(request, channel)
     if not onward:
-        messages.success(request, f"{channel.name} was created. Its signing secret is shown below, this once.")
+        then = "Its signing secret is shown below, this once." if signs else "A test shows whether it gets there."
+        messages.success(request, f"{channel.name} was created. {then}")
         return to(channel)
-    said = 'The channel <a href="{}">{}</a> was created. Its page shows the signing secret, once.'
+    said = 'The channel <a href="{}">{}</a> was created.'
+    said += " Its page shows the signing secret, once." if signs else ""
     messages.success(request, format_html(said, url_of(channel), channel.name))
     parts = urlsplit(onward)
     given = [(name, value) for name, value in parse_qsl(parts.query) if name != "channel"]
@@ -67,18 +70,10 @@ def _created(request: HttpRequest, channel: Channel, onward: str) -> HttpRespons
 
 @of_channel("change")
 def edit(request: HttpRequest, channel: Channel) -> HttpResponse:
-    headers = channel.readable_headers
-    form = FORMS[channel.kind](
-        request.POST if request.method == "POST" else None,
-        initial={"name": channel.name, "url": channel.url},
-        headers=headers,
-    )
+    form = FORMS[channel.kind](request.POST if request.method == "POST" else None, channel=channel)
     if request.method == "POST" and form.is_valid():
-        given = dict(form.cleaned_data)
-        if headers is None and not given["headers"]:
-            del given["headers"]  # unreadable and left alone: the right key may come back
         try:
-            changed = services.update_channel(channel_id=channel.pk, by=request.user.get_username(), **given)
+            changed = services.update_channel(channel_id=channel.pk, by=request.user.get_username(), **form.given())
         except ValidationError as error:
             form.add_error(None, error)
         else:
@@ -94,7 +89,8 @@ def edit(request: HttpRequest, channel: Channel) -> HttpResponse:
         crumbs=crumbs(channel),
         form=form,
         channel=channel,
-        headers_unreadable=headers is None,
+        headers_unreadable=channel.readable_headers is None,
+        url_unreadable=channel.readable_url is None,
         back=url_of(channel),
     )
 

@@ -26,7 +26,7 @@ class ChannelAdmin(ModelAdmin):
     """Deleted (archived) channels are nowhere here; the delivery log keeps their names."""
 
     list_display = ("name", "kind_label", "address", "status_label", "success", "last_delivery")
-    search_fields = ("name", "url")
+    search_fields = ("name", "url", "recipients")
     search_help_text = "Name or address"
     change_list_template = "channels_app/list.html"
     ordering = ("name", "id")
@@ -102,7 +102,7 @@ class ChannelAdmin(ModelAdmin):
 
     @display(description="Address")
     def address(self, channel: Channel) -> str:
-        return channel.url
+        return channel.short_address
 
     @display(
         description="Status",

@@ -1,9 +1,25 @@
 """The registry of channel kinds. A further kind is one transport class plus one entry here."""
 
-from channels_app.transports.base import Answer, Connection, Destination, Message, Outcome, Transport
+from channels_app.transports.base import (
+    Answer,
+    Connection,
+    Destination,
+    Link,
+    Message,
+    Notice,
+    Outcome,
+    Section,
+    Takes,
+    Transport,
+)
 from channels_app.transports.postback import PostbackTransport
 
 TRANSPORTS: dict[str, Transport] = {transport.kind: transport for transport in (PostbackTransport(),)}
+
+
+def takes(kind: str) -> Takes:
+    """What a channel of this kind is given; nothing for one that is no longer registered."""
+    return TRANSPORTS[kind].takes if kind in TRANSPORTS else Takes()
 
 
 def kind_choices() -> list[tuple[str, str]]:
@@ -11,4 +27,18 @@ def kind_choices() -> list[tuple[str, str]]:
     return [(kind, transport.label) for kind, transport in TRANSPORTS.items()]
 
 
-__all__ = ["TRANSPORTS", "Answer", "Connection", "Destination", "Message", "Outcome", "Transport", "kind_choices"]
+__all__ = [
+    "TRANSPORTS",
+    "Answer",
+    "Connection",
+    "Destination",
+    "Link",
+    "Message",
+    "Notice",
+    "Outcome",
+    "Section",
+    "Takes",
+    "Transport",
+    "kind_choices",
+    "takes",
+]

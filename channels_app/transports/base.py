@@ -4,9 +4,10 @@ The engine calls `Transport.send` once an attempt. Timeouts, classification of u
 recording happen once, around every transport, in `notifications.delivery`.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Protocol
+from typing import ClassVar, Literal, Protocol
 
 from django.db import models
 
@@ -18,6 +19,7 @@ class Outcome(models.TextChoices):
     SUCCEEDED = "succeeded", "Succeeded"
     HTTP_ERROR = "http_error", "HTTP error"
     GONE = "gone", "Gone"
+    REFUSED = "refused", "Refused"
     CONNECTION_ERROR = "connection_error", "Connection error"
     PROTOCOL_ERROR = "protocol_error", "Protocol error"
     TIMEOUT = "timeout", "Timeout"
@@ -27,26 +29,89 @@ class Outcome(models.TextChoices):
 
 
 @dataclass(frozen=True)
+class Takes:
+    """What a channel of a kind is given beside its name; all that it takes, it needs, but for `headers`.
+
+    `secret_url`: whoever knows the URL may post to it, so it is encrypted at rest and shown masked only.
+    """
+
+    url: bool = False
+    secret_url: bool = False
+    headers: bool = False
+    recipients: bool = False
+    signing_secret: bool = False
+
+
+@dataclass(frozen=True)
 class Destination:
     """Where a message goes, read from the channel just before the attempt.
 
-    `secrets` are the signing secrets in force (`whsec_...`), newest first. Nothing here is a database object:
-    a transport runs without a database connection.
+    `url` is the whole one, also where it is a secret. `secrets` are the signing secrets in force (`whsec_...`), newest
+    first. `recipients` are e-mail addresses. Nothing here is a database object: a transport runs without a database
+    connection.
     """
 
     kind: str
-    url: str
+    url: str = field(repr=False)
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     recipients: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
+class Link:
+    """Where a reader can go from here. `url` is absolute."""
+
+    text: str
+    url: str
+
+
+@dataclass(frozen=True)
+class Section:
+    """Some facts under a heading: pairs of a label and a value, each of one line."""
+
+    title: str
+    facts: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True)
+class Notice:
+    """A message in words, for the kinds that people read. Plain text throughout: each kind escapes it in its own way.
+
+    `type` is the event type, by which a kind may choose a layout of its own. `title` is one line, `paragraphs` say what
+    happened and what to do, `sections` hold the facts, `links` lead on, the most useful first. `note` stands before
+    all else (as of a test), `footer` says why somebody is told this.
+    """
+
+    type: str
+    title: str
+    paragraphs: tuple[str, ...] = ()
+    sections: tuple[Section, ...] = ()
+    links: tuple[Link, ...] = ()
+    tone: Literal["good", "bad", "neutral"] = "neutral"
+    note: str = ""
+    footer: str = ""
+
+
+@dataclass(frozen=True)
 class Message:
-    """What is sent. `id` is the event's, the same on every attempt, as are the bytes of `body`."""
+    """What is sent. `id` is the event's, the same on every attempt, as are the bytes of `body`.
+
+    `delivery_id` names this message to this channel, the same on every attempt. `notice` makes what people read of the
+    body, when it is called. `reached` are those recipients that have had it in an earlier attempt.
+    """
 
     id: str
     body: bytes = field(repr=False)
+    delivery_id: str = ""
+    notice: Callable[[], Notice] | None = field(default=None, repr=False)
+    reached: tuple[str, ...] = ()
+
+    def in_words(self) -> Notice:
+        """Raises `ValueError` for a message that nobody has put in words."""
+        if self.notice is None:
+            raise ValueError("The message has no words.")
+        return self.notice()
 
 
 @dataclass(frozen=True)
@@ -73,8 +138,11 @@ class Answer:
     """What came of one attempt.
 
     `request_headers` are as sent, with the values of the channel's own headers masked. `response_body` is text of at
-    most 16 KiB. `retry_after` is what the receiver asked for, in seconds from now. `error` is a sentence for people,
-    empty on success.
+    most 16 KiB. `url` is as it may be shown: masked where it is a secret. `retry_after` is what the receiver asked for,
+    in seconds from now. `error` is a sentence for people, empty on success unless some recipients were refused.
+
+    `retry` says whether another attempt can help; None leaves it to the outcome and the settings. `reached` are the
+    recipients that have this message since this attempt.
     """
 
     outcome: Outcome
@@ -86,6 +154,8 @@ class Answer:
     retry_after: float | None = None
     error: str = ""
     connection: Connection = Connection()
+    retry: bool | None = None
+    reached: tuple[str, ...] = ()
 
 
 class Transport(Protocol):
@@ -93,6 +163,7 @@ class Transport(Protocol):
 
     kind: ClassVar[str]
     label: ClassVar[str]
+    takes: ClassVar[Takes]
 
     def send(self, destination: Destination, message: Message, *, now: datetime, timeout: float) -> Answer:
         """Send `message` once within `timeout` seconds of wall clock, over all phases together.

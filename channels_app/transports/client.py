@@ -38,11 +38,10 @@ from channels_app.transports.faults import (
     over_time,
 )
 from channels_app.transports.lookup import Lookups, Resolve
-from channels_app.transports.rules import check_url
+from channels_app.transports.rules import MASK, check_url
 
 log = structlog.get_logger(__name__)
 
-MASK = "********"
 SHORTEST_CREDENTIAL = 8
 _LOOKUPS = Lookups()
 _FAILURES = (

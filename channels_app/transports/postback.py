@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import ClassVar
 
-from channels_app.transports.base import Answer, Destination, Message, Outcome
+from channels_app.transports.base import Answer, Destination, Message, Outcome, Takes
 from channels_app.transports.client import Client
 from channels_app.transports.rules import check_headers
 from channels_app.transports.signature import sign
@@ -14,6 +14,7 @@ class PostbackTransport:
 
     kind: ClassVar[str] = "postback"
     label: ClassVar[str] = "Postback"
+    takes: ClassVar[Takes] = Takes(url=True, headers=True, signing_secret=True)
 
     def __init__(self, client: Client | None = None) -> None:
         self._client = client or Client()

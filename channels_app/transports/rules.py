@@ -2,16 +2,21 @@
 
 import ipaddress
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from urllib.parse import SplitResult, quote, urlsplit
 
 import idna
+from django.core.exceptions import ValidationError
+from django.core.validators import EmailValidator
 from urllib3.util import SKIP_HEADER
 
 MAX_URL_LENGTH = 2000
 MAX_HEADERS = 20
 MAX_HEADER_VALUE_LENGTH = 1024
+MAX_RECIPIENTS = 50
+# Stands for what is not shown: the value of a header, the secret part of a URL.
+MASK = "********"
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 # A last label that is a number makes every address parser try to read an IPv4 address (WHATWG URL, section 3.5).
@@ -51,6 +56,61 @@ def check_url(url: str) -> str:
     if max(len(url), len(checked)) > MAX_URL_LENGTH:
         raise ValueError(f"The URL must be at most {MAX_URL_LENGTH} characters long.")
     return checked
+
+
+def masked_url(url: str) -> str:
+    """A URL that is a secret as it may be shown: scheme and host alone."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}/{MASK}"
+
+
+def check_recipients(recipients: Sequence[str]) -> list[str]:
+    """The e-mail addresses of a channel, trimmed, in the order given, each once (compared without case).
+
+    International domains are written in IDNA. Raises `RecipientsRefused`, a `ValueError`, with a sentence for each that
+    cannot be used, and `ValueError` for none or more than 50.
+    """
+    checked: dict[str, str] = {}
+    refused: dict[int, str] = {}
+    for index, given in enumerate(recipients):
+        try:
+            address = _checked_address(given.strip())
+        except ValueError as error:
+            refused[index] = str(error)
+        else:
+            checked.setdefault(address.lower(), address)
+    if refused:
+        raise RecipientsRefused(refused)
+    if not checked:
+        raise ValueError("Give at least one e-mail address.")
+    if len(checked) > MAX_RECIPIENTS:
+        raise ValueError(f"At most {MAX_RECIPIENTS} recipients are possible, not {len(checked)}.")
+    return list(checked.values())
+
+
+class RecipientsRefused(ValueError):
+    """Some addresses cannot be used: `by_index` has a sentence for each."""
+
+    def __init__(self, by_index: dict[int, str]) -> None:
+        super().__init__(" ".join(by_index.values()))
+        self.by_index = by_index
+
+
+def _checked_address(address: str) -> str:
+    user, _, domain = address.rpartition("@")
+    try:
+        if not user.isascii():
+            raise ValidationError("Mail servers without SMTPUTF8 do not take it.")
+        written = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
+        _is_address(f"{user}@{written}")
+    except (ValidationError, idna.IDNAError, UnicodeError) as error:
+        shown = address if len(address) <= 100 else f"{address[:100]}…"
+        raise ValueError(f"{shown or 'An empty line'} is not an e-mail address.") from error
+    return f"{user}@{written}"
+
+
+# 254 characters at most (RFC 5321, section 4.5.3.1.3 as corrected by erratum 1690).
+_is_address = EmailValidator()
 
 
 def _checked_host(parts: SplitResult) -> str:

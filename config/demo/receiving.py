@@ -14,7 +14,7 @@ from django.utils import timezone
 from channels_app.encryption import SecretUnreadable
 from channels_app.models import Channel
 from channels_app.transports import Destination
-from channels_app.transports.client import MASK
+from channels_app.transports.rules import MASK
 from config.demo.answers import FAILING, REFUSALS
 from config.demo.models import ReceivedPostback, ReceiverState
 from config.demo.signatures import check_signature

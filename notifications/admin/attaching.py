@@ -75,7 +75,7 @@ def add_channel(request: HttpRequest, key: str) -> HttpResponse:
     channel = None
     if form.is_valid():
         try:
-            channel = services.create_channel(kind=kind, by=request.user.get_username(), **form.cleaned_data)
+            channel = services.create_channel(kind=kind, by=request.user.get_username(), **form.given())
         except ValidationError as error:
             form.add_error(None, error)
     return page(
@@ -162,7 +162,7 @@ def _attachable(event_type: EventType) -> list[tuple[str, str]]:
 
 def _label(channel: Channel) -> str:
     paused = ", paused" if channel.paused_at else ""
-    return f"{channel.name} ({dict(kind_choices())[channel.kind]}, {channel.url}{paused})"
+    return f"{channel.name} ({dict(kind_choices())[channel.kind]}, {channel.short_address}{paused})"
 
 
 def _attachment(key: str, channel_id: str) -> tuple[EventType, EventChannel]:

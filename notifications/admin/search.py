@@ -97,7 +97,7 @@ def _channels(term: str) -> Iterator[Hit]:
         channels = Channel.objects.filter(archived_at=None, name__icontains=term).order_by("name", "id")
     for channel in channels[:CHANNELS_SHOWN]:
         exact = term in {channel.pk, channel.name.lower()}
-        yield Hit(channel.name, f"{channel.url or channel.kind}, {channel.status}", _page_of(channel), exact)
+        yield Hit(channel.name, f"{channel.short_address or channel.kind}, {channel.status}", _page_of(channel), exact)
 
 
 def _log(term: str) -> Iterator[Hit]:

@@ -33,7 +33,7 @@ SET lease_token = NULL, lease_expires_at = NULL, outcome = 'unknown', status_cod
 FROM expired WHERE delivery.id = expired.id
 RETURNING delivery.channel_id, delivery.status, delivery.next_trigger = 'test'
 """
-WORKER_DIED = "The worker stopped before it could record the answer; the postback may have arrived."
+WORKER_DIED = "The worker stopped before it could record the answer; the message may have arrived."
 
 # What a deleted channel left pending, or a transaction that overlapped the deletion recorded for it.
 ABANDON = """

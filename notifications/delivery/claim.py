@@ -39,6 +39,9 @@ class Claim:
     automatic_retries: int
     slowed: bool
     troubled: bool
+    reached: tuple[str, ...] = ()
+    order_id: int | None = None
+    contact_id: str | None = None
 
 
 # Channels in random order, else the first ones win for ever; the limit of each is its cap less its live leases.
@@ -142,8 +145,10 @@ started AS (
 )
 SELECT leased.id, leased.attempt_id, leased.event_id, leased.event_type, event.body, leased.attempts_made,
     leased.next_trigger, leased.automatic_retries, leased.slowed, leased.troubled,
-    channel.id, channel.name, channel.kind, channel.url, channel.encrypted_headers, channel.encrypted_secret,
-    channel.encrypted_previous_secret, channel.previous_secret_until,
+    leased.reached, event.order_id, event.contact_id,
+    channel.id, channel.name, channel.kind, channel.url, channel.encrypted_url, channel.recipients,
+    channel.encrypted_headers, channel.encrypted_secret, channel.encrypted_previous_secret,
+    channel.previous_secret_until,
     leased.next_attempt_at, coalesce(leased.ends, leased.lease_expires_at)
 FROM leased
 JOIN notifications_event event ON event.id = leased.event_id
@@ -225,9 +230,10 @@ def claim(*, slots: int, slowed_slots: int, reserve: int = 0, marks: Marks | Non
 
 
 def _claim(row: Sequence[Any], token: UUID) -> Claim:
-    (delivery_id, attempt_id, event_id, event_type, body, number, trigger, retries, slowed, troubled, *channel) = row
+    (delivery_id, attempt_id, event_id, event_type, body, number, trigger, retries, slowed, troubled, *others) = row
+    reached, order_id, contact_id, *channel = others
     fields = (
-        *("id", "name", "kind", "url", "encrypted_headers", "encrypted_secret"),
+        *("id", "name", "kind", "url", "encrypted_url", "recipients", "encrypted_headers", "encrypted_secret"),
         *("encrypted_previous_secret", "previous_secret_until"),
     )
     return Claim(
@@ -243,4 +249,7 @@ def _claim(row: Sequence[Any], token: UUID) -> Claim:
         automatic_retries=retries,
         slowed=slowed,
         troubled=troubled,
+        reached=tuple(reached),
+        order_id=order_id,
+        contact_id=contact_id,
     )

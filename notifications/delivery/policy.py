@@ -24,6 +24,8 @@ def seconds_until_retry(answer: Answer, *, automatic_retries: int) -> float | No
 
 
 def _worth_retrying(answer: Answer) -> bool:
+    if answer.retry is not None:
+        return answer.retry
     if answer.outcome == Outcome.HTTP_ERROR:
         return answer.status_code in settings.POSTBACK_RETRY_STATUS_CODES
     return answer.outcome in {Outcome.CONNECTION_ERROR, Outcome.INTERNAL_ERROR}

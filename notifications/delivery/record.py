@@ -1,7 +1,8 @@
 """Writes down what came of attempts, many in one statement, fenced by the lease token."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -20,7 +21,8 @@ from notifications.pausing import pause_channel
 
 log = structlog.get_logger(__name__)
 
-GONE = "The receiver answered 410 Gone: it wants no more postbacks."
+
+LONGEST_REASON = 500
 
 # Only rows that still carry our lease token are written: what another worker has taken over since is its own.
 RECORD = """
@@ -28,7 +30,7 @@ WITH result AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(%(results)s::jsonb) AS result(
         delivery_id text, lease_token uuid, attempt_id text, outcome text, url text, status_code int,
         request_headers jsonb, response_headers jsonb, response_body text, error text, duration_ms int,
-        connection jsonb, succeeded boolean, wait_seconds double precision)
+        connection jsonb, reached text[], succeeded boolean, wait_seconds double precision)
 ),
 judged AS (
     SELECT result.*, CASE
@@ -53,6 +55,7 @@ settled AS (
         next_trigger = CASE WHEN judged.next_status = 'pending' THEN 'automatic' ELSE delivery.next_trigger END,
         automatic_retries = delivery.automatic_retries + (judged.next_status = 'pending')::int,
         unknowns_in_row = 0,
+        reached = delivery.reached || judged.reached,
         finished_at = CASE WHEN judged.next_status <> 'pending' THEN statement_timestamp() END,
         lease_token = NULL, lease_expires_at = NULL
     FROM judged
@@ -77,9 +80,13 @@ def record(results: Sequence[Result], tally: Tally | None = None) -> int:
     A channel whose receiver answered 410 is paused before: should we die in between, it is asked again at most.
     """
     sent = [(result, result.answer) for result in results if result.answer is not None]
-    gone = [result.claim for result, answer in sent if answer.outcome == Outcome.GONE]
-    for channel_id in {claim.channel.pk for claim in gone if _is_ours(claim)}:
-        _pause_gone(channel_id)
+    gone = {
+        result.claim.channel.pk: answer.error
+        for result, answer in sent
+        if answer.outcome == Outcome.GONE and _is_ours(result.claim)
+    }
+    for channel_id, reason in gone.items():
+        _pause_gone(channel_id, reason)
     if not sent:
         return 0
     try:
@@ -104,13 +111,13 @@ def _record(sent: Sequence[tuple[Result, Answer]], tally: Tally | None) -> int:
         ]
         health.learn(
             health.Experience(result.claim.channel.pk, answer.outcome, answer.error, result.claim.troubled)
-            for result, answer in real
+            for result, answer in _of_the_channel(real)
         )
         counted = [
             Counted(
                 result.claim.channel.pk,
                 status_after[result.claim.attempt_id],
-                result.duration_ms if answer.status_code is not None else None,
+                result.duration_ms if answer.status_code or answer.outcome == Outcome.SUCCEEDED else None,
             )
             for result, answer in real
         ]
@@ -121,6 +128,15 @@ def _record(sent: Sequence[tuple[Result, Answer]], tally: Tally | None) -> int:
     if len(status_after) < len(sent):
         log.warning("leases_lost", lost=len(sent) - len(status_after))
     return len(status_after)
+
+
+def _of_the_channel(results: Iterable[tuple[Result, Answer]]) -> Iterator[tuple[Result, Answer]]:
+    """What speaks for or against a channel: that one of several recipients is refused says that the others go."""
+    for result, answer in results:
+        if answer.reached:
+            yield result, replace(answer, outcome=Outcome.SUCCEEDED, error="")
+        elif not (result.claim.reached and answer.outcome == Outcome.REFUSED):
+            yield result, answer
 
 
 def _record_alone(result: Result, answer: Answer, tally: Tally | None) -> int:
@@ -152,6 +168,7 @@ def _row(result: Result, answer: Answer) -> dict[str, Any]:
         "error": answer.error,
         "duration_ms": result.duration_ms,
         "connection": vars(answer.connection),
+        "reached": answer.reached,
         "succeeded": succeeded,
         "wait_seconds": None
         if succeeded or claim.trigger == Trigger.TEST
@@ -164,8 +181,8 @@ def _is_ours(claim: Claim) -> bool:
     return Delivery.objects.filter(pk=claim.delivery_id, lease_token=claim.lease_token).exists()
 
 
-def _pause_gone(channel_id: str) -> None:
+def _pause_gone(channel_id: str, reason: str) -> None:
     try:
-        pause_channel(channel_id=channel_id, reason=GONE, by=history.TIDINGS)
+        pause_channel(channel_id=channel_id, reason=reason[:LONGEST_REASON], by=history.TIDINGS)
     except Channel.DoesNotExist:
         return  # Deleted meanwhile: nothing is left to pause.

@@ -10,6 +10,7 @@ from django.utils import timezone
 from channels_app.encryption import SecretUnreadable
 from channels_app.transports import TRANSPORTS, Answer, Message, Outcome
 from notifications.delivery.claim import Claim
+from notifications.notices import notice_of
 
 log = structlog.get_logger(__name__)
 
@@ -53,7 +54,13 @@ def send(claim: Claim, *, lease_ends: float) -> Result:
 def _answer(claim: Claim, timeout: float) -> Answer:
     try:
         destination = claim.channel.destination()
-        message = Message(id=claim.event_id, body=claim.body.encode())
+        message = Message(
+            id=claim.event_id,
+            body=claim.body.encode(),
+            delivery_id=claim.delivery_id,
+            notice=lambda: notice_of(claim.body, order_id=claim.order_id, contact_id=claim.contact_id),
+            reached=claim.reached,
+        )
         return TRANSPORTS[claim.channel.kind].send(destination, message, now=timezone.now(), timeout=timeout)
     except SecretUnreadable as error:
         return Answer(Outcome.INTERNAL_ERROR, url=claim.channel.url, error=str(error))

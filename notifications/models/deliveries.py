@@ -1,5 +1,6 @@
 """How telling one channel of one event went. Written by `notifications.receivers`, `.services` and `.delivery` only."""
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
@@ -56,6 +57,8 @@ class Delivery(models.Model):
     unknowns_in_row = models.PositiveSmallIntegerField(default=0)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
+    # Recipients that have the message, where a channel has several: another attempt is for the others.
+    reached = ArrayField(models.CharField(max_length=254), default=list, db_default=[], blank=True)
     outcome = models.CharField(max_length=20, choices=Outcome, blank=True, help_text="Of the latest finished attempt.")
     status_code = models.PositiveSmallIntegerField(null=True, blank=True)
     error = models.TextField(blank=True, help_text="Why it is not delivered, in words.")

@@ -1,5 +1,6 @@
 """What people do with channels: the rules of `channels_app.services`, and what each change means for notifications."""
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -8,10 +9,12 @@ from django.utils import timezone
 from channels_app import services as channels
 from channels_app.models import Channel
 from channels_app.services import UNSET
+from channels_app.transports import kind_choices, takes
 from notifications import doorbell, history
 from notifications.catalogue import EventType
 from notifications.delivery import health
 from notifications.delivery.chores import abandon
+from notifications.errors import Conflict
 from notifications.models import IS_WAITING, Delivery, Event, EventChannel, Trigger, new_test_event_id
 from notifications.samples import SAMPLE_SOURCE, sample_body
 from notifications.services.routing import check_kind
@@ -19,28 +22,41 @@ from notifications.services.routing import check_kind
 
 @transaction.atomic
 def create_channel(
-    *, name: str, kind: str, by: str, url: str | None = None, headers: dict[str, str] | None = None
+    *,
+    name: str,
+    kind: str,
+    by: str,
+    url: str | None = None,
+    headers: dict[str, str] | None = None,
+    recipients: Sequence[str] | None = None,
 ) -> Channel:
-    """A new active channel with a fresh signing secret. Raises `ValidationError` with the field."""
-    channel = channels.create_channel(name=name, kind=kind, url=url, headers=headers)
+    """A new active channel. Raises `ValidationError` with the field; see `channels_app.services.create_channel`."""
+    channel = channels.create_channel(name=name, kind=kind, url=url, headers=headers, recipients=recipients)
     history.record(action=history.Action.CREATED, by=by, sentence=f"{channel.name} was created.", channel=channel)
     return channel
 
 
 @transaction.atomic
 def update_channel(
-    *, channel_id: str, by: str, name: str = UNSET, url: str = UNSET, headers: dict[str, str] = UNSET
+    *,
+    channel_id: str,
+    by: str,
+    name: str = UNSET,
+    url: str = UNSET,
+    headers: dict[str, str] = UNSET,
+    recipients: Sequence[str] = UNSET,
 ) -> Channel:
     """Change what is given; deliveries use it from their next attempt on, which a failing channel gets at once.
 
     Raises `ValidationError` with the field, `Channel.DoesNotExist` for an unknown or deleted one.
     """
     before = channels.lock_channel(channel_id)
-    channel = channels.update_channel(channel_id=channel_id, name=name, url=url, headers=headers)
+    channel = channels.update_channel(channel_id=channel_id, name=name, url=url, headers=headers, recipients=recipients)
     changed = [
         f"name (was {before.name})" if channel.name != before.name else "",
-        "URL" if channel.url != before.url else "",
+        "URL" if channel.url != before.url or _other_secret_url(channel, before) else "",
         "extra headers" if headers is not UNSET and before.readable_headers != headers else "",
+        "recipients" if channel.recipients != before.recipients else "",
     ]
     if any(changed):
         history.record(
@@ -51,6 +67,11 @@ def update_channel(
         )
     probe_now(channel_id=channel_id)
     return channel
+
+
+def _other_secret_url(channel: Channel, before: Channel) -> bool:
+    """Encrypted twice, the same URL does not look the same."""
+    return channel.encrypted_url != before.encrypted_url and channel.readable_url != before.readable_url
 
 
 @transaction.atomic
@@ -73,8 +94,11 @@ def resume_channel(*, channel_id: str, by: str) -> Channel:
 def rotate_secret(*, channel_id: str, overlap: timedelta, by: str) -> Channel:
     """A new signing secret; for as long as `overlap` the old one signs as well. Raises `Channel.DoesNotExist`.
 
-    An old one whose encryption key is lost ends at once.
+    An old one whose encryption key is lost ends at once. Raises `Conflict` for a channel that does not sign.
     """
+    kind = channels.lock_channel(channel_id).kind
+    if not takes(kind).signing_secret:
+        raise Conflict(f"{dict(kind_choices()).get(kind, kind)} channels have no signing secret.")
     channel = channels.rotate_secret(channel_id=channel_id, overlap=overlap)
     both_sign = channel.previous_secret_until is not None
     ends = f"The old one signs for {overlap.total_seconds() / 3600:g} h more." if both_sign else "The old one ended."
@@ -89,7 +113,7 @@ def rotate_secret(*, channel_id: str, overlap: timedelta, by: str) -> Channel:
 
 @transaction.atomic
 def reveal_secret(*, channel_id: str, by: str) -> Channel:
-    """The channel, for showing its secret and headers to this person; that it was done is kept.
+    """The channel, for showing its secrets and headers to this person; that it was done is kept.
 
     Raises `Channel.DoesNotExist`.
     """
@@ -97,7 +121,9 @@ def reveal_secret(*, channel_id: str, by: str) -> Channel:
     history.record(
         action=history.Action.REVEALED,
         by=by,
-        sentence=f"The secret and the extra headers of {channel.name} were shown.",
+        sentence=f"The URL of {channel.name} was shown."
+        if channel.encrypted_url
+        else f"The secret and the extra headers of {channel.name} were shown.",
         channel=channel,
     )
     return channel

@@ -48,7 +48,7 @@ def test_the_demo_shows_every_status_and_outcome_and_what_failed_arrives_after_a
     succeeded = Delivery.objects.filter(channel__name="Local receiver", status="succeeded")
     assert set(succeeded.values_list("event_type", flat=True)) == set(EVENT_TYPES)
     assert dict(Channel.objects.exclude(paused_at=None).values_list("name", "pause_reason")) == {
-        "Gone receiver (410 pauses it)": "The receiver answered 410 Gone: it wants no more postbacks.",
+        "Gone receiver (410 pauses it)": "The receiver answered 410 Gone: it wants no more messages.",
         "Bookkeeping (paused)": "The bookkeeping moves to a new server. Resume when it is done.",
     }
     assert Counter(

@@ -85,7 +85,7 @@ def test_410_pauses_the_channel_and_holds_what_waits(engine, receiver, channel):
     delivery.refresh_from_db()
     assert (channel.status, channel.pause_reason) == (
         "paused",
-        "The receiver answered 410 Gone: it wants no more postbacks.",
+        "The receiver answered 410 Gone: it wants no more messages.",
     )
     assert (delivery.status, delivery.outcome) == ("failed", "gone")
     assert Delivery.objects.select_related("channel").get(pk=later.pk).shown_status == "held"
