@@ -9,7 +9,8 @@ from django.conf import settings
 
 UNREADABLE = (
     "The secrets of this channel cannot be read: the key that encrypted them is not in SECRETS_ENCRYPTION_KEYS. "
-    "Put it back there, or rotate the channel's secret and give its extra headers anew."
+    "Put it back there, or give them anew: rotate the signing secret and give the extra headers, or the webhook URL, "
+    "again."
 )
 
 

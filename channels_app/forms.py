@@ -5,6 +5,8 @@ from typing import Any
 
 from django import forms
 from django.http import QueryDict
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 
 from channels_app.models import Channel
 from channels_app.transports import kind_choices
@@ -18,10 +20,13 @@ class ChannelForm(forms.Form):
     """What every channel has: a name. Each kind has a form of its own below.
 
     `channel` is the one that is changed. `given()` is what `services.create_channel` and `.update_channel` take.
-    `advice` is the template of what to know before saving a new one.
+    `about` says what the kind is for, to whoever chooses one; `advice` is the template of what to know before saving a
+    new one; `answered_by` is who answers an attempt.
     """
 
+    about = ""
     advice = "channels_app/advice/postback.html"
+    answered_by = "the receiver"
 
     name = forms.CharField(max_length=100, help_text="How people recognise it, such as Warehouse.")
 
@@ -48,6 +53,8 @@ class PostbackForm(ChannelForm):
     Stored headers are shown masked, and a line that still has the mask keeps its value. `cleaned_data["headers"]` is a
     dict of names to values.
     """
+
+    about = "For programs: a signed POST of JSON to a URL of yours."
 
     url = forms.CharField(label="URL", widget=_UrlInput, help_text="Each notification is sent to it as a POST.")
     headers = forms.CharField(
@@ -98,7 +105,9 @@ class PostbackForm(ChannelForm):
 class EmailForm(ChannelForm):
     """Recipients, one or several a line. `cleaned_data["recipients"]` is a list."""
 
+    about = "For people: one e-mail in words to up to 50 addresses."
     advice = "channels_app/advice/email.html"
+    answered_by = "the mail server"
 
     recipients = forms.CharField(
         widget=forms.Textarea(attrs={"rows": 4, "autocomplete": "off", "spellcheck": "false", "inputmode": "email"}),
@@ -121,7 +130,9 @@ class EmailForm(ChannelForm):
 class SlackForm(ChannelForm):
     """The URL of an incoming webhook, which is a secret: a stored one is not shown, and kept where none is given."""
 
+    about = "For teams: a message in words in a conversation of Slack or Mattermost."
     advice = "channels_app/advice/slack.html"
+    answered_by = "the webhook"
 
     url = forms.CharField(label="Webhook URL", widget=_UrlInput)
 
@@ -141,14 +152,20 @@ class SlackForm(ChannelForm):
 
 
 # A further kind of `channels_app.transports` has an entry here.
-FORMS: dict[str, type[ChannelForm]] = {"postback": PostbackForm}
+FORMS: dict[str, type[ChannelForm]] = {"postback": PostbackForm, "email": EmailForm, "slack": SlackForm}
+
+
+def described_kinds() -> list[tuple[str, SafeString]]:
+    """Kinds, each with its label and what it is for."""
+    described = '<span>{}<span class="ui-meta ui-line">{}</span></span>'
+    return [(kind, format_html(described, label, FORMS[kind].about)) for kind, label in kind_choices()]
 
 
 class KindForm(forms.Form):
     """The first question about a new channel."""
 
     kind = forms.ChoiceField(
-        choices=kind_choices,
+        choices=described_kinds,
         widget=forms.RadioSelect,
         error_messages={"required": "Choose a kind.", "invalid_choice": "There is no such kind of channel."},
     )

@@ -2,10 +2,23 @@
 
 import shlex
 
-from notifications.models import DeliveryAttempt
+from notifications.models import Delivery, DeliveryAttempt
 
 # What curl says by itself.
 _LEFT_OUT = {"host", "content-length", "connection"}
+
+
+def sends_body(delivery: Delivery) -> bool:
+    """Whether its channel is sent the bytes of the event, and not a message in words that is made from them."""
+    return delivery.channel.kind == "postback"
+
+
+def curl_of(attempt: DeliveryAttempt, delivery: Delivery) -> str:
+    """`as_curl` of an attempt of this delivery; "" where nobody could send the same again."""
+    event = delivery.event
+    if not (attempt.url and sends_body(delivery)) or event.body is None or event.erased_at:
+        return ""
+    return as_curl(attempt, event.body)
 
 
 def as_curl(attempt: DeliveryAttempt, body: str) -> str:

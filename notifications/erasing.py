@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import F, Func, JSONField, Q, QuerySet, Value
 from django.db.models.functions import Now
 
 from channels_app.transports import Outcome
@@ -31,6 +31,11 @@ OBJECTS = frozenset({"phone", "billing_address", "shipping_address"})
 COLLECTIONS = frozenset({"tags", "answers"})
 # A member of the same name elsewhere (an order's `number`) stays.
 TRACKING = frozenset({"number", "url"})
+
+# The subject of an e-mail tells what the body tells.
+_WITHOUT_SUBJECT = Func(
+    F("request_headers"), Value({"Subject": PLACEHOLDER}, JSONField()), template="%(expressions)s", arg_joiner=" || "
+)
 
 
 @dataclass(frozen=True)
@@ -139,6 +144,7 @@ def _erase_batch(ids: list[str], done: Erased) -> None:
     deliveries = list(Delivery.objects.select_for_update().filter(event_id__in=ids).order_by("id"))
     attempts = DeliveryAttempt.objects.filter(delivery__in=deliveries)
     attempts.update(response_body="", response_headers={})
+    attempts.filter(request_headers__has_key="Subject").update(request_headers=_WITHOUT_SUBJECT)
     # Whoever is sending one has lost its lease, so that nothing of the answer is written down.
     attempts.filter(outcome=Outcome.STARTED).update(outcome=Outcome.UNKNOWN, error=IN_FLIGHT)
     in_flight = {"outcome": Outcome.UNKNOWN, "status_code": None, "error": IN_FLIGHT}

@@ -66,7 +66,7 @@ def _facts(key: str, now: datetime) -> dict[str, Any]:
         tags=["sample"],
         billing_address=ADDRESS,
         shipping_address=ADDRESS,
-        status=Contact.Status.CUSTOMER,
+        status=Contact.Status.LEAD if key == "contact.created" else Contact.Status.CUSTOMER,
         source="funnel",
         created_at=now,
     )
@@ -85,6 +85,7 @@ def _facts(key: str, now: datetime) -> dict[str, Any]:
         tax=Decimal("1.10"),
         total=Decimal("18.50"),
         paid_total=Decimal("18.50"),
+        refunded_total=Decimal("5.00") if key == "refund.applied" else Decimal(),
         shipping_address=ADDRESS,
         created_at=now,
         first_paid_at=now,

@@ -1,24 +1,27 @@
-"""How delivering goes: what pages show of the last 24 hours, and the oldest delivery that is due.
+"""How delivering goes: what pages show of the last 24 hours and 30 days, what waits, and the oldest that is due.
 
 Deliveries are counted when a worker finishes them, in one row for each channel and hour (`ChannelHour`): one that fails
 and is retried counts each time that it finishes, one that ends with the deletion of its channel or of a person's data
-does not count. Reading costs as much with a million deliveries as with ten: nothing here counts deliveries or events.
+does not count. Reading costs as much with a million deliveries as with ten: nothing here counts deliveries or events
+without a bound.
 Times to the answer are kept as a histogram, so a median or a 95th percentile may be off by a fifth
 (`notifications.latencies`).
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime, time, timedelta
 from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.utils import timezone
 
 from notifications.latencies import BOUNDS_MS, percentile
 from notifications.models import FAILURES_BEFORE_PROBING
 
 HOURS = 24
+DAYS = 30
 MEDIAN = 0.5
 P95 = 0.95
 
@@ -77,6 +80,23 @@ class Day:
 
 
 @dataclass(frozen=True)
+class Month:
+    """Today and the days before it, oldest first, each with what was finished in it, and how many that are in all."""
+
+    days: list[tuple[date, Summary]]
+    totals: Summary
+
+
+@dataclass(frozen=True)
+class Backlog:
+    """How many deliveries of a channel are due, are to be sent later, and are being sent; tests are not counted."""
+
+    due: int = 0
+    later: int = 0
+    in_flight: int = 0
+
+
+@dataclass(frozen=True)
 class OldestDue:
     """The delivery that could have been sent for longest, and since how many seconds."""
 
@@ -97,7 +117,8 @@ LEFT JOIN notifications_channelhour counted ON counted.hour = hour.at
     AND (%(channel)s::text IS NULL OR counted.channel_id = %(channel)s)
 GROUP BY hour.at ORDER BY hour.at
 """  # noqa: S608 (made of numbers)
-# The newest delivery of each channel is found by the index delivery_of_channel.
+# The newest delivery of each channel is found by the index delivery_of_channel. With a plain equality the planner may
+# walk the primary key backwards instead, past all that went to others since.
 _CHANNELS = f"""
 SELECT wanted.id, day.succeeded, day.failed, day.latencies, last.created_at
 FROM unnest(%(channels)s::text[]) AS wanted(id)
@@ -108,9 +129,37 @@ CROSS JOIN LATERAL (
         AND hour > date_trunc('hour', statement_timestamp(), 'UTC') - make_interval(hours => %(hours)s)
 ) day
 LEFT JOIN LATERAL (
-    SELECT created_at FROM notifications_delivery WHERE channel_id = wanted.id ORDER BY id DESC LIMIT 1
+    SELECT created_at FROM notifications_delivery WHERE channel_id BETWEEN wanted.id AND wanted.id
+    ORDER BY channel_id, id DESC LIMIT 1
 ) last ON true
 """  # noqa: S608
+# One row a day, by the unique index of one channel's hours. An hour counts for the day in which it begins.
+_MONTH = f"""
+SELECT coalesce(sum(succeeded), 0), coalesce(sum(failed), 0), {_SUM_OF_LATENCIES}
+FROM unnest(%(begins)s::timestamptz[], %(ends)s::timestamptz[]) WITH ORDINALITY AS day(begins, ends, number)
+LEFT JOIN notifications_channelhour counted
+    ON counted.channel_id = %(channel)s AND counted.hour >= day.begins AND counted.hour < day.ends
+GROUP BY day.number ORDER BY day.number
+"""  # noqa: S608
+# By the indexes delivery_due and delivery_leased, each no further than the bound.
+_BACKLOGS = """
+SELECT wanted.id,
+    (SELECT count(*) FROM (
+        SELECT FROM notifications_delivery
+        WHERE channel_id = wanted.id AND status = 'pending' AND lease_token IS NULL AND next_trigger <> 'test'
+            AND next_attempt_at <= statement_timestamp()
+        ORDER BY next_attempt_at LIMIT %(bound)s) due),
+    (SELECT count(*) FROM (
+        SELECT FROM notifications_delivery
+        WHERE channel_id = wanted.id AND status = 'pending' AND lease_token IS NULL AND next_trigger <> 'test'
+            AND next_attempt_at > statement_timestamp()
+        ORDER BY next_attempt_at LIMIT %(bound)s) later),
+    (SELECT count(*) FROM (
+        SELECT FROM notifications_delivery
+        WHERE channel_id = wanted.id AND lease_token IS NOT NULL AND next_trigger <> 'test'
+        ORDER BY lease_expires_at LIMIT %(bound)s) leased)
+FROM unnest(%(channels)s::text[]) AS wanted(id)
+"""
 # Channel by channel, by the index delivery_due. What a receiver keeps waiting says nothing against the delivering: that
 # of a failing channel, which is asked less often on purpose, of one whose every slot is taken, and the backlog of one
 # that was resumed, as long as it is being worked off; otherwise that counts from the resumption.
@@ -168,6 +217,26 @@ def channel_summaries(channel_ids: Iterable[str]) -> Mapping[str, Summary]:
             channel_id: Summary(int(good), int(bad), *_percentiles(counts), last_delivery_at=last_at)
             for channel_id, good, bad, counts, last_at in cursor.fetchall()
         }
+
+
+def last_month(channel_id: str) -> Month:
+    """The last 30 days of one channel in the present time zone; fewer where `RETENTION_DAYS` is less. One query."""
+    today = timezone.localdate()
+    days = [today - timedelta(days=ago) for ago in reversed(range(min(DAYS, settings.RETENTION_DAYS)))]
+    zone = timezone.get_current_timezone()  # not by name: PostgreSQL need not know each that Python knows
+    begins = [datetime.combine(day, time.min, tzinfo=zone) for day in [*days, today + timedelta(days=1)]]
+    with connection.cursor() as cursor:
+        cursor.execute(_MONTH, {"begins": begins[:-1], "ends": begins[1:], "channel": channel_id})
+        summaries = [Summary(int(good), int(bad), *_percentiles(counts)) for good, bad, counts in cursor.fetchall()]
+    totals = Summary(sum(each.succeeded for each in summaries), sum(each.failed for each in summaries))
+    return Month(list(zip(days, summaries, strict=True)), totals)
+
+
+def channel_backlogs(channel_ids: Iterable[str], *, at_most: int) -> Mapping[str, Backlog]:
+    """What waits on each of these channels, each number counted up to `at_most` and one more. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(_BACKLOGS, {"channels": list(channel_ids), "bound": at_most + 1})
+        return {channel_id: Backlog(*counts) for channel_id, *counts in cursor.fetchall()}
 
 
 def oldest_due() -> OldestDue | None:

@@ -18,16 +18,19 @@ from channels_app.admin.condition import condition_of
 from channels_app.models import Channel
 from channels_app.transports import kind_choices
 from notifications.showing import ago
-from notifications.stats import Summary, channel_summaries
+from notifications.stats import Backlog, Summary, channel_backlogs, channel_summaries
+
+# So few that a page of many channels with a long queue each is read at once.
+COUNT_AT_MOST = 100
 
 
 @admin.register(Channel)
 class ChannelAdmin(ModelAdmin):
     """Deleted (archived) channels are nowhere here; the delivery log keeps their names."""
 
-    list_display = ("name", "kind_label", "address", "status_label", "success", "last_delivery")
+    list_display = ("name", "kind_label", "address", "status_label", "backlog", "success", "last_delivery")
     search_fields = ("name", "url", "recipients")
-    search_help_text = "Name or address"
+    search_help_text = "Name, URL or e-mail address"
     change_list_template = "channels_app/list.html"
     ordering = ("name", "id")
     sortable_by = ()
@@ -38,11 +41,12 @@ class ChannelAdmin(ModelAdmin):
         return Channel.objects.filter(archived_at=None).select_related("health")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """With what became of the deliveries to the channels of this page, in one query for all of them."""
+        """With what became of the deliveries to the channels of this page, and what waits: a query each for all."""
         changes: ChangeList = super().get_changelist_instance(request)
-        summaries = channel_summaries([channel.pk for channel in changes.result_list])
+        ids = [channel.pk for channel in changes.result_list]
+        summaries, backlogs = channel_summaries(ids), channel_backlogs(ids, at_most=COUNT_AT_MOST)
         for channel in changes.result_list:
-            channel.summary = summaries[channel.pk]
+            channel.summary, channel.backlog = summaries[channel.pk], backlogs[channel.pk]
         return changes
 
     def get_urls(self) -> list[URLPattern]:
@@ -110,6 +114,16 @@ class ChannelAdmin(ModelAdmin):
     )
     def status_label(self, channel: Channel) -> str:
         return condition_of(channel)
+
+    @display(description="Waiting")
+    def backlog(self, channel: Channel) -> str:
+        """`12 held`, `more than 100 due`; "–" where nothing is either."""
+        backlog: Backlog = channel.backlog  # type: ignore[attr-defined]  # as the list has put it there
+        count = backlog.due + backlog.later if channel.paused_at else backlog.due
+        if not count:
+            return "–"
+        counted = f"more than {COUNT_AT_MOST}" if count > COUNT_AT_MOST else str(count)
+        return f"{counted} {'held' if channel.paused_at else 'due'}"
 
     @display(description="Success, 24 h")
     def success(self, channel: Channel) -> str:

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 
 from channels_app.encryption import UNREADABLE
 from channels_app.models import Channel
+from channels_app.transports import takes
 from notifications.models import IS_WAITING, ChannelHealth, Delivery
 from notifications.showing import ago, moment, number
 
@@ -17,6 +18,10 @@ Condition = Literal["active", "paused", "failing", "unreadable"]
 
 # Counting on would take as long as there is to count.
 COUNT_AT_MOST = 1000
+URL_UNREADABLE = (
+    "The URL of this channel cannot be read: the key that encrypted it is not in SECRETS_ENCRYPTION_KEYS. "
+    "Put it back there, or give the URL again."
+)
 
 
 def condition_of(channel: Channel) -> Condition:
@@ -50,15 +55,22 @@ def waiting(channel: Channel) -> Waiting:
     return Waiting(Delivery.objects.filter(IS_WAITING, channel=channel)[: COUNT_AT_MOST + 1].count())
 
 
+def why_unreadable(channel: Channel) -> str:
+    """What cannot be read, so that nothing can be sent, and what to do about it; "" where all can."""
+    if channel.is_readable:
+        return ""
+    return URL_UNREADABLE if takes(channel.kind).secret_url else UNREADABLE
+
+
 def health_sentences(channel: Channel) -> list[SafeString | str]:
     """What Tidings has learnt of the receiver, and what it does about it."""
     health = ChannelHealth.of(channel)
-    sentences: list[SafeString | str] = [] if channel.is_readable else [UNREADABLE]
+    sentences: list[SafeString | str] = []
     if health.failures_in_row:
         times = "The last attempt" if health.failures_in_row == 1 else f"The last {health.failures_in_row} attempts"
         sentences.append(format_html("{} failed, the first {}.", times, ago(health.failing_since)))
         if health.latest_error:
-            sentences.append(health.latest_error)
+            sentences.append(f"Latest: {health.latest_error}")
         if health.failing and not channel.paused_at:
             sentences.append(_probing(health))
     cap = settings.CHANNEL_CONCURRENCY

@@ -7,23 +7,25 @@ from django.urls import reverse
 from django.utils import timezone
 
 from channels_app import verification
-from channels_app.admin.chart import times
-from channels_app.admin.condition import condition_of, health_sentences, waiting
+from channels_app.admin.chart import per_day, times
+from channels_app.admin.condition import COUNT_AT_MOST, condition_of, health_sentences, waiting, why_unreadable
+from channels_app.admin.health import facts_now, facts_of_day
 from channels_app.admin.pages import (
     NEW_SECRET,
+    answered_by,
     crumbs,
     event_types_of,
     may,
     of_channel,
     page,
 )
+from channels_app.admin.recipients import recipients_of
 from channels_app.forms import TestForm
 from channels_app.models import Channel
-from channels_app.transports import kind_choices
-from notifications.admin.dashboard import chart, duration
+from channels_app.transports import kind_choices, takes
+from notifications.admin.dashboard import chart
 from notifications.models import EVENT_TEXTS, Delivery, EventChannel, EventTypeSwitch, HistoryEntry, ReplayJob
-from notifications.showing import number
-from notifications.stats import Day, last_day
+from notifications.stats import channel_backlogs, last_day, last_month
 
 RECENT_DELIVERIES = 10
 RECENT_CHANGES = 10
@@ -50,11 +52,12 @@ def show(
     revealed: bool = False,
     test_form: TestForm | None = None,
 ) -> TemplateResponse:
-    """`fresh`: a new secret, which is shown once; `revealed`: asked for, so are the headers' values.
+    """`fresh`: a new secret, which is shown once; `revealed`: asked for, as are the headers' values or the secret URL.
 
     `test_form` is one that was filled in wrongly, in place of an empty one.
     """
     headers = channel.readable_headers
+    wanted = takes(channel.kind)
     return page(
         request,
         "channel",
@@ -62,16 +65,21 @@ def show(
         crumbs=crumbs(),
         channel=channel,
         kind=dict(kind_choices()).get(channel.kind, channel.kind),
+        takes=wanted,
+        answered_by=answered_by(channel),
+        recipients=recipients_of(channel, with_replies=request.user.has_perm("notifications.view_delivery")),
         condition=condition_of(channel),
+        why_unreadable=why_unreadable(channel),
         health=health_sentences(channel),
+        facts=facts_now(channel, channel_backlogs([channel.pk], at_most=COUNT_AT_MOST)[channel.pk]),
         held=waiting(channel) if channel.paused_at else None,
         fresh=fresh,
         revealed=revealed,
-        secret=channel.readable_secret if fresh or revealed else None,
+        secret=_secret(channel) if fresh or revealed else None,
         header_names=None if headers is None else list(headers),
         headers=headers if revealed else None,
         both_sign=bool(channel.previous_secret_until and channel.previous_secret_until > timezone.now()),
-        samples=verification.samples(),
+        samples=verification.samples() if wanted.signing_secret else [],
         test_form=test_form or TestForm(event_types=event_types_of(channel)),
         attachments=_attachments(channel),
         may_change=may(request, "change"),
@@ -80,19 +88,26 @@ def show(
     )
 
 
+def _secret(channel: Channel) -> str | None:
+    """What is secret about it as a whole; None where the key that encrypted it is lost."""
+    return channel.readable_url if takes(channel.kind).secret_url else channel.readable_secret
+
+
 def _log(request: HttpRequest, channel: Channel) -> dict[str, object]:
     """What became of its deliveries and who changed it, for those who may read that."""
     log: dict[str, object] = {}
     if request.user.has_perm("notifications.view_delivery"):
-        day = last_day(channel.pk)
+        day, month = last_day(channel.pk), last_month(channel.pk)
         deliveries = Delivery.objects.filter(channel=channel).select_related("event__order", "channel")
         deliveries = deliveries.defer(*EVENT_TEXTS)
         log |= {
             "may_read_log": True,
             "day": day,
-            "sums": _sums(day),
+            "day_facts": facts_of_day(day.totals),
             "chart": chart(day),
             "times": times(day),
+            "month": month,
+            "days": per_day(month),
             "deliveries": list(deliveries.order_by("-id")[:RECENT_DELIVERIES]),
             "replay": ReplayJob.objects.filter(channel=channel, status=ReplayJob.Status.RUNNING).first(),
         }
@@ -100,17 +115,6 @@ def _log(request: HttpRequest, channel: Channel) -> dict[str, object]:
         changes = HistoryEntry.objects.filter(channel=channel).order_by("-id")
         log |= {"may_read_history": True, "changes": list(changes[:RECENT_CHANGES])}
     return log
-
-
-def _sums(day: Day) -> list[tuple[str, str]]:
-    totals = day.totals
-    return [
-        ("Deliveries", number(totals.finished)),
-        ("Success rate", totals.success_rate_text),
-        ("Failed", number(totals.failed)),
-        ("Median answer", duration(totals.median_ms)),
-        ("95th percentile", duration(totals.p95_ms)),
-    ]
 
 
 def _attachments(channel: Channel) -> list[tuple[EventChannel, bool]]:

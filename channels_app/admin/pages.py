@@ -12,6 +12,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from channels_app.forms import FORMS, ChannelForm
 from channels_app.models import Channel
 from notifications.catalogue import EVENT_TYPES
 
@@ -79,3 +80,8 @@ def show_secret_once(request: HttpRequest, channel: Channel) -> None:
 def event_types_of(channel: Channel) -> list[tuple[str, str]]:
     """Keys and labels of those that a channel of this kind may hear of."""
     return [(each.key, each.label) for each in EVENT_TYPES.values() if channel.kind in each.kinds]
+
+
+def answered_by(channel: Channel) -> str:
+    """Who answers an attempt: `the receiver`."""
+    return FORMS.get(channel.kind, ChannelForm).answered_by

@@ -1,15 +1,16 @@
-"""Revealing the signing secret and giving a new one."""
+"""Revealing what is secret about a channel, and giving it a new signing secret."""
 
 from datetime import timedelta
 
 from django.contrib import messages
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from channels_app.admin import detail
 from channels_app.admin.pages import crumbs, of_channel, page, show_secret_once, to, url_of
 from channels_app.forms import RotateForm
 from channels_app.models import Channel
+from channels_app.transports import takes
 from notifications import services
 
 OVERLAP = timedelta(hours=24)
@@ -17,7 +18,10 @@ OVERLAP = timedelta(hours=24)
 
 @of_channel("change")
 def reveal(request: HttpRequest, channel: Channel) -> HttpResponse:
-    """The channel with its secret and its headers' values, in the answer to this POST alone."""
+    """The channel with its secret and its headers' values, or its secret URL, in the answer to this POST alone."""
+    wanted = takes(channel.kind)
+    if not (wanted.signing_secret or wanted.headers or wanted.secret_url):
+        raise Http404("Nothing about channels of this kind is secret.")
     services.reveal_secret(channel_id=channel.pk, by=request.user.get_username())
     return detail.show(request, channel, revealed=True)
 
@@ -26,6 +30,8 @@ def reveal(request: HttpRequest, channel: Channel) -> HttpResponse:
 @of_channel("change")
 def rotate(request: HttpRequest, channel: Channel) -> HttpResponse:
     """Asks first what becomes of the old secret."""
+    if not takes(channel.kind).signing_secret:
+        raise Http404("Channels of this kind have no signing secret.")
     form = RotateForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         overlap = OVERLAP if form.cleaned_data["overlap"] == "24h" else timedelta()

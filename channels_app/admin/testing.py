@@ -12,9 +12,10 @@ from django.template.response import TemplateResponse
 from django.utils import timezone
 
 from channels_app.admin import detail
-from channels_app.admin.pages import event_types_of, of_channel
+from channels_app.admin.pages import answered_by, event_types_of, of_channel
 from channels_app.forms import TestForm
 from channels_app.models import Channel
+from channels_app.transports import takes
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery
@@ -67,6 +68,8 @@ def _progress(request: HttpRequest, channel: Channel, delivery: Delivery) -> Htt
         "channel": channel,
         "delivery": delivery,
         "progress": progress,
+        "takes": takes(channel.kind),
+        "answered_by": answered_by(channel),
         "attempt": delivery.attempts.order_by("-number").first() if progress == "settled" else None,
     }
     response = TemplateResponse(request, "channels_app/test_answer.html", context)

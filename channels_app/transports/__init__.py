@@ -12,9 +12,13 @@ from channels_app.transports.base import (
     Takes,
     Transport,
 )
+from channels_app.transports.email import EmailTransport
 from channels_app.transports.postback import PostbackTransport
+from channels_app.transports.slack import SlackTransport
 
-TRANSPORTS: dict[str, Transport] = {transport.kind: transport for transport in (PostbackTransport(),)}
+TRANSPORTS: dict[str, Transport] = {
+    transport.kind: transport for transport in (PostbackTransport(), EmailTransport(), SlackTransport())
+}
 
 
 def takes(kind: str) -> Takes:

@@ -198,16 +198,18 @@ class DeadlineAdapter(HTTPAdapter):
 
 
 @functools.lru_cache(maxsize=4)
-def tls_context(bundle: str, *, any_name: bool = False) -> ssl.SSLContext:
+def tls_context(bundle: str, *, any_name: bool = False, http: bool = True) -> ssl.SSLContext:
     """TLS 1.2 or newer, certificate and host name verified. Shared by all threads.
 
-    With `any_name` the certificate may be for anybody: to look at it, never to send anything.
+    With `any_name` the certificate may be for anybody: to look at it, never to send anything. Without `http` no
+    protocol is named (ALPN): a mail server may refuse one that is not its own.
     """
     context = DeadlineContext(ssl.PROTOCOL_TLS_CLIENT)
     context.check_hostname = not any_name
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.hostname_checks_common_name = False
-    context.offer_http_1_1()
+    if http:
+        context.offer_http_1_1()
     context.load_verify_locations(certifi.where())
     if bundle:
         context.load_verify_locations(bundle)

@@ -82,23 +82,26 @@ class Client:
         now: datetime,
         timeout: float,
         masked: Collection[str] = (),
+        hidden: Collection[str] = (),
     ) -> Answer:
         """POST `body` once. Answers for every failure of the network or the receiver; `timeout` is in seconds.
 
         Raises only for what an operator must mend: an unusable `EGRESS_PROXY_URL` or `EXTRA_CA_BUNDLE`.
 
         `headers` are added to `Host`, `User-Agent` and `Accept-Encoding: identity`; the values of those in `masked` are
-        left out of the answer, also where the receiver sends them back.
+        left out of the answer, also where the receiver sends them back. So is what is `hidden`, also out of sentences;
+        `url` of the answer is the whole one all the same.
 
         A connection is kept for the next exchange. Where such a one turns out to have been closed meanwhile, before
         a single byte of an answer, the request is sent again at once over a connection of its own; so it is where the
         first line that came is no answer at all, but what a receiver had still to say of the one before.
         """
         exchange = Exchange(timeout)
+        unsaid = _Telling(hidden)
         try:
             url = check_url(url)
         except ValueError as error:
-            return Answer(Outcome.BLOCKED, url=url, error=str(error))
+            return Answer(Outcome.BLOCKED, url=url, error=unsaid.of_text(str(error)))
         parts = urlsplit(url)
         host = parts.hostname or ""
         proxy = _egress_proxy()
@@ -106,8 +109,8 @@ class Client:
         if literal and (reason := refusal(literal, settings.POSTBACK_ALLOWED_NETWORKS)):
             return Answer(Outcome.BLOCKED, url=url, error=refused_sentence(literal, reason))
         request = _request(parts, body, headers)
-        hidden = {name.lower() for name in masked}
-        recorded = {name: MASK if name.lower() in hidden else value for name, value in request.headers.items()}
+        private = {name.lower() for name in masked}
+        recorded = {name: MASK if name.lower() in private else value for name, value in request.headers.items()}
         dialer = Dialer(
             exchange,
             self.resolve,
@@ -117,11 +120,12 @@ class Client:
         )
         bundle = settings.EXTRA_CA_BUNDLE
         adapter = self._adapter(bundle, guarded=not proxy)
-        told = _Telling(
+        credentials = (
             value
             for name, value in request.headers.items()
-            if name.lower() in hidden and not name.lower().startswith("accept")
+            if name.lower() in private and not name.lower().startswith("accept")
         )
+        told = _Telling([*hidden, *credentials])
         sent_again = False
         try:
             try:
@@ -139,7 +143,11 @@ class Client:
             if not proxy and is_for_somebody_else(error) and (names := named_instead(dialer, host, port, bundle)):
                 sentence = f"The certificate is for {names}, not for {host}."
             return Answer(
-                outcome, url=url, request_headers=recorded, error=sentence, connection=_connection(exchange, sent_again)
+                outcome,
+                url=url,
+                request_headers=recorded,
+                error=unsaid.of_text(sentence),
+                connection=_connection(exchange, sent_again),
             )
         content = bytearray()
         try:
@@ -217,18 +225,14 @@ class _Telling:
 
 
 def _connection(exchange: Exchange, sent_again: bool) -> Connection:
-    def ms(phase: Phase) -> int | None:
-        seconds = exchange.took.get(phase)
-        return None if seconds is None else round(1000 * seconds)
-
     return Connection(
         address=exchange.address,
         kept=exchange.reused,
         sent_again=sent_again,
-        lookup_ms=ms(Phase.LOOKUP),
-        connect_ms=ms(Phase.CONNECT),
-        tls_ms=ms(Phase.TLS),
-        first_byte_ms=ms(Phase.WAIT),
+        lookup_ms=exchange.milliseconds(Phase.LOOKUP),
+        connect_ms=exchange.milliseconds(Phase.CONNECT),
+        tls_ms=exchange.milliseconds(Phase.TLS),
+        first_byte_ms=exchange.milliseconds(Phase.WAIT),
     )
 
 

@@ -88,6 +88,15 @@ class Exchange:
         # A millisecond of grace: a wait for exactly the time left ends about now, not after now.
         return time.monotonic() >= self._deadline - 0.001
 
+    def hurry(self, seconds: float) -> None:
+        """What is left to do may take so long at most."""
+        self._deadline = min(self._deadline, time.monotonic() + seconds)
+
+    def milliseconds(self, phase: Phase) -> int | None:
+        """How long a phase took; None for one that has not ended."""
+        seconds = self.took.get(phase)
+        return None if seconds is None else round(1000 * seconds)
+
     def connected(self) -> None:
         """Connection, tunnel and TLS stand; whatever is received from now on is the answer."""
         self.phase = Phase.SEND
@@ -152,6 +161,14 @@ class DeadlineSSLSocket(ssl.SSLSocket):
     def do_handshake(self, block: bool = False) -> None:
         self.settimeout(self.exchange.left())
         super().do_handshake(block)
+
+    def recv(self, *args: Any) -> bytes:
+        try:
+            return super().recv(*args)
+        except OSError:
+            if not hasattr(self, "exchange"):
+                self.close()  # it was reset while it was being made, and nobody has it to close it
+            raise
 
     def send(self, *args: Any) -> int:
         self.settimeout(self.exchange.left())

@@ -28,8 +28,8 @@ class NoConnectionError(Exception):
 class Dialer:
     """Opens connections for one exchange.
 
-    `allowed` are the networks let through although not public; None switches the guard off, for the way to an egress
-    proxy that the operator has named. `resolve` and the two limits (seconds) can be replaced.
+    `allowed` are the networks let through although not public; None switches the guard off, for the way to what
+    the operator has named: an egress proxy, the mail server. `resolve` and the two limits (seconds) can be replaced.
     """
 
     exchange: Exchange

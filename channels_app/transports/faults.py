@@ -52,8 +52,26 @@ def is_no_answer(error: BaseException) -> bool:
     return any(type(cause) is http.client.BadStatusLine for cause in _causes(error))
 
 
-def over_time(exchange: Exchange) -> str:
-    return f"The {exchange.timeout:g} s for one attempt were over while {exchange.phase}."
+def over_time(exchange: Exchange, doing: str = "") -> str:
+    """`doing` names the phase where the exchange's own words for it do not fit."""
+    return f"The {exchange.timeout:g} s for one attempt were over while {doing or exchange.phase}."
+
+
+def why_no_tls(error: BaseException, host: str, port: int, *, where_plain: str) -> str:
+    """Why TLS was not agreed on; "" where this failure is not, and does not wrap, one of TLS.
+
+    `where_plain` says what to do where the server does not speak TLS at all.
+    """
+    for cause in _causes(error):
+        if isinstance(cause, ssl.SSLCertVerificationError):
+            return _why_certificate_refused(cause, host)
+        if isinstance(cause, ssl.SSLError) and cause.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
+            return f"{host} port {port} does not speak TLS; {where_plain}."
+        if isinstance(cause, ssl.SSLEOFError):
+            return f"{host} port {port} closed the connection during the TLS handshake."
+        if isinstance(cause, ssl.SSLError):
+            return f"No TLS connection to {host} port {port}: {(cause.reason or 'failed').replace('_', ' ').lower()}."
+    return ""
 
 
 def _why_no_head(causes: list[BaseException]) -> str:
@@ -68,14 +86,8 @@ def _why_no_answer(causes: list[BaseException], host: str, port: int) -> str:
     for cause in causes:
         if isinstance(cause, ProxyError):
             return f"The egress proxy did not open a connection to {host}: {causes[-1]}."
-        if isinstance(cause, ssl.SSLCertVerificationError):
-            return _why_certificate_refused(cause, host)
-        if isinstance(cause, ssl.SSLError) and cause.reason in {"WRONG_VERSION_NUMBER", "HTTP_REQUEST"}:
-            return f"{host} port {port} does not speak TLS; the URL may have to begin with http://."
-        if isinstance(cause, ssl.SSLEOFError):
-            return f"{host} port {port} closed the connection during the TLS handshake."
-        if isinstance(cause, ssl.SSLError):
-            return f"No TLS connection to {host} port {port}: {(cause.reason or 'failed').replace('_', ' ').lower()}."
+    if sentence := why_no_tls(causes[0], host, port, where_plain="the URL may have to begin with http://"):
+        return sentence
     return f"{host} port {port} closed the connection before it answered."
 
 

@@ -31,6 +31,8 @@ def attach(request: HttpRequest, key: str) -> HttpResponse:
     form = AttachForm(
         request.POST if request.method == "POST" else None, channels=channels, chosen=request.GET.get("channel", "")
     )
+    if event_type.postback_only:
+        form.fields["channel"].help_text = f"{event_type.label} goes to postbacks only; other kinds are not offered."
     if request.method == "POST" and form.is_valid():
         try:
             attachment = services.attach_channel(

@@ -16,13 +16,15 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
+from channels_app.transports import takes
 from notifications import services
 from notifications.admin import csv_export
 from notifications.admin.filters import DeliveryFilters
 from notifications.admin.log_admin import LogAdmin, without_edge
-from notifications.curl import as_curl
+from notifications.admin.reached import recipients_of
+from notifications.curl import curl_of, sends_body
 from notifications.errors import Conflict
-from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery, DeliveryAttempt, Event
+from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery
 from notifications.showing import event_label, pretty_json
 
 PERMISSION_TO_RETRY = "notifications.change_delivery"
@@ -88,7 +90,7 @@ class DeliveryAdmin(LogAdmin):
         state = _state(request, self._delivery(object_id))
         if request.GET.get("seen") == state["version"]:
             return HttpResponse(status=204)
-        return TemplateResponse(request, "notifications/includes/delivery_state.html", {**state, "fragment": True})
+        return TemplateResponse(request, "notifications/includes/delivery_news.html", {**state, "fragment": True})
 
     def retry(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Back to the delivery's page; to htmx, the part of it that changes."""
@@ -105,7 +107,7 @@ class DeliveryAdmin(LogAdmin):
         if request.headers.get("HX-Request"):
             state = _state(request, self._delivery(object_id))
             context = {**state, "fragment": True, "sentence": sentence, "refused": not done, "take_focus": True}
-            return TemplateResponse(request, "notifications/includes/delivery_state.html", context)
+            return TemplateResponse(request, "notifications/includes/delivery_news.html", context)
         messages.add_message(request, messages.SUCCESS if done else messages.ERROR, sentence)
         return redirect("admin:notifications_delivery_change", quote(delivery.pk))
 
@@ -128,7 +130,11 @@ def _state(request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
         "delivery": delivery,
         "event": delivery.event,
         "is_test": delivery.event_id.startswith(TEST_EVENT_PREFIX),
-        "attempts": [_attempt(attempt, delivery.event) for attempt in attempts],
+        "takes": takes(delivery.channel.kind),
+        "sends_body": sends_body(delivery),
+        "attempts": [{"attempt": attempt, "curl": curl_of(attempt, delivery)} for attempt in attempts],
+        "recipients": recipients_of(delivery, attempts),
+        "settled": settled,
         "may_retry": request.user.has_perm(PERMISSION_TO_RETRY),
         "retry_refused_because": services.retry_refused_because(delivery),
         "every": every,
@@ -143,11 +149,6 @@ def _look_again_after(delivery: Delivery) -> int:
         return LATER_SECONDS
     left = (delivery.next_attempt_at - timezone.now()).total_seconds()
     return SOON_SECONDS if delivery.in_flight or left < 2 * LATER_SECONDS else LATER_SECONDS
-
-
-def _attempt(attempt: DeliveryAttempt, event: Event) -> dict[str, Any]:
-    again = attempt.url and event.body is not None and not event.erased_at
-    return {"attempt": attempt, "curl": as_curl(attempt, event.body or "") if again else ""}
 
 
 def _in_a_sentence(delivery: Delivery) -> str:

@@ -5,6 +5,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
+from channels_app.forms import FORMS
+from channels_app.transports import kind_choices
+from channels_app.transports.rules import MAX_RECIPIENTS
 from channels_app.transports.signature import sign
 from notifications.admin.event_catalogue import EXAMPLE_ID, EXAMPLE_TIME
 from notifications.admin.layout import page, to_integrations
@@ -26,6 +29,9 @@ def how_to_create_a_channel(request: HttpRequest) -> HttpResponse:
         "how_to_create_a_channel",
         title="How to create a channel",
         crumbs=to_integrations(),
+        kinds=[(kind, label, FORMS[kind].about) for kind, label in kind_choices()],
+        event_types=[(each.label, [kind in each.kinds for kind, _ in kind_choices()]) for each in EVENT_TYPES.values()],
+        most_recipients=MAX_RECIPIENTS,
         postback=_postback(),
         secret=EXAMPLE_SECRET,
         timeout=_duration(settings.POSTBACK_TIMEOUT_SECONDS),

@@ -12,6 +12,7 @@ import structlog
 from celery.signals import worker_init, worker_shutdown, worker_shutting_down
 from django.conf import settings
 
+from notifications import notices
 from notifications.delivery.claim import lease_seconds
 from notifications.delivery.engine import Engine
 
@@ -49,6 +50,10 @@ def clock() -> Clock:
 
 @worker_init.connect
 def _start(**_: object) -> None:
+    try:
+        notices.warm_up()
+    except Exception:
+        log.exception("not_warmed_up")
     clock().start()
 
 

@@ -118,7 +118,8 @@ def test_the_only_kind_is_not_asked_for(admin, one_kind):
 
 def test_of_several_kinds_one_is_chosen_first(admin, two_kinds):
     question = admin.get(url("channels_app_channel_add"), {"next": SYSTEM})
-    assert "Postback Carrier pigeon" in text_of(question)
+    about = FORMS["postback"].about
+    assert f"Postback {about} Carrier pigeon {about}" in text_of(question)
     page = question.content.decode()
     assert 'name="url"' not in page
     assert f'<input type="hidden" name="next" value="{SYSTEM}">' in page

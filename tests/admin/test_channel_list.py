@@ -1,18 +1,21 @@
 # ruff: noqa: F401, F811 (fixtures, imported and asked for by name)
 """The list of channels."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
 
+from channels_app.admin import channels
 from channels_app.models import Channel
 from channels_app.services import create_channel, pause_channel
 from notifications import services
 from notifications.models import ChannelHealth, ChannelHour
 from tests.admin.notifications_fixtures import admin, failed, order, page_of, people, text_of, url, warehouse
+from tests.notifications.deliveries import make_delivery
 
 LIST = "channels_app_channel_changelist"
 
@@ -29,15 +32,39 @@ def test_a_row_says_how_the_channel_is(admin, warehouse, failed):
     ChannelHour.objects.create(channel=warehouse, hour=hour, succeeded=199, failed=1, latencies=[])
     pause_channel(channel_id=make("Mailing", failures=7).pk, reason="Moving house")
     make("Stock", failures=5)
+    Channel.objects.filter(pk=make("Lost").pk).update(encrypted_secret="unreadable")
     make("Tolerated", failures=4)
     page = text_of(admin.get(url(LIST)))
     for row in (
-        "Mailing Postback https://example.com/mailing paused – –",
-        "Stock Postback https://example.com/stock failing – –",
-        "Tolerated Postback https://example.com/tolerated active – –",
-        "Warehouse Postback https://example.com/hook active 99.5 % now",
+        "Lost Postback https://example.com/lost unreadable – – –",
+        "Mailing Postback https://example.com/mailing paused – – –",
+        "Stock Postback https://example.com/stock failing – – –",
+        "Tolerated Postback https://example.com/tolerated active – – –",
+        "Warehouse Postback https://example.com/hook active – 99.5 % now",
     ):
         assert row in page
+
+
+def test_a_row_says_what_waits_up_to_a_bound(admin, monkeypatch):
+    monkeypatch.setattr(channels, "COUNT_AT_MOST", 2)
+    later = timezone.now() + timedelta(minutes=30)
+    for name, due, scheduled in (("Few", 1, 1), ("Many", 3, 0), ("Retried", 0, 2), ("Stopped", 1, 1), ("Halted", 2, 3)):
+        channel = make(name)
+        for _ in range(due):
+            make_delivery(channel)
+        for _ in range(scheduled):
+            make_delivery(channel, next_attempt_at=later)
+        if name in {"Stopped", "Halted"}:
+            pause_channel(channel_id=channel.pk, reason="Moving house")
+    page = text_of(admin.get(url(LIST)))
+    for row in (
+        "Few Postback https://example.com/few active 1 due –",
+        "Halted Postback https://example.com/halted paused more than 2 held –",
+        "Many Postback https://example.com/many active more than 2 due –",
+        "Retried Postback https://example.com/retried active – –",
+        "Stopped Postback https://example.com/stopped paused 2 held –",
+    ):
+        assert row in page, row
 
 
 def test_deleted_channels_are_not_in_the_list(admin, warehouse):

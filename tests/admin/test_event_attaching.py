@@ -19,13 +19,19 @@ def attachments() -> list[tuple[str, str, list[str]]]:
     return [(a.event_type, a.channel.name, a.sources) for a in EventChannel.objects.select_related("channel")]
 
 
+def offered(page: str) -> str:
+    """The select of channels, without that of kinds in the dialog behind Add."""
+    selects: list[str] = re.findall(r'<select name="channel".*?</select>', page, flags=re.S)
+    return selects[0]
+
+
 def create_channel(name: str, path: str) -> Channel:
     return services.create_channel(name=name, kind="postback", url=f"https://example.com/{path}", by="test")
 
 
 def test_attaching_links_a_channel_with_the_chosen_sources(admin, warehouse):
     page = admin.get(url("event_type_attach", COMPLETED.key)).content.decode()
-    assert re.findall(r'<option value="(\w+)"', page) == [warehouse.pk]
+    assert re.findall(r'<option value="(\w+)"', offered(page)) == [warehouse.pk]
     assert re.findall(r'type="checkbox" name="sources" value="(\w+)"[^>]*checked', page) == ["admin", "shop", "funnel"]
 
     answer = admin.post(
@@ -41,14 +47,15 @@ def test_only_channels_that_can_be_attached_are_offered(admin, warehouse):
     services.attach_channel(event_type=COMPLETED, channel_id=attached.pk, sources=["shop"], by="test")
     archived = create_channel("Archived", "b")
     services.archive_channel(channel_id=archived.pk, by="test")
-    Channel.objects.create(name="Other kind", kind="email")
+    other_kind = Channel.objects.create(name="Other kind", kind="email")
 
     page = admin.get(url("event_type_attach", "customer.created")).content.decode()
-    assert re.findall(r'<option value="\w+">(\w+) ', page) == ["Attached", "Warehouse"]
+    assert re.findall(r'<option value="\w+">(\w+) ', offered(page)) == ["Attached", "Warehouse"]
     page = admin.get(url("event_type_attach", COMPLETED.key)).content.decode()
-    assert re.findall(r'<option value="\w+">(\w+) ', page) == ["Warehouse"]
+    assert re.findall(r'<option value="\w+">([\w ]+) \(', offered(page)) == ["Other kind", "Warehouse"]
 
-    services.attach_channel(event_type=COMPLETED, channel_id=warehouse.pk, sources=["shop"], by="test")
+    for channel_id in (warehouse.pk, other_kind.pk):
+        services.attach_channel(event_type=COMPLETED, channel_id=channel_id, sources=["shop"], by="test")
     page = text_of(admin.get(url("event_type_attach", COMPLETED.key)))
     assert "Every channel that Order completed allows is attached already, or there is none yet. Press Add" in page
 
@@ -56,7 +63,7 @@ def test_only_channels_that_can_be_attached_are_offered(admin, warehouse):
 def test_a_channel_named_in_the_address_is_chosen_where_it_may_be(admin, warehouse):
     def chosen(channel_id: str) -> list[str]:
         page = admin.get(url("event_type_attach", COMPLETED.key), {"channel": channel_id}).content.decode()
-        return re.findall(r'<option value="(\w*)" selected', page)
+        return re.findall(r'<option value="(\w*)" selected', offered(page))
 
     create_channel("Another", "a")
     assert chosen(warehouse.pk) == [warehouse.pk]
@@ -154,9 +161,12 @@ def test_add_creates_a_channel_and_answers_with_its_option_and_its_secret(admin)
     channel = Channel.objects.get()
     assert (channel.name, channel.url, channel.headers) == ("Books", "https://example.com/books", {"X-Key": "abc"})
     page = answer.content.decode()
-    assert re.findall(r"<option [^>]*>[^<]*</option>", page) == [
-        f'<option value="{channel.pk}">Books (Postback, https://example.com/books)</option>'
-    ]
+    # ui.js takes the first option; those of the kinds stand in the form.
+    assert (
+        re.findall(r"<option [^>]*>[^<]*</option>", page)[0]
+        == f'<option value="{channel.pk}">Books (Postback, https://example.com/books)</option>'
+    )
+    assert page.index("<option") < page.index("data-said") < page.index("<form")
     assert re.findall(r'id="new-secret">([^<]+)<', page) == [channel.secret]
     assert "no-store" in answer["Cache-Control"]
     # The form for the next one is empty.
@@ -183,29 +193,98 @@ def test_add_answers_a_refusal_with_the_form_and_creates_nothing(admin, data, se
     page = answer.content.decode()
     assert sentence in re.findall(r'<ul class="errorlist"[^>]*>(.*?)</ul>', page, flags=re.S)[0].replace("Host", "host")
     assert len(re.findall(r'aria-invalid="true"', page)) == 1
-    assert "<option" not in page
+    assert "<option" not in page[: page.index("<form")]
+    assert "data-said" not in page
     assert not Channel.objects.exists()
     assert not HistoryEntry.objects.exists()
 
 
-@pytest.mark.parametrize("kind", ["", "pigeon"])
-def test_add_refuses_a_kind_that_the_event_type_does_not_allow(admin, kind):
-    sent = {"kind": kind, "name": "Books", "url": "https://example.com/"}
-    assert admin.post(url("event_type_add_channel", COMPLETED.key), sent).status_code == 400
-    assert admin.get(url("event_type_add_channel", COMPLETED.key), {"kind": kind}).status_code == 400
+@pytest.mark.parametrize(
+    ("kind", "given", "label"),
+    [
+        (
+            "email",
+            {"recipients": "ada@example.com\nbob@example.com\ncy@example.com\ndee@example.com\neve@example.com"},
+            "Team (E-mail, ada@example.com, bob@example.com, cy@example.com and 2 more)",
+        ),
+        (
+            "slack",
+            {"url": "https://hooks.slack.com/services/T0/B0/s3cretpart"},
+            "Team (Slack, https://hooks.slack.com/********)",
+        ),
+    ],
+)
+def test_add_creates_a_channel_of_a_kind_that_people_read(admin, kind, given, label):
+    answer = admin.post(url("event_type_add_channel", COMPLETED.key), {"kind": kind, "name": "Team", **given})
+    assert answer.status_code == 201
+    channel = Channel.objects.get()
+    assert (channel.kind, channel.name) == (kind, "Team")
+    page = answer.content.decode()
+    assert re.findall(r"<option [^>]*>[^<]*</option>", page)[0] == f'<option value="{channel.pk}">{label}</option>'
+    assert 'data-said="Team was created and is chosen."' in page
+    assert "new-secret" not in page and "s3cretpart" not in page
+    attach = admin.get(url("event_type_attach", COMPLETED.key)).content.decode()
+    assert f'<option value="{channel.pk}">{label}</option>' in offered(attach)
+    assert "s3cretpart" not in attach
+
+
+@pytest.mark.parametrize(
+    ("key", "kind"),
+    [
+        (COMPLETED.key, ""),
+        (COMPLETED.key, "pigeon"),
+        ("customer.created", "email"),
+        ("customer.created", "slack"),
+        ("survey.completed", "email"),
+        ("survey.completed", "slack"),
+    ],
+)
+def test_add_refuses_a_kind_that_the_event_type_does_not_allow(admin, key, kind):
+    sent = {"kind": kind, "name": "Books", "url": "https://example.com/", "recipients": "ada@example.com"}
+    assert admin.post(url("event_type_add_channel", key), sent).status_code == 400
+    assert admin.get(url("event_type_add_channel", key), {"kind": kind}).status_code == 400
     assert not Channel.objects.exists()
 
 
-def test_add_shows_the_empty_form_of_a_kind(admin):
-    answer = admin.get(url("event_type_add_channel", COMPLETED.key), {"kind": "postback"})
+@pytest.mark.parametrize(
+    ("kind", "fields", "about"),
+    [
+        ("postback", ["name", "url", "headers"], "For programs: a signed POST of JSON to a URL of yours."),
+        ("email", ["name", "recipients"], "For people: one e-mail in words to up to 50 addresses."),
+        ("slack", ["name", "url"], "For teams: a message in words in a conversation of Slack or Mattermost."),
+    ],
+)
+def test_add_shows_the_empty_form_of_a_kind(admin, kind, fields, about):
+    answer = admin.get(url("event_type_add_channel", COMPLETED.key), {"kind": kind})
     assert answer.status_code == 200
-    assert re.findall(r'<(?:input|textarea)[^>]* name="(\w+)"', answer.content.decode()) == [
-        "csrfmiddlewaretoken",
-        "kind",
-        "name",
-        "url",
-        "headers",
-    ]
+    page = answer.content.decode()
+    assert re.findall(r'<(?:input|textarea)[^>]* name="(\w+)"', page) == ["csrfmiddlewaretoken", *fields]
+    assert re.findall(r'<option value="(\w+)" selected', page) == [kind]
+    assert 'aria-describedby="id_kind_helptext"' in page
+    assert f'id="id_kind_helptext">{about}<' in page
+
+
+@pytest.mark.parametrize("key", [each.key for each in EVENT_TYPES.values() if each.postback_only])
+def test_an_event_type_for_postbacks_alone_offers_no_other_kind_and_says_so(admin, warehouse, key):
+    page = admin.get(url("event_type_attach", key))
+    label, content = EVENT_TYPES[key].label, page.content.decode()
+    assert f"{label} goes to postbacks only; other kinds are not offered." in text_of(page)
+    assert 'aria-describedby="id_channel_helptext"' in offered(content)
+    assert f"A postback: {label} goes to no other kind of channel." in text_of(page)
+    assert '<input type="hidden" name="kind" value="postback">' in content
+    assert "data-kind" not in content
+    assert "Postbacks only: no other kind of channel can be attached." in text_of(admin.get(url("event_type", key)))
+
+
+def test_an_event_type_for_all_kinds_offers_each(admin):
+    page = admin.get(url("event_type_attach", COMPLETED.key)).content.decode()
+    kinds = re.findall(r'<select name="kind".*?</select>', page, flags=re.S)[0]
+    assert dict(re.findall(r'<option value="(\w+)"[^>]*>([^<]+)<', kinds)) == {
+        "postback": "Postback",
+        "email": "E-mail",
+        "slack": "Slack",
+    }
+    assert "goes to postbacks only" not in page
 
 
 def test_only_those_who_may_add_channels_are_offered_it(sign_in):

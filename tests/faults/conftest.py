@@ -5,13 +5,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
-from http.server import ThreadingHTTPServer
 
 import pytest
 
 from config.local.servers import socket_folder
 from tests.faults.installation import Installation
-from tests.receiver import Received, Receiver
+from tests.kinds.receivers import Arrived, Receivers
 
 SLOW_SECONDS = 0.3
 
@@ -30,31 +29,33 @@ def installation(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installat
 
 
 @pytest.fixture
-def tidings(installation: Installation) -> Iterator[Installation]:
-    """Without a channel, an event, a worker or a beat."""
+def tidings(installation: Installation, receiver: Receivers) -> Iterator[Installation]:
+    """Without a channel, an event, a worker or a beat. Its mails go to the receiver."""
+    installation.environment |= receiver.settings
     yield installation
     installation.clear()
 
 
 @pytest.fixture
-def receiver(monkeypatch: pytest.MonkeyPatch) -> Iterator[Receiver]:
-    """Answers 200 under `/quick` at once, under `/slow` after a while; under `/moody` 503 to some events at first."""
+def receiver() -> Iterator[Receivers]:
+    """Of each kind: takes all under `/quick` at once, under `/slow` after a while, under `/moody` some not at first.
+
+    The paths begin with the kind: `/email/quick/1`.
+    """
     arrived: Counter[tuple[str, str]] = Counter()
     lock, ended = threading.Lock(), threading.Event()
 
-    def answer(request: Received) -> int:
+    def answer(message: Arrived) -> int:
         with lock:
-            arrived[request.path, request.id] += 1
-            first = arrived[request.path, request.id] == 1
-        if request.path.startswith("/slow"):
+            arrived[message.path, message.event] += 1
+            first = arrived[message.path, message.event] == 1
+        manner = message.path.split("/")[2]
+        if manner == "slow":
             ended.wait(SLOW_SECONDS)
-        moody = request.path.startswith("/moody") and int.from_bytes(request.id.encode()) % 3 == 0
+        moody = manner == "moody" and int.from_bytes(message.event.encode()) % 3 == 0
         return 503 if first and moody else 200
 
-    # Many connect at once; who is killed hangs up.
-    monkeypatch.setattr(ThreadingHTTPServer, "request_queue_size", 128)
-    monkeypatch.setattr(ThreadingHTTPServer, "handle_error", lambda *_: None)
-    with Receiver(answer) as receiver:
+    with Receivers(answer) as receiver:
         yield receiver
         ended.set()
 

@@ -20,6 +20,7 @@ from redis import Redis
 from config.local import processes, programs
 from config.local.processes import Child, Service
 from config.local.servers import Postgres, Valkey
+from tests.kinds.receivers import Receivers
 from tests.local.launching import PROJECT, free_port
 from tests.waiting import wait_until
 
@@ -141,9 +142,14 @@ class Installation:
         with urllib.request.urlopen(request, timeout=30) as answer:
             return json.loads(answer.read())
 
-    def channel(self, url: str, *event_types: str) -> None:
-        """A postback channel, attached to these event types for all sources."""
-        channel = self.call("POST", "/channels", {"name": "Warehouse", "kind": "postback", "url": url})["id"]
+    def channels(self, receiver: Receivers, path: str, *event_types: str) -> None:
+        """A channel of each kind, attached to these event types for all sources, and named after its path."""
+        for kind, each in receiver.by_kind.items():
+            self.channel(f"/{kind}{path}", each.channel(f"/{kind}{path}"), *event_types)
+
+    def channel(self, name: str, to: dict[str, Any], *event_types: str) -> None:
+        """A channel, attached to these event types for all sources; `to` is its kind and where it leads."""
+        channel = self.call("POST", "/channels", {"name": name, **to})["id"]
         for event_type in event_types:
             self.call("PATCH", f"/event-types/{event_type}", {"enabled": True})
             attached = {"channel": channel, "sources": ["admin", "shop", "funnel"]}

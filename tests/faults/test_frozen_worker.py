@@ -12,7 +12,7 @@ import trustme
 
 from tests.faults.installation import ATTEMPTS, CHANNEL_CAP, DELIVERIES, Installation, freeze, frozen, wake
 from tests.faults.telling import prove_nothing_is_lost, tell
-from tests.receiver import Received
+from tests.kinds.receivers import RECEIVERS, Arrived
 from tests.transports.hostile import HostileServer, Peer, before_tls, head, server_context
 from tests.waiting import wait_until
 
@@ -24,52 +24,56 @@ def test_a_worker_frozen_past_its_leases_neither_sends_nor_records_what_another_
     receiver.answer = lambda request: 200 if go_on.wait(60) else 500
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    trusting = {"EXTRA_CA_BUNDLE": str(tmp_path / "authority.pem")}
+    # More slots than are needed: the last ones are kept for channels that have nothing in flight.
+    trusting = {"EXTRA_CA_BUNDLE": str(tmp_path / "authority.pem"), "DELIVERY_CONCURRENCY": "32"}
+    answered = len(RECEIVERS) * CHANNEL_CAP
     with HostileServer(shaking_hands_later(server_context(authority, "127.0.0.1"), go_on, receiver)) as unhurried:
-        tidings.channel(receiver.url, "contact.created")
-        tidings.channel(f"https://127.0.0.1:{unhurried.port}/unhurried", "contact.created")
+        tidings.channels(receiver, "/quick", "contact.created")
+        unhurried_url = f"https://127.0.0.1:{unhurried.port}/unhurried"
+        tidings.channel("/unhurried", {"kind": "postback", "url": unhurried_url}, "contact.created")
         sleeper = tidings.worker(**trusting)
         for number in range(CHANNEL_CAP):
             tidings.contact(number)
         # The requests of one channel wait for an answer, those of the other have not been sent yet.
-        wait_until(lambda: len(receiver.received) == unhurried.connections == CHANNEL_CAP, timeout=60)
+        wait_until(lambda: (len(receiver.received), unhurried.connections) == (answered, CHANNEL_CAP), timeout=60)
         with frozen(sleeper):
             go_on.set()
             other = tidings.worker(**trusting)
             tidings.settle()
-            told = prove_nothing_is_lost(tidings, receiver, events=CHANNEL_CAP, channels=2)
+            told = prove_nothing_is_lost(tidings, receiver, events=CHANNEL_CAP, channels=len(RECEIVERS) + 1)
             recorded = everything(tidings)
         assert Counter((each.path, each.outcomes, each.arrivals) for each in told) == {
-            ("/hook", ("unknown", "succeeded"), 2): CHANNEL_CAP,
+            **{(f"/{kind}/quick", ("unknown", "succeeded"), 2): CHANNEL_CAP for kind in RECEIVERS},
             ("/unhurried", ("unknown", "succeeded"), 1): CHANNEL_CAP,
         }
-        wait_until(lambda: lost_leases(tidings.log(sleeper)) == 2 * CHANNEL_CAP)
-        assert len(receiver.received) == 3 * CHANNEL_CAP
+        wait_until(lambda: lost_leases(tidings.log(sleeper)) == answered + CHANNEL_CAP)
+        assert len(receiver.received) == 2 * answered + CHANNEL_CAP
         assert everything(tidings) == recorded
 
         # It works on.
         other.kill()
         tidings.contact(CHANNEL_CAP)
         tidings.settle()
-        assert [each.outcomes for each in tell(tidings, receiver)].count(("succeeded",)) == 2
+        assert [each.outcomes for each in tell(tidings, receiver)].count(("succeeded",)) == len(RECEIVERS) + 1
 
 
 def test_a_worker_frozen_before_it_knows_of_its_claim_sends_nothing_of_it(tidings, receiver):
-    tidings.channel(receiver.url, "contact.created")
+    tidings.channels(receiver, "/quick", "contact.created")
     for number in range(CHANNEL_CAP):
         tidings.contact(number)
+    claimed = len(RECEIVERS) * CHANNEL_CAP
     with commits_held_up(tidings):
-        sleeper = tidings.worker()
+        sleeper = tidings.worker(DELIVERY_CONCURRENCY="32")
         held_up = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
         wait_until(lambda: tidings.ask(held_up) == [(1,)], timeout=60)
         freeze(sleeper)
     # The claim is committed, and the sleeper has not been told.
-    wait_until(lambda: len(tidings.in_flight()) == CHANNEL_CAP)
+    wait_until(lambda: len(tidings.in_flight()) == claimed)
     tidings.worker()
     tidings.settle()
     wake(sleeper)
-    wait_until(lambda: tidings.log(sleeper).count("event='lease_ran_out'") == CHANNEL_CAP)
-    told = prove_nothing_is_lost(tidings, receiver, events=CHANNEL_CAP, channels=1)
+    wait_until(lambda: tidings.log(sleeper).count("event='lease_ran_out'") == claimed)
+    told = prove_nothing_is_lost(tidings, receiver, events=CHANNEL_CAP, channels=len(RECEIVERS))
     assert {(each.outcomes, each.arrivals) for each in told} == {(("unknown", "succeeded"), 1)}
 
 
@@ -96,7 +100,9 @@ def shaking_hands_later(tls: ssl.SSLContext, go_on: threading.Event, receiver):
             insider = Peer(peer.server, sock)
             top, _, body = insider.read_request().partition(b"\r\n\r\n")
             pairs = (line.split(": ", 1) for line in top.decode().split("\r\n")[1:])
-            receiver.received.append(Received("/unhurried", {name.lower(): value for name, value in pairs}, body))
+            event = {name.lower(): value for name, value in pairs}["webhook-id"]
+            postbacks = receiver.by_kind["postback"]
+            postbacks.received.append(Arrived("postback", "/unhurried", event, event, body.decode()))
             insider.send(head(200, "Content-Length: 0"))
 
     return behaviour

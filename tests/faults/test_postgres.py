@@ -13,11 +13,12 @@ import pytest
 from config.local import processes
 from tests.faults.installation import Installation
 from tests.faults.telling import prove_nothing_is_lost
+from tests.kinds.receivers import RECEIVERS
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
 
-PATHS = ("/quick/1", "/slow/1", "/slow/2", "/moody/1")
+PATHS = ("/quick", "/slow", "/moody")
 EVENTS = 40
 
 
@@ -56,7 +57,7 @@ def sell_until_answered(tidings: Installation, number: int) -> None:
 
 def test_restarts_of_postgresql_under_load_lose_nothing(tidings, receiver, chance):
     for path in PATHS:
-        tidings.channel(receiver.url.replace("/hook", path), "contact.created")
+        tidings.channels(receiver, path, "contact.created")
     workers = [tidings.worker(), tidings.worker()]
     with ThreadPoolExecutor(2) as shops:
         sold = [shops.submit(sell_until_answered, tidings, number) for number in range(EVENTS)]
@@ -75,6 +76,6 @@ def test_restarts_of_postgresql_under_load_lose_nothing(tidings, receiver, chanc
     tidings.valkey.stop()
     tidings.contact(EVENTS)
     tidings.settle()
-    prove_nothing_is_lost(tidings, receiver, events=EVENTS + 1, channels=len(PATHS))
+    prove_nothing_is_lost(tidings, receiver, events=EVENTS + 1, channels=len(PATHS) * len(RECEIVERS))
     # Each call that was answered is one event, however often it was repeated.
     assert tidings.ask("SELECT count(*) FROM orders_contact") == [(EVENTS + 1,)]

@@ -1,5 +1,6 @@
 """Two beats tick at once: each order whose buyer never came back is completed once, and announced once."""
 
+import json
 import shelve
 from collections import Counter
 
@@ -8,6 +9,7 @@ import pytest
 from config.local import processes
 from tests.faults.installation import frozen
 from tests.faults.telling import prove_nothing_is_lost
+from tests.kinds.receivers import RECEIVERS
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow
@@ -17,7 +19,7 @@ COMPLETION = "complete-stale-funnel-orders"
 
 
 def test_two_beats_complete_each_order_once(tidings, receiver, tmp_path):
-    tidings.channel(receiver.url, "order.completed")
+    tidings.channels(receiver, "/quick", "order.completed")
     workers = [tidings.worker(), tidings.worker()]
     for number in range(ORDERS):
         tidings.purchase(tidings.order(number, source="funnel", funnel="spring"))
@@ -32,9 +34,10 @@ def test_two_beats_complete_each_order_once(tidings, receiver, tmp_path):
     tidings.settle()
     assert processes.stop(beats) == []
     assert all(runs(schedule) for schedule in schedules)
-    told = prove_nothing_is_lost(tidings, receiver, events=ORDERS, channels=1)
+    told = prove_nothing_is_lost(tidings, receiver, events=ORDERS, channels=len(RECEIVERS))
     assert {(each.outcomes, each.arrivals) for each in told} == {(("succeeded",), 1)}
-    completed = Counter(request.event["data"]["order"]["number"] for request in receiver.received)
+    postbacks = [json.loads(arrived.body) for arrived in receiver.by_kind["postback"].received]
+    completed = Counter(event["data"]["order"]["number"] for event in postbacks)
     assert completed == dict(tidings.ask("SELECT number, 1 FROM orders_order"))
 
 

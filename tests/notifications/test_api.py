@@ -9,7 +9,7 @@ from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from channels_app.models import Channel
-from channels_app.services import pause_channel
+from channels_app.services import create_channel, pause_channel
 from config.api.keys import create_key
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, ReplayJob
@@ -153,6 +153,79 @@ class TestChannels:
         body = {"name": "Warehouse", "kind": "postback", "url": "https://example.com/", **change}
         assert refused(call("POST", "/channels", body)) == [field]
         assert Channel.objects.count() == 0
+
+    def test_an_email_channel_has_recipients_and_no_secret(self, call):
+        recipients = [" ada@example.com", "Bob@Example.com", "ADA@example.com", "eve@bücher.example"]
+        made = parsed(call("POST", "/channels", {"name": "Office", "kind": "email", "recipients": recipients}), 201)
+        channel = Channel.objects.get()
+        assert made.pop("secret") is None
+        assert made == {
+            "id": channel.pk,
+            "name": "Office",
+            "kind": "email",
+            "status": "active",
+            "pause_reason": None,
+            "url": "",
+            "headers": {},
+            "recipients": ["ada@example.com", "Bob@Example.com", "eve@xn--bcher-kva.example"],
+            "created_at": made["created_at"],
+        }
+        assert parsed(call("GET", f"/channels/{channel.pk}")) == made
+        assert parsed(call("GET", "/channels")) == {"results": [made], "next": None}
+        changed = parsed(call("PATCH", f"/channels/{channel.pk}", {"recipients": ["eve@example.com"]}))
+        assert changed == {**made, "recipients": ["eve@example.com"]}
+
+    def test_the_url_of_a_slack_channel_is_a_secret(self, call):
+        url = "https://hooks.slack.com/services/T024BE7LD/B0CF2D3/recognisable"
+        made = parsed(call("POST", "/channels", {"name": "Sales", "kind": "slack", "url": url}), 201)
+        channel = Channel.objects.get()
+        assert made.pop("secret") is None
+        assert (made["url"], made["recipients"], made["headers"]) == ("https://hooks.slack.com/********", [], {})
+        assert channel.whole_url == url
+        assert parsed(call("GET", f"/channels/{channel.pk}")) == made
+        assert parsed(call("GET", "/channels")) == {"results": [made], "next": None}
+        assert parsed(call("PATCH", f"/channels/{channel.pk}", {"name": "Shop"})) == {**made, "name": "Shop"}
+        assert Channel.objects.get().whole_url == url
+        # What was read masked is not written back.
+        assert refused(call("PATCH", f"/channels/{channel.pk}", {"url": made["url"]})) == ["url"]
+        assert Channel.objects.get().whole_url == url
+        moved = parsed(call("PATCH", f"/channels/{channel.pk}", {"url": f"{url}-2"}))
+        assert moved["url"] == "https://hooks.slack.com/********"
+        assert Channel.objects.get().whole_url == f"{url}-2"
+
+    @pytest.mark.parametrize(
+        ("body", "fields"),
+        [
+            ({"kind": "email"}, ["recipients"]),
+            ({"kind": "email", "recipients": []}, ["recipients"]),
+            (
+                {"kind": "email", "recipients": ["ada@example.com", "bob", "e\nve@example.com"]},
+                ["recipients[1]", "recipients[2]"],
+            ),
+            ({"kind": "email", "recipients": [f"n{n}@example.com" for n in range(51)]}, ["recipients"]),
+            ({"kind": "email", "recipients": ["ada@example.com"], "url": "https://example.com/"}, ["url"]),
+            ({"kind": "email", "recipients": ["ada@example.com"], "headers": {"X-A": "b"}}, ["headers"]),
+            ({"kind": "slack"}, ["url"]),
+            ({"kind": "slack", "url": "hooks.slack.com/services"}, ["url"]),
+            ({"kind": "slack", "url": "https://example.com/", "headers": {"X-A": "b"}}, ["headers"]),
+            ({"kind": "slack", "url": "https://example.com/", "recipients": ["ada@example.com"]}, ["recipients"]),
+        ],
+    )
+    def test_each_kind_asks_for_what_it_needs_and_refuses_the_rest(self, call, body, fields):
+        assert refused(call("POST", "/channels", {"name": "Warehouse", **body})) == fields
+        assert Channel.objects.count() == 0
+
+    @pytest.mark.parametrize("given", [{"headers": {}}, {"headers": {}, "url": ""}])
+    def test_giving_nothing_of_what_a_kind_does_not_take_is_no_fault(self, call, given):
+        body = {"name": "Office", "kind": "email", "recipients": ["ada@example.com"], **given}
+        assert parsed(call("POST", "/channels", body), 201)["kind"] == "email"
+
+    def test_only_a_kind_that_signs_has_a_secret_to_rotate(self, call):
+        channel = create_channel(name="Office", kind="email", recipients=["ada@example.com"])
+        detail = parsed(call("POST", f"/channels/{channel.pk}/rotate-secret", {"expire_old": "now"}), 409)["detail"]
+        assert detail == "E-mail channels have no signing secret."
+        channel.refresh_from_db()
+        assert channel.encrypted_secret == ""
 
     def test_a_change_touches_what_is_given(self, call, channel):
         secret = channel.secret

@@ -59,6 +59,9 @@ class TestErasing:
         engine.deliver_due()
         assert Delivery.objects.filter(status="failed").count() == 3
         DeliveryAttempt.objects.update(response_body='{"email": "ada@example.com"}', response_headers={"X-Who": "Ada"})
+        mailed, *_ = DeliveryAttempt.objects.order_by("pk")
+        mailed.request_headers = {"To": "office@example.com", "Subject": "Ada Byron is back"}
+        mailed.save()
         refund(order, "2.50", reason="Ada was not amused")
         waiting = Delivery.objects.get(status="pending")
 
@@ -79,6 +82,9 @@ class TestErasing:
         assert refunded["order"]["contact"]["tags"] == []
         assert set(DeliveryAttempt.objects.values_list("response_body", "status_code")) == {("", 404)}
         assert all(attempt.response_headers == {} for attempt in DeliveryAttempt.objects.all())
+        mailed.refresh_from_db()
+        assert mailed.request_headers == {"To": "office@example.com", "Subject": "[erased]"}
+        assert DeliveryAttempt.objects.filter(request_headers__has_key="webhook-id").count() == 2
         waiting.refresh_from_db()
         assert (waiting.status, waiting.error, waiting.attempts_made) == ("failed", erasing.ERASED, 0)
         lead.refresh_from_db()

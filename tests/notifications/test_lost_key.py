@@ -27,7 +27,8 @@ pytestmark = pytest.mark.django_db(transaction=True)
 GONE, PRESENT = (Fernet.generate_key().decode() for _ in range(2))
 SENTENCE = (
     "The secrets of this channel cannot be read: the key that encrypted them is not in SECRETS_ENCRYPTION_KEYS. "
-    "Put it back there, or rotate the channel's secret and give its extra headers anew."
+    "Put it back there, or give them anew: rotate the signing secret and give the extra headers, or the webhook URL, "
+    "again."
 )
 HEADERS = {"Authorization": "Bearer s3cret"}
 ORDER_COMPLETED = EVENT_TYPES["order.completed"]

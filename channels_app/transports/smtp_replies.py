@@ -1,0 +1,77 @@
+"""What a mail server says, step by step, and what is no answer of one."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+LONGEST_LINE_SHOWN = 200
+CLOSING = 421
+
+# A line of a reply (RFC 5321, section 4.2): code, "-" where another line follows, text.
+LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
+BEGINNING_OF_A_LINE = re.compile(rb"(?:[2-5](?:[0-9](?:[0-9](?:[ -].*)?)?)?)?", re.DOTALL)
+
+
+class Step(StrEnum):
+    """What was asked of the server last, as it stands in a sentence."""
+
+    GREETING = "the greeting"
+    EHLO = "EHLO"
+    HELO = "HELO"
+    STARTTLS = "STARTTLS"
+    AUTH = "AUTH"
+    MAIL = "MAIL"
+    RCPT = "RCPT"
+    DATA = "DATA"
+    MESSAGE = "the message"
+    QUIT = "QUIT"
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What a server said. `text` is untrusted: less than 16 KiB in several lines, without NUL and our credentials."""
+
+    code: int
+    text: str = ""
+
+    @property
+    def accepted(self) -> bool:
+        return 200 <= self.code < 300
+
+    @property
+    def for_now(self) -> bool:
+        """A refusal that another attempt may change."""
+        return 400 <= self.code < 500
+
+    @property
+    def refused(self) -> bool:
+        return self.code >= 400
+
+    def whole(self) -> str:
+        return f"{self.code} {self.text}".rstrip()
+
+    def __str__(self) -> str:
+        """On one line that a sentence can hold, without a full stop."""
+        return shown(self.whole()).removesuffix(".")
+
+
+class RefusedError(Exception):
+    """The server refused a step, and with it all of the session."""
+
+    def __init__(self, step: Step, reply: Reply) -> None:
+        super().__init__(f"{step}: {reply}")
+        self.step, self.reply = step, reply
+
+
+class LackingError(Exception):
+    """The server does not offer what `EMAIL_URL` asks for. The message is the end of a sentence about the server."""
+
+
+class NotSMTPError(Exception):
+    """The server said what is no answer. The message is the end of a sentence about the server."""
+
+
+def shown(text: str) -> str:
+    """A text from outside as part of a sentence: printable, on one line, at most 200 characters."""
+    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    return line if len(line) <= LONGEST_LINE_SHOWN else f"{line[:LONGEST_LINE_SHOWN]}…"

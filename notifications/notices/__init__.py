@@ -1,0 +1,76 @@
+"""Puts events in words, for the kinds of channel that people read: `channels_app.transports.Notice`.
+
+It runs in the threads that send, which have no database connection: all that it knows is in the frozen body. `reading`
+takes facts out of it, `sections` lists them, `wording` says what happened. An event type without a wording of its own
+is told by its label, its description and its facts.
+"""
+
+import json
+from dataclasses import replace
+
+from django.conf import settings
+from django.contrib.admin.utils import quote
+from django.urls import reverse
+from django.utils import timezone
+
+from channels_app.transports import Link, Notice
+from channels_app.transports.mail import compose
+from notifications.catalogue import EVENT_TYPES
+from notifications.models import TEST_EVENT_PREFIX
+from notifications.notices.occurrence import Occurrence
+from notifications.notices.reading import Facts, one_line
+from notifications.notices.wording import WORDINGS, in_general
+from notifications.samples import sample_body
+from notifications.showing import event_label
+
+TITLE_CHARACTERS = 150
+TEST = "Test: "
+TEST_NOTE = "This is a test with made-up data."
+
+
+def notice_of(body: str, *, order_id: int | None = None, contact_id: str | None = None) -> Notice:
+    """The frozen body of an event in words, with links to its order and contact where their keys are given.
+
+    Needs no database connection. Raises nothing for a body of a JSON object, whatever is missing from it or null in it.
+    """
+    event = Occurrence(Facts(json.loads(body)))
+    notice = WORDINGS.get(event.type, in_general)(event)
+    is_test = event.id.startswith(f"{TEST_EVENT_PREFIX}_")
+    title = f"{TEST}{notice.title}" if is_test else notice.title
+    return replace(
+        notice,
+        title=one_line(title, TITLE_CHARACTERS),
+        sections=tuple(section for section in notice.sections if section.facts),
+        links=(*notice.links, *_links(event, order_id, contact_id)),
+        note=TEST_NOTE if is_test else "",
+        footer=_footer(event, is_test),
+    )
+
+
+def warm_up() -> None:
+    """Load what the first words need, addresses and templates: it would be most of a second of the first attempt."""
+    event_type = next(iter(EVENT_TYPES.values()))
+    notice = notice_of(sample_body(event_type, event_id=""), order_id=1, contact_id="con_0")
+    compose(notice, to=[], message_id="", now=timezone.now())
+
+
+def _links(event: Occurrence, order_id: int | None, contact_id: str | None) -> list[Link]:
+    """The page of what the event is about comes first."""
+    links = []
+    if settings.PUBLIC_URL and order_id is not None:
+        path = reverse("admin:orders_order_change", args=[order_id])
+        number = event.order.text("number")
+        links.append(Link(f"Open order {number}" if number else "Open the order", f"{settings.PUBLIC_URL}{path}"))
+    if settings.PUBLIC_URL and contact_id is not None:
+        path = reverse("admin:orders_contact_change", args=[quote(contact_id)])
+        links.append(Link("Open the contact", f"{settings.PUBLIC_URL}{path}"))
+    return links if event.order else links[::-1]
+
+
+def _footer(event: Occurrence, is_test: bool) -> str:
+    label = event_label(event.type)
+    if is_test:
+        why = f"Sent by Tidings because somebody tested this channel with {label}."
+    else:
+        why = f"Sent by Tidings because this channel is attached to {label}."
+    return f"{why} Event: {event.id}" if event.id else why

@@ -1,0 +1,40 @@
+"""An event as the wordings see it."""
+
+from functools import cached_property
+
+from notifications.notices.phrases import NAME_CHARACTERS, named_order
+from notifications.notices.reading import Facts, one_line
+from notifications.notices.sections import full_name
+
+
+class Occurrence:
+    """The body of an event, with what nearly all of them tell of."""
+
+    def __init__(self, body: Facts) -> None:
+        self.id = body.text("id")
+        self.type = body.text("type")
+        self.source = body.text("source")
+        self.data = body.object("data")
+        self.order = self.data.object("order")
+        self.contact = self.data.object("contact") or self.order.object("contact")
+
+    @cached_property
+    def known_as(self) -> str:
+        """The name of the contact, or the e-mail address; "" for nobody."""
+        name = full_name(self.contact) or self.contact.text("email")
+        return one_line(name or self.data.object("response").text("email"), NAME_CHARACTERS)
+
+    @property
+    def who(self) -> str:
+        """In the middle of a sentence."""
+        return self.known_as or "somebody"
+
+    @property
+    def somebody(self) -> str:
+        """At the beginning of a sentence. An e-mail address gets no capital letter."""
+        return self.known_as or "Somebody"
+
+    @property
+    def order_name(self) -> str:
+        """`order 1001`"""
+        return named_order(self.order)

@@ -1,0 +1,78 @@
+"""How things are called in the middle of a sentence, and how sentences are put together."""
+
+from notifications.notices.reading import Facts
+from notifications.showing import counted
+from orders.models import Order
+
+NAME_CHARACTERS = 60
+PLACES: dict[str, str] = {
+    Order.Origin.ADMIN: "in the back office",
+    Order.Origin.QUOTE: "from a quote",
+    Order.Origin.SHOP: "in the shop",
+    Order.Origin.FUNNEL: "in a funnel",
+}
+
+
+def named_order(order: Facts) -> str:
+    number = order.text("number", NAME_CHARACTERS)
+    return f"order {number}" if number else "an order"
+
+
+def named(thing: Facts, otherwise: str) -> str:
+    """What a product, a survey or a funnel is called."""
+    names = (thing.text(name, NAME_CHARACTERS) for name in ("title", "name", "sku", "slug"))
+    return next(filter(None, names), otherwise)
+
+
+def capital(text: str) -> str:
+    """With a capital first letter; the others stay as they are."""
+    return text[:1].upper() + text[1:]
+
+
+def titled(title: str, detail: str) -> str:
+    """`title: detail`, or the title alone."""
+    return f"{title}: {detail}" if detail else title
+
+
+def sentence(*parts: str) -> str:
+    """The parts that are not empty, up to a full stop."""
+    text = " ".join(filter(None, parts))
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def paragraphs(*texts: str) -> tuple[str, ...]:
+    return tuple(filter(None, texts))
+
+
+def reason(text: str) -> str:
+    """Somebody's own words, after saying that they are; "" for none."""
+    return sentence("Reason:", text) if text else ""
+
+
+def goods(lines: list[Facts]) -> str:
+    if len(lines) != 1:
+        return counted(len(lines), "item") if lines else "something"
+    name, quantity = named(lines[0], "something"), lines[0].text("quantity")
+    return name if quantity in {"", "1"} else f"{quantity} × {name}"
+
+
+def place_of(order: Facts) -> str:
+    """`in the funnel Spring launch`"""
+    if order.object("funnel"):
+        return f"in the funnel {named(order.object('funnel'), '')}".strip()
+    return PLACES.get(order.text("origin"), "")
+
+
+def odd_sums(order: Facts) -> str:
+    """Where not just the total has been paid, and where some was given back; else ""."""
+    total, paid = order.amount("total"), order.amount("paid_total")
+    told = []
+    if total is not None and paid is not None and paid != total:
+        told.append(f"{order.money('paid_total')} has been paid of a total of {order.money('total')}.")
+    if order.amount("refunded_total"):
+        told.append(given_back(order))
+    return " ".join(told)
+
+
+def given_back(order: Facts) -> str:
+    return f"Of what was paid for the order, {order.money('refunded_total')} has been given back so far."

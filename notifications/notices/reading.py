@@ -1,0 +1,99 @@
+"""Takes facts out of a body: of whatever is null, missing or of another kind there is simply nothing.
+
+People typed most of what stands in it, so every text comes out as one line of bounded length.
+"""
+
+import json
+import re
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from django.utils.timezone import get_default_timezone, localtime
+
+from notifications.showing import money
+
+VALUE_CHARACTERS = 300
+_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
+# Halves of characters, which no encoding takes, and what turns the direction of all that follows.
+_UNFIT = re.compile(r"[\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
+_AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,4})?")
+_NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
+
+
+def one_line(text: str, longest: int = VALUE_CHARACTERS) -> str:
+    """Without line breaks and control characters, cut with an ellipsis; "" where nothing of it would be seen."""
+    line = _BLANK.sub(" ", _UNFIT.sub("", text)).strip()
+    if not any(character.isprintable() and character != " " for character in line):
+        return ""
+    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+
+
+def in_words(value: Any) -> str:
+    """Any JSON as one line; "" for null and for what is empty."""
+    if isinstance(value, str):
+        return one_line(value)
+    if isinstance(value, bool):
+        return "Yes" if value else "No"
+    if isinstance(value, list) and not any(isinstance(member, dict | list) for member in value):
+        return one_line(", ".join(filter(None, map(in_words, value))))
+    return one_line(json.dumps(value, ensure_ascii=False)) if value not in (None, {}, []) else ""
+
+
+def label_of(name: str) -> str:
+    """The name of a member as a label: `how_found` is "How found"; anything else stays as it was typed."""
+    return one_line(re.sub("[_-]", " ", name).capitalize() if _NAME.fullmatch(name) else name, 80)
+
+
+def time_in_words(at: datetime) -> str:
+    """To the minute in the time zone of the installation, with its name: `2026-11-23 18:36 CET`."""
+    return f"{localtime(at, get_default_timezone()):%Y-%m-%d %H:%M %Z}"
+
+
+class Facts:
+    """A JSON object that may be null, or anything else, and then has no members."""
+
+    def __init__(self, value: Any) -> None:
+        self.members: dict[str, Any] = value if isinstance(value, dict) else {}
+
+    def __bool__(self) -> bool:
+        return bool(self.members)
+
+    def text(self, name: str, longest: int = VALUE_CHARACTERS) -> str:
+        """One line; of a number its digits."""
+        value = self.members.get(name)
+        if isinstance(value, int) and not isinstance(value, bool):
+            return str(value)
+        return one_line(value, longest) if isinstance(value, str) else ""
+
+    def is_true(self, name: str) -> bool:
+        return self.members.get(name) is True
+
+    def object(self, name: str) -> "Facts":
+        return Facts(self.members.get(name))
+
+    def objects(self, name: str) -> list["Facts"]:
+        """Those of a list that are objects and not empty."""
+        value = self.members.get(name)
+        return [facts for facts in map(Facts, value) if facts] if isinstance(value, list) else []
+
+    def amount(self, name: str) -> Decimal | None:
+        value = self.members.get(name)
+        return Decimal(value) if isinstance(value, str) and _AMOUNT.fullmatch(value) else None
+
+    def money(self, name: str, currency: str = "") -> str:
+        """`1,234.50 USD`; in the object's own currency unless another is given."""
+        amount = self.amount(name)
+        return "" if amount is None else money(amount, currency or self.text("currency", 3)).strip()
+
+    def money_if_any(self, name: str) -> str:
+        """As `money`; "" also for nothing, as most orders have of some sums."""
+        return self.money(name) if self.amount(name) else ""
+
+    def time(self, name: str) -> str:
+        """As `time_in_words`; "" for no time or one that is out of reach."""
+        try:
+            at = datetime.fromisoformat(self.text(name))
+            return time_in_words(at if at.tzinfo else at.replace(tzinfo=UTC))
+        except (ValueError, OverflowError):
+            return ""
