@@ -118,8 +118,12 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         if items:
             groups.append({"title": title, "separator": True, "items": items})
     if settings.DEMO:
-        receivers = _entry("Receivers", "move_to_inbox", "demo:received")
-        groups.append({"title": "Demo", "separator": True, "items": [receivers]})
+        pages = [
+            _entry("Outbox", "outbox", "demo:outbox"),
+            _entry("Slack messages", "forum", "demo:messages"),
+            _entry("Receivers", "move_to_inbox", "demo:received"),
+        ]
+        groups.append({"title": "Demo", "separator": True, "items": pages})
     items = [item for group in groups for item in group["items"]]
     # Of several that lead to the present page the closest, so not Integrations where it is a part of it.
     links = [item["link"] for item in items if request.path.startswith(item["link"])]

@@ -210,6 +210,8 @@ METRICS_TOKEN = environment.literal("METRICS_TOKEN")
 NINJA_PAGINATION_CLASS = "config.api.pagination.CursorPagination"
 
 globals().update(environment.url(env.email_url, "EMAIL_URL", "consolemail://"))
+if DEMO and not env.str("EMAIL_URL", default=""):
+    EMAIL_BACKEND = "config.demo.outbox.OutboxBackend"  # kept for /demo/outbox/, not sent
 EMAIL_TIMEOUT = 10  # a silent mail server holds nobody up for longer
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.mailbox(
     env, "EMAIL_FROM", f"Tidings <tidings@{_public.hostname or 'localhost'}>"

@@ -9,5 +9,8 @@ REFUSALS = {
     MOVED: HTTPStatus.NOT_FOUND,
     GONE: HTTPStatus.GONE,
 }
+# Receivers in Slack's shape: the status and text that Slack answers where somebody has removed the webhook.
+REMOVED = "removed"
+SLACK_REFUSALS = {REMOVED: (HTTPStatus.NOT_FOUND, "no_service")}
 # What the busy one asks for, with `Retry-After`; the longest that Tidings heeds.
 BUSY_SECONDS = 3600

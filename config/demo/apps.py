@@ -2,7 +2,7 @@ import logging
 
 from django.apps import AppConfig
 
-from config.demo.answers import REFUSALS
+from config.demo.answers import REFUSALS, SLACK_REFUSALS
 
 
 class DemoConfig(AppConfig):
@@ -15,11 +15,16 @@ class DemoConfig(AppConfig):
             logging.getLogger(name).addFilter(_is_worth_reporting)
 
 
+_ON_PURPOSE = [
+    *((f"/demo/receiver/{receiver}/", status) for receiver, status in REFUSALS.items()),
+    *((f"/demo/slack/{receiver}/", status) for receiver, (status, _) in SLACK_REFUSALS.items()),
+]
+
+
 def _is_worth_reporting(record: logging.LogRecord) -> bool:
     """`django.request` says "Service Unavailable: path", django-structlog has a record with the code."""
     message = record.getMessage()
     return not any(
-        f"/demo/receiver/{receiver}/" in message
-        and (message.startswith(f"{status.phrase}:") or f"'code': {status:d}" in message)
-        for receiver, status in REFUSALS.items()
+        path in message and (message.startswith(f"{status.phrase}:") or f"'code': {status:d}" in message)
+        for path, status in _ON_PURPOSE
     )

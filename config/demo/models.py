@@ -1,8 +1,9 @@
-"""What the demo's own receivers keep: the postbacks that arrived, and whether the failing one has been repaired."""
+"""What the demo's own receivers keep: what arrived, the mail that was not sent, and whether the failing one works."""
 
 import json
 from typing import Any
 
+from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -29,7 +30,7 @@ class ReceivedPostback(models.Model):
     class Meta:
         ordering = ["-received_at", "-id"]
         indexes = [
-            # The page, newest first, and receiving.forget_oldest.
+            # The page, newest first, and keeping.forget_oldest.
             models.Index(fields=["-received_at", "-id"], name="received_newest_first"),
         ]
         constraints = [
@@ -44,12 +45,7 @@ class ReceivedPostback(models.Model):
     @property
     def readable_body(self) -> str:
         """The body, indented where it is JSON."""
-        try:
-            parsed: Any = json.loads(self.body)
-            indented = json.dumps(parsed, indent=2, ensure_ascii=False)
-        except (ValueError, RecursionError):
-            return self.body
-        return indented.encode(errors="replace").decode()  # half a character, as JSON can escape it, is no text
+        return _indented(self.body)
 
 
 class ReceiverState(models.Model):
@@ -60,3 +56,56 @@ class ReceiverState(models.Model):
 
     def __str__(self) -> str:
         return f"{self.receiver} {'works' if self.works else 'is broken'}"
+
+
+class SlackMessage(models.Model):
+    """A message that arrived at `/demo/slack/<receiver>/`, and what was answered. Slack's have no id: each is a row."""
+
+    receiver = models.CharField(max_length=50)
+    body = models.TextField(blank=True)
+    answered = models.PositiveSmallIntegerField(help_text="The status code that it was answered with.")
+    answer = models.CharField(max_length=50, help_text="The text that it was answered with.")
+    received_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+
+    def __str__(self) -> str:
+        return f"Message to {self.receiver}"
+
+    @property
+    def readable_body(self) -> str:
+        """The body, indented where it is JSON."""
+        return _indented(self.body)
+
+
+class KeptMail(models.Model):
+    """A mail that the demo kept in place of sending it, by `config.demo.outbox`.
+
+    Sent again under the same Message-ID it stays one row: the first of them, with the recipients of all. `raw` is the
+    whole message as it would have gone over the wire.
+    """
+
+    message_id = models.CharField(max_length=998)
+    subject = models.TextField(blank=True)
+    sender = models.TextField(blank=True)
+    recipients = ArrayField(models.TextField(), default=list)
+    raw = models.BinaryField()
+    times_received = models.PositiveIntegerField(default=1)
+    created_at = models.DateTimeField(default=timezone.now)
+
+    class Meta:
+        ordering = ["-id"]
+        constraints = [models.UniqueConstraint(fields=["message_id"], name="kept_message_id_once")]
+
+    def __str__(self) -> str:
+        return self.subject or self.message_id
+
+
+def _indented(body: str) -> str:
+    try:
+        parsed: Any = json.loads(body)
+        indented = json.dumps(parsed, indent=2, ensure_ascii=False)
+    except (ValueError, RecursionError):
+        return body
+    return indented.encode(errors="replace").decode()  # half a character, as JSON can escape it, is no text

@@ -16,6 +16,7 @@ from channels_app.models import Channel
 from channels_app.transports import Destination
 from channels_app.transports.rules import MASK
 from config.demo.answers import FAILING, REFUSALS
+from config.demo.keeping import forget_oldest, storable
 from config.demo.models import ReceivedPostback, ReceiverState
 from config.demo.signatures import check_signature
 
@@ -35,16 +36,16 @@ def take_postback(*, receiver: str, headers: Mapping[str, str], body: bytes) -> 
     answered = 200 if works(receiver) else int(REFUSALS[receiver])
     _save(
         receiver,
-        _text(lowered.get("webhook-id", ""), 200),
+        storable(lowered.get("webhook-id", ""), 200),
         {
-            "event_type": _text(event_type, 100),
-            "source": _text(source, 20),
+            "event_type": storable(event_type, 100),
+            "source": storable(source, 20),
             "headers": {
-                _text(name): MASK if name in masked else _text(value)
+                storable(name): MASK if name in masked else storable(value)
                 for name, value in lowered.items()
                 if name not in _NOT_KEPT
             },
-            "body": _text(body.decode(errors="replace")),
+            "body": storable(body.decode(errors="replace")),
             "signature_holds": verdict.holds,
             "signature_reason": verdict.reason,
             "answered": answered,
@@ -76,13 +77,7 @@ def _save(receiver: str, webhook_id: str, values: dict[str, Any]) -> None:
             ReceivedPostback.objects.create(receiver=receiver, webhook_id=webhook_id, **values)
     except IntegrityError:
         seen.update(**again)  # the same id arrived at the same moment
-    _forget_oldest()
-
-
-def _forget_oldest() -> None:
-    too_many = list(ReceivedPostback.objects.values_list("pk", flat=True)[KEPT : 2 * KEPT])
-    if too_many:
-        ReceivedPostback.objects.filter(pk__in=too_many).delete()
+    forget_oldest(ReceivedPostback, kept=KEPT)
 
 
 def _destinations(receiver: str) -> list[Destination]:
@@ -107,8 +102,3 @@ def _named_in(body: bytes) -> tuple[str, str]:
     named = [event.get(name) for name in ("type", "source")] if isinstance(event, dict) else [None, None]
     event_type, source = (value if isinstance(value, str) else "" for value in named)
     return event_type, source
-
-
-def _text(value: str, longest: int | None = None) -> str:
-    """What PostgreSQL can keep: no NUL and no half characters, which anybody may send."""
-    return value.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")[:longest]

@@ -2,6 +2,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from io import StringIO
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from pytest_django import DjangoDbBlocker
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports.signature import sign
+from config.urls import build_urls
 
 PUBLIC_URL = "http://127.0.0.1:8765"
 WAREHOUSE_URL = "http://127.0.0.1:8000/demo/receiver/warehouse/"
@@ -81,3 +83,10 @@ def staff(client: Client, django_user_model: type[User]) -> Client:
     grace.user_permissions.add(Permission.objects.get(codename="change_channel"))
     client.force_login(grace)
     return client
+
+
+def urls_of(*, demo: bool) -> ModuleType:
+    """For `settings.ROOT_URLCONF`: what is mounted with the demo, or without it."""
+    module = ModuleType(f"urls_{demo}")
+    module.__dict__["urlpatterns"] = build_urls(demo=demo)
+    return module

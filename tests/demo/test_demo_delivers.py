@@ -1,4 +1,4 @@
-"""The whole demo: its own channels, the engine, and its own receivers over HTTP."""
+"""The whole demo: its own channels, the engine, its own receivers over HTTP, and its outbox."""
 
 from collections import Counter
 from io import StringIO
@@ -10,10 +10,12 @@ from django.utils import timezone
 
 from channels_app.models import Channel
 from config.demo.management.commands.load_demo import DEMO_LOGIN
-from config.demo.models import ReceivedPostback
+from config.demo.models import KeptMail, ReceivedPostback, SlackMessage
+from config.demo.outbox import BACKEND
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery
 from notifications.services import retry_delivery
+from notifications.tasks import send_alerts
 from tests.notifications.conftest import engine, quick_delivery
 from tests.notifications.deliveries import story
 from tests.waiting import wait_until
@@ -24,6 +26,7 @@ __all__ = ["engine", "quick_delivery"]
 @pytest.mark.django_db(transaction=True)
 def test_the_demo_shows_every_status_and_outcome_and_what_failed_arrives_after_a_repair(live_server, engine, settings):
     settings.PUBLIC_URL = f"http://127.0.0.1:{live_server.thread.port}"
+    settings.EMAIL_BACKEND = BACKEND
     call_command("load_demo", stdout=StringIO())
 
     def nothing_is_due() -> bool:
@@ -44,6 +47,9 @@ def test_the_demo_shows_every_status_and_outcome_and_what_failed_arrives_after_a
         ("Nobody listens (connection error)", "failed", "connection_error", None, 4): 1,
         ("Internal address (blocked)", "failed", "blocked", None, 1): 3,
         ("Bookkeeping (paused)", "held", "", None, 0): 3,
+        ("Back office team", "succeeded", "succeeded", None, 1): 16,
+        ("Sales on Slack", "succeeded", "succeeded", 200, 1): 20,
+        ("Slack channel that was removed (404)", "failed", "http_error", 404, 1): 1,
     }
     succeeded = Delivery.objects.filter(channel__name="Local receiver", status="succeeded")
     assert set(succeeded.values_list("event_type", flat=True)) == set(EVENT_TYPES)
@@ -60,6 +66,19 @@ def test_the_demo_shows_every_status_and_outcome_and_what_failed_arrives_after_a
         ("moved", True, 404, 1): 2,
         ("gone", True, 410, 1): 1,
     }
+    assert Counter(SlackMessage.objects.values_list("receiver", "answered", "answer")) == {
+        ("sales", 200, "ok"): 20,
+        ("removed", 404, "no_service"): 1,
+    }
+    to_the_team = KeptMail.objects.filter(recipients=["olga.berg@example.com", "back-office@example.com"])
+    assert Counter(to_the_team.values_list("times_received", flat=True)) == {1: 16}
+    send_alerts()
+    alerts = KeptMail.objects.filter(recipients=["admin@example.com"])
+    told = " ".join(alerts.values_list("subject", flat=True))
+    assert [name for name in ("Failing receiver", "Gone receiver", "Local receiver") if name in told] == [
+        "Failing receiver",
+        "Gone receiver",
+    ]
 
     failed = Delivery.objects.filter(channel__name="Failing receiver (503)", event_type="refund.applied").first()
     assert failed is not None

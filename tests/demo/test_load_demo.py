@@ -117,12 +117,14 @@ def test_deliveries_are_recorded_and_routing_says_who_was_left_out(demo):
         ("refund.applied", "funnel", "Failing receiver (503)", "source_not_chosen"): 1,
         ("refund.applied", "funnel", "Bookkeeping (paused)", "held"): 1,
         ("refund.applied", "shop", "Bookkeeping (paused)", "held"): 2,
+        ("order.completed", "admin", "Sales on Slack", "source_not_chosen"): 2,
+        ("contact.created", "admin", "Sales on Slack", "source_not_chosen"): 3,
     }
 
 
 def test_the_channels_lead_to_this_installation_and_two_elsewhere(demo):
     here = "http://127.0.0.1:8765/demo/receiver"
-    assert dict(Channel.objects.values_list("name", "url")) == {
+    assert {channel.name: channel.whole_url for channel in Channel.objects.all()} == {
         "Local receiver": f"{here}/warehouse/",
         "Failing receiver (503)": f"{here}/failing/",
         "Busy receiver (503, try in an hour)": f"{here}/busy/",
@@ -131,7 +133,48 @@ def test_the_channels_lead_to_this_installation_and_two_elsewhere(demo):
         "Nobody listens (connection error)": "http://127.0.0.1:9/hook",
         "Internal address (blocked)": "http://10.0.0.5/",
         "Bookkeeping (paused)": f"{here}/bookkeeping/",
+        "Sales on Slack": "http://127.0.0.1:8765/demo/slack/sales/",
+        "Slack channel that was removed (404)": "http://127.0.0.1:8765/demo/slack/removed/",
+        "Back office team": "",
     }
+    assert set(Channel.objects.filter(kind="slack").values_list("url", flat=True)) == {"http://127.0.0.1:8765/********"}
+
+
+def test_what_people_read_is_attached_to_what_they_want_to_hear_of(demo):
+    assert dict(Channel.objects.exclude(recipients=[]).values_list("name", "recipients")) == {
+        "Back office team": ["olga.berg@example.com", "back-office@example.com"]
+    }
+    everywhere, customers = ["admin", "shop", "funnel"], ["shop", "funnel"]
+    attached = EventChannel.objects.exclude(channel__kind="postback")
+    values = attached.values_list("channel__name", "event_type", "sources")
+    assert {(name, event_type, *sources) for name, event_type, sources in values} == {
+        ("Back office team", "order.completed", *everywhere),
+        ("Back office team", "refund.applied", *everywhere),
+        ("Back office team", "transaction.declined", *everywhere),
+        ("Back office team", "subscription.canceled", *everywhere),
+        ("Sales on Slack", "order.completed", *customers),
+        ("Sales on Slack", "contact.created", *customers),
+        ("Slack channel that was removed (404)", "subscription.canceled", *everywhere),
+    }
+
+
+@pytest.mark.parametrize(
+    "address, password, becomes",
+    [
+        ("", DEMO_LOGIN[1], "admin@example.com"),
+        ("me@example.org", DEMO_LOGIN[1], "me@example.org"),
+        ("", "my own", ""),
+    ],
+)
+def test_alerts_reach_the_demo_login_and_nobody_elses(demo, address, password, becomes):
+    users = get_user_model().objects.filter(username=DEMO_LOGIN[0])
+    assert users.get().email == "admin@example.com"
+    user = users.get()
+    user.set_password(password)
+    user.email = address
+    user.save()
+    _load()
+    assert users.get().email == becomes
 
 
 def test_a_second_load_changes_nothing(demo):
@@ -150,14 +193,24 @@ def test_channels_to_a_demo_receiver_follow_a_new_port_and_others_stay(demo, set
     create_channel(name="Mine", kind="postback", url=mine)
     for name, url in others.items():
         create_channel(name=name, kind="postback", url=url)
+    slack = "http://[::1]:8765/demo/slack/mine/"
+    others_on_slack = {
+        "Elsewhere on Slack": "https://hooks.example.com/demo/slack/mine/",
+        "Local on Slack": "http://127.0.0.1:9000/demo/receiver/mine/",
+    }
+    create_channel(name="Mine on Slack", kind="slack", url=slack)
+    for name, url in others_on_slack.items():
+        create_channel(name=name, kind="slack", url=url)
+    lost = create_channel(name="Lost", kind="slack", url=slack)
+    Channel.objects.filter(pk=lost.pk).update(encrypted_url="written with another key")
     deleted = create_channel(name="Deleted", kind="postback", url=mine)
     archive_channel(channel_id=deleted.pk, by="test")
     secrets = {channel.name: channel.secret for channel in Channel.objects.all()}
 
     settings.PUBLIC_URL = "http://127.0.0.1:8999"
-    assert "Channels that follow the new address: 7." in _load()
+    assert "Channels that follow the new address: 10." in _load()
     here = "http://127.0.0.1:8999/demo/receiver"
-    assert dict(Channel.objects.values_list("name", "url")) == {
+    assert {channel.name: channel.readable_url for channel in Channel.objects.all()} == {
         "Local receiver": f"{here}/warehouse/",
         "Failing receiver (503)": f"{here}/failing/",
         "Busy receiver (503, try in an hour)": f"{here}/busy/",
@@ -169,6 +222,12 @@ def test_channels_to_a_demo_receiver_follow_a_new_port_and_others_stay(demo, set
         "Internal address (blocked)": "http://10.0.0.5/",
         "Deleted": mine,
         **others,
+        "Sales on Slack": "http://127.0.0.1:8999/demo/slack/sales/",
+        "Slack channel that was removed (404)": "http://127.0.0.1:8999/demo/slack/removed/",
+        "Mine on Slack": "http://127.0.0.1:8999/demo/slack/mine/",
+        **others_on_slack,
+        "Lost": None,
+        "Back office team": "",
     }
     assert {channel.name: channel.secret for channel in Channel.objects.all()} == secrets
 

@@ -1,7 +1,6 @@
 """The page that shows what the demo's receivers got, and that it exists in demo mode only."""
 
 import re
-from types import ModuleType
 
 import pytest
 from django.test import Client
@@ -10,14 +9,14 @@ from channels_app.transports.signature import new_secret
 from config.demo.answers import FAILING
 from config.demo.models import ReceivedPostback, ReceiverState
 from config.demo.receiving import works
-from config.urls import build_urls
+from tests.demo.conftest import urls_of
 
 pytestmark = pytest.mark.django_db
 PATHS = ["/demo/receiver/", "/demo/receiver/warehouse/", "/demo/receiver/failing/repair/"]
 
 
 def test_without_demo_none_of_the_urls_exist(staff, settings):
-    settings.ROOT_URLCONF = _urls(demo=False)
+    settings.ROOT_URLCONF = urls_of(demo=False)
     for path in PATHS:
         assert staff.get(path).status_code == 404
         assert staff.post(path).status_code == 404
@@ -26,7 +25,7 @@ def test_without_demo_none_of_the_urls_exist(staff, settings):
 
 
 def test_with_demo_all_of_the_urls_exist(staff, settings):
-    settings.ROOT_URLCONF = _urls(demo=True)
+    settings.ROOT_URLCONF = urls_of(demo=True)
     assert [staff.get(path).status_code for path in PATHS] == [200, 405, 405]
 
 
@@ -97,8 +96,8 @@ def test_the_page_turns_older_ones_over(staff):
 
 def test_it_refreshes_itself_until_it_is_paused(staff):
     going, paused = _page(staff), _page(staff, "?paused=1")
-    assert ('http-equiv="refresh"' in going, "received.js" in going, "Pause refreshing" in going) == (True, True, True)
-    assert ('http-equiv="refresh"' in paused, "received.js" in paused, "Pause refreshing" in paused) == (
+    assert ('http-equiv="refresh"' in going, "refresh.js" in going, "Pause refreshing" in going) == (True, True, True)
+    assert ('http-equiv="refresh"' in paused, "refresh.js" in paused, "Pause refreshing" in paused) == (
         False,
         False,
         False,
@@ -128,9 +127,3 @@ def _page(staff: Client, query: str = "") -> str:
     answer = staff.get(f"/demo/receiver/{query}")
     assert answer.status_code == 200
     return answer.content.decode()
-
-
-def _urls(*, demo: bool) -> ModuleType:
-    module = ModuleType(f"urls_{demo}")
-    module.__dict__["urlpatterns"] = build_urls(demo=demo)
-    return module

@@ -1,0 +1,52 @@
+"""A kept mail, taken apart for reading."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from email.utils import getaddresses, parseaddr
+
+_SHOWN = ("From", "To", "Cc", "Subject", "Message-ID", "Date")
+_HEAD = re.compile(r"<head(?:\s[^>]*)?>", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ReadableMail:
+    """`headers` are those that people read, decoded; a part that the mail lacks is "". `source` is what was sent.
+
+    `hidden_recipients` are those of whom the mail itself does not tell.
+    """
+
+    headers: tuple[tuple[str, str], ...]
+    hidden_recipients: tuple[str, ...]
+    text: str
+    html: str
+    source: str
+
+
+def read_mail(raw: bytes, *, recipients: Sequence[str] = ()) -> ReadableMail:
+    mail = message_from_bytes(raw, policy=policy.default)
+    named = {address for _, address in getaddresses([str(mail[name]) for name in ("To", "Cc") if mail[name]])}
+    return ReadableMail(
+        headers=tuple((name, str(mail[name])) for name in _SHOWN if mail[name]),
+        hidden_recipients=tuple(each for each in recipients if parseaddr(each)[1] not in named),
+        text=_part(mail, "plain"),
+        html=_part(mail, "html"),
+        source=raw.decode("utf-8", errors="replace"),
+    )
+
+
+def for_frame(html: str) -> str:
+    """The HTML with its links led to windows of their own, which its sandbox does not open.
+
+    A link followed within the frame would put one of our pages there, and those refuse to be framed.
+    """
+    base = '<base target="_blank">'
+    return _HEAD.sub(lambda head: head[0] + base, html, count=1) if _HEAD.search(html) else base + html
+
+
+def _part(mail: EmailMessage, kind: str) -> str:
+    part = mail.get_body(preferencelist=(kind,))
+    content: str = part.get_content() if part else ""
+    return content.replace("\r\n", "\n")
