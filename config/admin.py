@@ -79,6 +79,7 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
             ("Delivery log", "list_alt", "admin:notifications_delivery_changelist", ("notifications.view_delivery",)),
             ("Events", "bolt", "admin:notifications_event_changelist", ("notifications.view_event",)),
             ("Channels", "hub", "admin:channels_app_channel_changelist", ("channels_app.view_channel",)),
+            ("Alerts", "notification_important", "admin:alerts", ("channels_app.view_channel",)),
             ("History", "history", "admin:notifications_historyentry_changelist", ("notifications.view_historyentry",)),
         ],
     ),

@@ -54,7 +54,7 @@ class DeliveryCollector(Collector):
             ("tidings_deliveries_due", "Deliveries that could be sent now.", counts.due),
             ("tidings_deliveries_in_flight", "Deliveries being sent.", counts.in_flight),
             ("tidings_channels_failing", "Active channels that failed five times in a row.", counts.channels_failing),
-            ("tidings_alerts_waiting", "E-mails to administrators that are to be sent.", counts.alerts_waiting),
+            ("tidings_alerts_waiting", "Alerts that are still to be sent.", counts.alerts_waiting),
         ):
             if value is not None:
                 yield GaugeMetricFamily(name, text, value=value)

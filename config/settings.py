@@ -199,6 +199,7 @@ if EGRESS_PROXY_URL and urlsplit(EGRESS_PROXY_URL).scheme not in {"http", "https
 EXTRA_CA_BUNDLE = env.str("EXTRA_CA_BUNDLE", default="")
 if EXTRA_CA_BUNDLE and not Path(EXTRA_CA_BUNDLE).is_file():
     raise ImproperlyConfigured(f"EXTRA_CA_BUNDLE names no file: {EXTRA_CA_BUNDLE}.")
+PAUSE_FAILING_AFTER_DAYS = environment.number(env, "PAUSE_FAILING_AFTER_DAYS", 5, 0, 365)
 FUNNEL_COMPLETION_SECONDS = environment.number(env, "FUNNEL_COMPLETION_SECONDS", 1800, 1, 86400 * 30)
 DELIVERY_CONCURRENCY = environment.integer(env, "DELIVERY_CONCURRENCY", 64, 1, 1000)
 CHANNEL_CONCURRENCY = environment.integer(env, "CHANNEL_CONCURRENCY", 8, 1, 1000)

@@ -23,6 +23,20 @@ class SourcesForm(forms.Form):
         super().__init__(data, **{"label_suffix": "", **kwargs})
 
 
+class AlertChannelForm(forms.Form):
+    """A channel to be told of alerts. `offered` are those, as (id, label); what is sent may be another, which the
+    service judges.
+    """
+
+    def __init__(self, data: QueryDict | None = None, *, channels: list[tuple[str, str]]) -> None:
+        super().__init__(data, label_suffix="", auto_id="alert-%s")
+        self.offered = channels
+        self.fields["channel"] = forms.CharField(
+            widget=forms.Select(choices=[("", "Choose a channel"), *channels]),
+            error_messages={"required": "Choose a channel."},
+        )
+
+
 class AttachForm(SourcesForm):
     """`channels` are those offered, as (id, label). What is sent may be another: the service says why not.
 

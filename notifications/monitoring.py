@@ -4,11 +4,11 @@ from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import QuerySet
+from django.db.models import Count, QuerySet
 from redis import Redis, RedisError
 
 from notifications import stats
-from notifications.models import FAILURES_BEFORE_PROBING, Alert, ChannelHealth, Heartbeat
+from notifications.models import FAILURES_BEFORE_PROBING, AlertCopy, ChannelHealth, Heartbeat
 
 WORKER_SILENT_SECONDS = 60
 BEAT_SILENT_SECONDS = 300
@@ -108,7 +108,9 @@ def count() -> Counts:
         due=due,
         in_flight=in_flight,
         channels_failing=failing_channels().count(),
-        alerts_waiting=Alert.objects.filter(next_try_at__isnull=False).count(),
+        alerts_waiting=AlertCopy.objects.filter(next_try_at__isnull=False).aggregate(Count("alert", distinct=True))[
+            "alert__count"
+        ],
     )
 
 

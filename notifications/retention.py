@@ -1,7 +1,7 @@
 """Forgets events, with their deliveries and attempts, after `RETENTION_DAYS`; never one that is still to be sent.
 
-The counts that statistics are made of, the alerts and the finished replays go as well. The history of who did what
-stays.
+The counts that statistics are made of, the alerts, but for those of what still lasts, and the finished replays go as
+well. The history of who did what stays.
 
 Each batch is one short transaction that waits for nobody: an event goes whole in it or stays whole. A run walks from
 the oldest row on and passes each once, whether it goes or stays: neither a backlog that is held nor rows that vacuum
@@ -91,7 +91,7 @@ def purge(*, stop: Callable[[], bool] = lambda: False) -> int:
     try:
         _forget_events(until, gone, stop)
         gone["hours"] = forget(ChannelHour.objects.filter(hour__lt=until), at="hour", stop=stop)
-        gone["alerts"] = forget(Alert.objects.filter(created_at__lt=until), at="created_at", stop=stop)
+        gone["alerts"] = forget(Alert.objects.filter(created_at__lt=until, open=False), at="created_at", stop=stop)
         replays = ReplayJob.objects.filter(status=ReplayJob.Status.FINISHED, finished_at__lt=until)
         gone["replays"] = forget(replays, at="finished_at", stop=stop)
     finally:
@@ -102,7 +102,7 @@ def purge(*, stop: Callable[[], bool] = lambda: False) -> int:
 def forget(rows: models.QuerySet[Any], *, at: str, stop: Callable[[], bool] = lambda: False) -> int:
     """Delete these rows, the oldest by the column `at` first, in batches. Returns how many went.
 
-    Nothing may refer to them. It ends early as `purge` does; rows that somebody holds stay.
+    What refers to them goes along where that cascades. It ends early as `purge` does; rows that somebody holds stay.
     """
     gone, after = 0, Q()
     while not stop():
@@ -110,7 +110,8 @@ def forget(rows: models.QuerySet[Any], *, at: str, stop: Callable[[], bool] = la
             with _batch(rows.model._meta.db_table):
                 found = rows.filter(after).order_by(at, "pk").select_for_update(skip_locked=True)
                 keys = list(found.values_list(at, "pk")[:BATCH])
-                gone += rows.model._base_manager.filter(pk__in=[pk for _, pk in keys]).delete()[0]
+                _, deleted = rows.model._base_manager.filter(pk__in=[pk for _, pk in keys]).delete()
+                gone += deleted.get(rows.model._meta.label, 0)
         except _SomebodyElseIsAtIt:
             break
         if len(keys) < BATCH:

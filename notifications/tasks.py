@@ -1,18 +1,22 @@
 import threading
 
+import structlog
 from celery import shared_task
 from celery.signals import worker_shutting_down
+from django.db import Error
 
 from notifications import alerts, doorbell, retention
+from notifications.alerts.watching import watch
 from notifications.delivery.chores import beat
 from notifications.delivery.clock import engine
 from notifications.models import Heartbeat
 
+log = structlog.get_logger(__name__)
 _shutting_down = threading.Event()
 
 
 @worker_shutting_down.connect
-def _stop_purging(**_: object) -> None:
+def _begin_nothing_more(**_: object) -> None:
     _shutting_down.set()
 
 
@@ -37,5 +41,16 @@ def purge() -> int:
 
 @shared_task(name="notifications.tasks.send_alerts")
 def send_alerts() -> int:
-    """Send the e-mails to administrators that are due."""
-    return alerts.send_due()
+    """Look for what is to be told of what goes wrong, then send the alerts that are due. Returns how many were sent.
+
+    PostgreSQL that is away is left to the next call; a fault in looking keeps nothing from being sent.
+    """
+    try:
+        watch()
+    except Exception:
+        log.exception("alerts_not_written")
+    try:
+        return alerts.send_due(stop=_shutting_down.is_set)
+    except Error:
+        log.exception("alerts_not_sent")
+        return 0

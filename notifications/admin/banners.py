@@ -16,7 +16,9 @@ from django.utils import timezone
 from django.utils.timesince import timesince
 
 from notifications import monitoring
+from notifications.alerts.stages import pauses_at
 from notifications.models import ChannelHealth, Heartbeat
+from notifications.showing import exact_time
 
 log = structlog.get_logger(__name__)
 
@@ -135,7 +137,9 @@ def _failing(health: ChannelHealth, *, sees_channels: bool) -> Banner:
     if health.failing_since and timezone.now() - health.failing_since >= timedelta(minutes=1):
         since = f" for {timesince(health.failing_since, depth=1)}"
     latest = f" Latest: {health.latest_error}" if health.latest_error else ""
-    text = f"{channel.name} keeps failing{since}, {health.failures_in_row} times in a row.{latest}"
+    pause = pauses_at(health) if health.stage == health.Stage.LAST_WARNED else None
+    until = f" If it goes on, Tidings pauses it at {exact_time(pause)}." if pause else ""
+    text = f"{channel.name} keeps failing{since}, {health.failures_in_row} times in a row.{latest}{until}"
     if sees_channels:
         url, action = reverse("admin:channels_app_channel_change", args=[quote(channel.pk)]), "Open the channel"
     else:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from channels_app.models import Channel
 from notifications import stats
+from notifications.admin.alerts import told_in_words
 from notifications.admin.layout import page
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import EventTypeSwitch
@@ -76,6 +77,15 @@ CARDS = (
         "channels_app_channel_changelist",
         "channels_app.view_channel",
         _channels,
+    ),
+    Card(
+        "Alerts",
+        "Who is told when a channel fails, is paused or recovers, and how that went.",
+        "notification_important",
+        "Open alerts",
+        "alerts",
+        "channels_app.view_channel",
+        told_in_words,
     ),
     Card(
         "API keys",

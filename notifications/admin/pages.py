@@ -5,6 +5,7 @@ from collections.abc import Callable
 from django.http import HttpResponse
 from django.urls import URLPattern, path
 
+from notifications.admin import alerts
 from notifications.admin.attaching import add_channel, attach, detach, edit_sources
 from notifications.admin.event_catalogue import event_catalogue, event_catalogue_type
 from notifications.admin.event_types import event_type_page, switch, system_notifications
@@ -19,6 +20,7 @@ def urls(wrap: Callable[[View], View]) -> list[URLPattern]:
     system = "integrations/system-notifications/"
     one = f"{system}<str:key>/"
     catalogue = "integrations/event-catalogue/"
+    told = "integrations/alerts/"
     return [
         path("integrations/", wrap(integrations), name="integrations"),
         path(system, wrap(system_notifications), name="system_notifications"),
@@ -30,5 +32,9 @@ def urls(wrap: Callable[[View], View]) -> list[URLPattern]:
         path(f"{one}channels/<str:channel_id>/detach/", wrap(detach), name="event_type_detach"),
         path(catalogue, wrap(event_catalogue), name="event_catalogue"),
         path(f"{catalogue}<str:key>/", wrap(event_catalogue_type), name="event_catalogue_type"),
+        path(told, wrap(alerts.alerts_page), name="alerts"),
+        path(f"{told}add/", wrap(alerts.add), name="alerts_add"),
+        path(f"{told}test/", wrap(alerts.send_test), name="alerts_test"),
+        path(f"{told}<str:channel_id>/remove/", wrap(alerts.remove), name="alerts_remove"),
         path("integrations/help/how-to-create-a-channel/", wrap(how_to_create_a_channel), name="help_channels"),
     ]

@@ -50,9 +50,7 @@ def learn(experiences: Iterable[Experience]) -> None:
     )
     rows = ChannelHealth.objects.select_for_update().filter(channel_id__in=news).order_by("channel_id")
     for health in rows:
-        was_failing = health.failing
-        _update(health, news[health.channel_id])
-        if health.failing and not was_failing:
+        if _update(health, news[health.channel_id]):
             alerts.channel_failing(channel_id=health.channel_id)
 
 
@@ -66,10 +64,12 @@ def start_slowly(channel_id: str) -> None:
     ChannelHealth.objects.update_or_create(channel_id=channel_id, defaults={"in_flight_cap": 1})
 
 
-def _update(health: ChannelHealth, experiences: list[Experience]) -> None:
+def _update(health: ChannelHealth, experiences: list[Experience]) -> bool:
+    """Save what was learnt. Whether the channel has begun to fail, which is to be told."""
     for experience in experiences:
         if experience.outcome == Outcome.SUCCEEDED:
             health.failures_in_row, health.failing_since, health.latest_error = 0, None, ""
+            health.last_failed_at, health.stage, health.stage_at = None, "", None
             if health.in_flight_cap is not None:
                 health.in_flight_cap += 1
                 if health.in_flight_cap >= settings.CHANNEL_CONCURRENCY:
@@ -77,11 +77,16 @@ def _update(health: ChannelHealth, experiences: list[Experience]) -> None:
         else:
             health.failures_in_row += 1
             health.failing_since = health.failing_since or Now()
-            health.latest_error = experience.error
+            health.last_failed_at, health.latest_error = Now(), experience.error
             if experience.outcome == Outcome.TIMEOUT:
                 health.in_flight_cap = 1
     health.probe_at = Now() + _interval(health.failures_in_row) if health.failing else None
+    begins = health.failing and not health.stage
+    if begins:
+        # What comes after this stage asks for a failure after it (`notifications.alerts.stages`).
+        health.stage, health.stage_at = ChannelHealth.Stage.FAILING, Now()
     health.save()
+    return begins
 
 
 def _interval(failures_in_row: int) -> timedelta:

@@ -4,7 +4,7 @@ The three nouns: an event is recorded once with its body; a delivery is one even
 time that a delivery was sent. Written by `notifications.receivers`, `.services` and `.delivery` only.
 """
 
-from notifications.models.alerts import Alert
+from notifications.models.alerts import Alert, AlertChannel, AlertCopy, new_alert_copy_id, new_alert_id
 from notifications.models.deliveries import (
     EVENT_TEXTS,
     IS_HELD,
@@ -28,6 +28,8 @@ __all__ = [
     "IS_WAITING",
     "TEST_EVENT_PREFIX",
     "Alert",
+    "AlertChannel",
+    "AlertCopy",
     "ChannelHealth",
     "ChannelHour",
     "Delivery",
@@ -39,6 +41,8 @@ __all__ = [
     "HistoryEntry",
     "ReplayJob",
     "Trigger",
+    "new_alert_copy_id",
+    "new_alert_id",
     "new_attempt_id",
     "new_delivery_id",
     "new_event_id",

@@ -2,6 +2,7 @@
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from channels_app.models import Channel
@@ -15,19 +16,35 @@ class ChannelHealth(models.Model):
 
     `in_flight_cap` is lowered to 1 by a timeout, and by resuming with a backlog; it grows by one with each success
     until it is null again (no own cap). From the fifth failure in a row one probe goes out at a time, not before
-    `probe_at`. `failing_since` is when the first of the failures in a row was recorded, `latest_error` what the last
-    of them said; null and "" when well.
+    `probe_at`. `failing_since` is when the first of the failures in a row was recorded, `last_failed_at` when the last
+    of them was, `latest_error` what that said; null and "" when well. `stage` is the last thing that was written to be
+    told of a failing channel, at `stage_at`: one of before the channel was resumed does not count any more.
     """
+
+    class Stage(models.TextChoices):
+        FAILING = "failing", "Told that it fails"
+        WARNED = "warned", "Warned"
+        LAST_WARNED = "last_warned", "Warned for the last time"
 
     channel = models.OneToOneField(Channel, primary_key=True, on_delete=models.CASCADE, related_name="health")
     in_flight_cap = models.PositiveIntegerField(null=True)
     failures_in_row = models.PositiveIntegerField(default=0)
     failing_since = models.DateTimeField(null=True)
+    last_failed_at = models.DateTimeField(null=True)
     latest_error = models.TextField(blank=True)
     probe_at = models.DateTimeField(null=True)
+    stage = models.CharField(max_length=20, choices=Stage, blank=True)
+    stage_at = models.DateTimeField(null=True)
 
     class Meta:
         verbose_name_plural = "channel health"
+        constraints = [
+            models.CheckConstraint(
+                condition=Q(stage="", stage_at__isnull=True)
+                | Q(stage__in=["failing", "warned", "last_warned"], stage_at__isnull=False),
+                name="channelhealth_stage_known",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.channel}: {self.failures_in_row} failures in a row"

@@ -31,6 +31,8 @@ class HistoryEntry(models.Model):
         RETRIED = "retried", "Retried"
         REPLAYED = "replayed", "Replayed"
         ERASED = "erased", "Personal data erased"
+        ALERTS_ADDED = "alerts_added", "Chosen for alerts"
+        ALERTS_REMOVED = "alerts_removed", "No longer told of alerts"
 
     id = models.BigAutoField(primary_key=True)
     at = models.DateTimeField(db_default=Now(), editable=False)

@@ -47,13 +47,14 @@ def test_integrations_shows_the_cards_that_a_person_may_open(people):
     everything = [
         (url("system_notifications"), "Configuration"),
         (url("channels_app_channel_changelist"), "Open channels"),
+        (url("alerts"), "Open alerts"),
         (url("api_apikey_changelist"), "Open API keys"),
         (url("notifications_delivery_changelist"), "Open delivery log"),
         (url("event_catalogue"), "Open event catalogue"),
     ]
     assert cards("superuser") == cards("Notification administrators") == everything
-    assert cards("Viewers") == [everything[0], everything[1], everything[3], everything[4]]
-    assert cards("Order staff") == [everything[3]]
+    assert cards("Viewers") == [*everything[:3], *everything[4:]]
+    assert cards("Order staff") == [everything[4]]
     assert people["staff without a group"].get(url("integrations")).status_code == 403
 
 
@@ -61,7 +62,13 @@ def test_integrations_says_how_things_stand(admin, warehouse):
     def facts() -> list[str]:
         return re.findall(r'class="ui-fact">([^<]+)<', admin.get(url("integrations")).content.decode())
 
-    assert facts() == ["0 of 10 on", "1 channel", "0 finished in 24 hours, 0 failed", "10 event types"]
+    assert facts() == [
+        "0 of 10 on",
+        "1 channel",
+        "Nobody is told",
+        "0 finished in 24 hours, 0 failed",
+        "10 event types",
+    ]
     services.set_event_type_enabled(event_type=COMPLETED, enabled=True, by="test")
     other = services.create_channel(name="Books", kind="postback", url="https://example.com/", by="test")
     services.pause_channel(channel_id=other.pk, reason="Moving house", by="test")
@@ -69,6 +76,7 @@ def test_integrations_says_how_things_stand(admin, warehouse):
     assert facts() == [
         "1 of 10 on",
         "2 channels, 1 paused",
+        "Nobody is told",
         "1,239 finished in 24 hours, 5 failed",
         "10 event types",
     ]

@@ -46,12 +46,12 @@ def test_the_menu_has_what_a_person_may_use(people, settings):
     help_pages = ("How to create a channel", "Event catalogue", "API documentation")
     assert {role: menu(client) for role, client in people.items() if role != "anonymous"} == {
         "superuser": [
-            *("Dashboard", *shop, "Integrations", *log, "Channels", "History"),
+            *("Dashboard", *shop, "Integrations", *log, "Channels", "Alerts", "History"),
             *("Users", "Groups", "API keys", *help_pages),
         ],
-        NOTIFICATIONS: ["Dashboard", "Integrations", *log, "Channels", "History", "API keys", *help_pages],
+        NOTIFICATIONS: ["Dashboard", "Integrations", *log, "Channels", "Alerts", "History", "API keys", *help_pages],
         ORDERS: ["Dashboard", *shop, "Integrations", *log, "API documentation"],
-        VIEWERS: ["Dashboard", *shop, "Integrations", *log, "Channels", "History", *help_pages],
+        VIEWERS: ["Dashboard", *shop, "Integrations", *log, "Channels", "Alerts", "History", *help_pages],
         "staff without a group": ["Dashboard", "API documentation"],
     }
 

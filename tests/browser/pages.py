@@ -40,6 +40,7 @@ PAGES = {
     "Search results": "/admin/search/?q=receiver",
     "Search without a result": "/admin/search/?q=nobody@example.invalid",
     "Integrations": "/admin/integrations/",
+    "Alerts": "/admin/integrations/alerts/",
     "How to create a channel": "/admin/integrations/help/how-to-create-a-channel/",
     "Event catalogue": "/admin/integrations/event-catalogue/",
     "Event type in the catalogue": "/admin/integrations/event-catalogue/order.completed/",

@@ -8,12 +8,25 @@ from tests.browser.people import ADMINISTRATOR, NOTIFICATIONS, ORDERS, VIEWERS
 
 SHOP = ["Orders", "Contacts", "Products", "Funnels", "Subscriptions", "Quotes", "Surveys"]
 LOG = ["Integrations", "Delivery log", "Events"]
+DEMO = ["Outbox", "Slack messages", "Receivers"]
 HELP = ["How to create a channel", "Event catalogue", "API documentation"]
 MENUS = {
-    ADMINISTRATOR: ["Dashboard", *SHOP, *LOG, "Channels", "History", "Users", "Groups", "API keys", *HELP, "Receivers"],
-    NOTIFICATIONS: ["Dashboard", *LOG, "Channels", "History", "API keys", *HELP, "Receivers"],
-    ORDERS: ["Dashboard", *SHOP, *LOG, "API documentation", "Receivers"],
-    VIEWERS: ["Dashboard", *SHOP, *LOG, "Channels", "History", *HELP, "Receivers"],
+    ADMINISTRATOR: [
+        "Dashboard",
+        *SHOP,
+        *LOG,
+        "Channels",
+        "Alerts",
+        "History",
+        "Users",
+        "Groups",
+        "API keys",
+        *HELP,
+        *DEMO,
+    ],
+    NOTIFICATIONS: ["Dashboard", *LOG, "Channels", "Alerts", "History", "API keys", *HELP, *DEMO],
+    ORDERS: ["Dashboard", *SHOP, *LOG, "API documentation", *DEMO],
+    VIEWERS: ["Dashboard", *SHOP, *LOG, "Channels", "Alerts", "History", *HELP, *DEMO],
 }
 
 

@@ -16,13 +16,13 @@ TIMES = {
     "notifications_event": ["created_at"],
     "notifications_delivery": ["next_attempt_at", "lease_expires_at", "created_at", "finished_at"],
     "notifications_deliveryattempt": ["started_at"],
-    "notifications_channelhealth": ["probe_at", "failing_since"],
+    "notifications_channelhealth": ["probe_at", "failing_since", "last_failed_at", "stage_at"],
     "notifications_replayjob": ["since", "created_at", "finished_at"],
 }
 # Whoever refers to another one first.
 TABLES = [
-    *("deliveryattempt", "delivery", "event", "replayjob", "channelhealth", "channelhour", "alert", "historyentry"),
-    "eventchannel",
+    *("deliveryattempt", "delivery", "event", "replayjob", "channelhealth", "channelhour", "alertcopy", "alert"),
+    *("historyentry", "eventchannel"),
 ]
 
 

@@ -56,7 +56,7 @@ class TestWhatGoes:
             ChannelHour.objects.create(
                 channel=channel, hour=now - timedelta(days=days), succeeded=1, latencies=[0] * len(BOUNDS_MS)
             )
-            alert = Alert.objects.create(kind="paused", channel=channel, sent_at=now)
+            alert = Alert.objects.create(kind="paused", channel=channel, body="{}")
             Alert.objects.filter(pk=alert.pk).update(created_at=now - timedelta(days=days))
         retention.purge()
         assert [hour.hour for hour in ChannelHour.objects.all()] == [now - timedelta(days=29)]

@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 from django.db import DatabaseError, connection
-from django.db.models.functions import Now
 from django.utils import timezone
 
 from notifications import retention, services, tasks
@@ -87,7 +86,7 @@ class TestOthersAtTheSameTime:
     def test_a_table_that_somebody_holds_is_left_to_the_next_purge(self, channel, monkeypatch, table):
         monkeypatch.setattr(retention, "LOCK_TIMEOUT", "20ms")
         finished(channel)
-        alert = Alert.objects.create(kind="paused", channel=channel, sent_at=Now())
+        alert = Alert.objects.create(kind="paused", channel=channel, body="{}")
         Alert.objects.filter(pk=alert.pk).update(created_at=timezone.now() - timedelta(days=31))
 
         def lock() -> None:
@@ -127,7 +126,7 @@ class TestInterrupted:
         for _ in range(5):
             finished(channel, deliveries=2)
         monkeypatch.setattr(tasks, "_shutting_down", threading.Event())
-        with after_each_batch(tasks._stop_purging):
+        with after_each_batch(tasks._begin_nothing_more):
             assert tasks.purge() == 2
         assert list(kept().values()) == [(2, 2)] * 3
 

@@ -1,0 +1,245 @@
+"""Puts alerts in words: what happened, what becomes of the deliveries, what to do, and where.
+
+They are made once, at the first turn of an alert (`freeze`), from how things are then. All that is sent of it
+afterwards, on every retry too, is made of them without the database.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal
+
+import structlog
+from django.conf import settings
+from django.contrib.admin.utils import quote
+from django.db import Error
+from django.urls import reverse
+
+from channels_app.models import Channel
+from channels_app.transports import Link, Notice, Section
+from notifications.alerts.facts import Facts, facts_of, in_zone, one_line
+from notifications.models import Alert
+from notifications.permissions import ADMINISTRATORS
+from orders.representations import time_text
+
+log = structlog.get_logger(__name__)
+
+Kind = Alert.Kind
+Tone = Literal["good", "bad", "neutral"]
+
+SOURCE = "admin"
+SUBJECT_PREFIX = "[Tidings] "
+LINK_TEXTS = {True: "Open the channel", False: "Open the dashboard"}
+
+# By kind, for a channel's name.
+TITLES = {
+    Kind.FAILING: "{} keeps failing",
+    Kind.STILL_FAILING: "{} still fails",
+    Kind.LAST_WARNING: "{} will be paused if it goes on failing",
+    Kind.PAUSED: "{} was paused",
+    Kind.RECOVERED: "{} has recovered",
+    Kind.UNREADABLE: "The secrets of {} cannot be read",
+    Kind.OVERDUE: "Deliveries wait for too long",
+    Kind.ON_TIME: "Deliveries go out in time again",
+    Kind.TEST: "This is a test alert",
+}
+TONES: dict[str, Tone] = {Kind.RECOVERED: "good", Kind.ON_TIME: "good", Kind.TEST: "neutral"}
+
+PROBED = (
+    "What becomes of its deliveries: Tidings asks the channel with one delivery at a time, at growing intervals; "
+    "the others wait. What could not be delivered after its retries fails and stays in the delivery log. "
+    "Other channels are not affected."
+)
+MEND = (
+    "What to do: look at the latest attempts, mend the receiver or correct the channel's address, and send a test. "
+    "Then have what failed sent again: the channel's page offers a replay."
+)
+HELD = (
+    "What becomes of its deliveries: they are held. Nothing is lost, and nothing is sent until somebody resumes "
+    "the channel. Other channels are not affected."
+)
+
+
+@dataclass(frozen=True)
+class Words:
+    """What is told of one alert. `facts` are pairs of a label and a value; `url` is "" where no `PUBLIC_URL` is set."""
+
+    kind: str
+    title: str
+    paragraphs: tuple[str, ...]
+    facts: tuple[tuple[str, str], ...]
+    channel: dict[str, str] | None
+    url: str
+
+    @classmethod
+    def of(cls, alert: Alert) -> "Words":
+        """As they were frozen."""
+        kept = dict(alert.words)
+        facts = tuple((label, value) for label, value in kept.pop("facts"))
+        return cls(paragraphs=tuple(kept.pop("paragraphs")), facts=facts, **kept)
+
+
+def title(alert: Alert) -> str:
+    """One line, whatever the channel's name is."""
+    return TITLES[Kind(alert.kind)].format(one_line(alert.channel.name) if alert.channel else "")
+
+
+def freeze(alert: Alert) -> None:
+    """Make the words and the body of an alert whose turn has come. Reads the channel's health; not saved."""
+    try:
+        words = _words(alert)
+    except Error:
+        raise
+    except Exception:
+        # What cannot be put in words must not stand in front of all other alerts.
+        log.exception("alert_without_words", alert_id=alert.pk, kind=alert.kind)
+        words = Words(alert.kind, title(alert), (f"{title(alert)}.",), (), _named(alert.channel), _url(alert))
+    alert.words = vars(words)
+    alert.body = json.dumps(
+        {
+            "id": alert.pk,
+            "type": f"alert.{alert.kind}",
+            "timestamp": time_text(alert.created_at),
+            "source": SOURCE,
+            "data": {
+                "alert": {
+                    "kind": alert.kind,
+                    "channel": words.channel,
+                    "title": words.title,
+                    "text": _text(words),
+                    "url": words.url or None,
+                }
+            },
+        },
+        ensure_ascii=False,
+        separators=(",", ":"),
+    )
+
+
+def _words(alert: Alert) -> Words:
+    found = facts_of(alert)
+    if found.since:
+        alert.facts = {**alert.facts, "since": found.since.isoformat()}
+    return Words(
+        kind=alert.kind,
+        title=title(alert),
+        paragraphs=tuple(filter(None, (*_paragraphs(alert, found), _where(alert)))),
+        facts=found.pairs,
+        channel=_named(alert.channel),
+        url=_url(alert),
+    )
+
+
+def notice(words: Words, *, administrators: bool) -> Notice:
+    """For people. An e-mail to the administrators says in its subject where it comes from."""
+    why = (
+        f"because you belong to {ADMINISTRATORS} or are a superuser"
+        if administrators
+        else "because this channel was chosen under Integrations, Alerts"
+    )
+    return Notice(
+        type=f"alert.{words.kind}",
+        title=f"{SUBJECT_PREFIX if administrators else ''}{words.title}",
+        paragraphs=words.paragraphs,
+        sections=(Section("How it stands", words.facts),) if words.facts else (),
+        links=(Link(LINK_TEXTS[words.channel is not None], words.url),) if words.url else (),
+        tone=TONES.get(words.kind, "bad"),
+        footer=f"Sent by Tidings {why}.",
+    )
+
+
+def _text(words: Words) -> str:
+    facts = "\n".join(f"{label}: {value}" for label, value in words.facts)
+    first, *others = words.paragraphs
+    return "\n\n".join(filter(None, (first, facts, *others)))
+
+
+def _paragraphs(alert: Alert, found: Facts) -> tuple[str, ...]:
+    name = one_line(alert.channel.name) if alert.channel else ""
+    comma_since = f", {_since(found.since)}" if found.since else ""
+    failed = f"The channel {name} has failed {found.failures} times in a row{comma_since}."
+    match alert.kind:
+        case Kind.FAILING:
+            return failed, PROBED, MEND, _what_follows()
+        case Kind.STILL_FAILING:
+            at = f"If it goes on failing you are warned once more, and Tidings pauses it at {in_zone(found.pauses_at)}."
+            return failed, PROBED, MEND, at if found.pauses_at else ""
+        case Kind.LAST_WARNING:
+            at = f" at {in_zone(found.pauses_at)}" if found.pauses_at else ""
+            pause = (
+                f"This is the last warning: if it goes on failing, Tidings pauses it{at}. Its deliveries are held then "
+                "until somebody resumes it; nothing is lost."
+            )
+            return failed, pause, PROBED, MEND
+        case Kind.PAUSED:
+            at = f" at {in_zone(found.at)}" if found.at else ""
+            return (
+                f"The channel {name} was paused by {one_line(alert.facts.get('by', ''))}{at}.",
+                HELD,
+                "What to do: when the receiver is ready, resume the channel; what is held then goes out at once. "
+                "A channel that is no longer needed can be deleted.",
+            )
+        case Kind.RECOVERED:
+            return (
+                f"The channel {name} takes deliveries again. It had failed {_since(found.since) or 'before'}.",
+                "What becomes of its deliveries: what waits goes out now. What had failed for good stays failed.",
+                "What to do: nothing, unless what failed is to be sent again; the channel's page offers a replay.",
+            )
+        case Kind.UNREADABLE:
+            return (
+                f"Nothing can be sent to the channel {name}: the key that encrypted its secrets is not in "
+                "SECRETS_ENCRYPTION_KEYS.",
+                "What becomes of its deliveries: they are tried again a few times, then they fail and stay in the "
+                "delivery log. Other channels are not affected, unless their secrets were written with the same key.",
+                "What to do: put the key back into SECRETS_ENCRYPTION_KEYS of every web and worker process, or give "
+                "the channel's secrets anew on its page. Then have what failed sent again: that page offers a replay.",
+            )
+        case Kind.OVERDUE:
+            return (
+                f"The oldest due delivery has waited for {found.waited}, though nothing forbids it to be sent.",
+                "What becomes of the deliveries: all of them are kept, and go out as soon as workers take them.",
+                "What to do: look at the log of the workers; they are stuck or too few. Start more, or restart them. "
+                "DELIVERY_CONCURRENCY and CHANNEL_CONCURRENCY say how much is sent at the same time.",
+                "You are told again after an hour, then once a day, and when it is over.",
+            )
+        case Kind.ON_TIME:
+            late = f"; they had been late {_since(found.since)}" if found.since else ""
+            return f"Deliveries go out in time again{late}.", "What to do: nothing."
+        case _:
+            by = one_line(alert.facts.get("by", "")) or "somebody"
+            return f"This is a test, sent by {by}. Nothing is wrong.", "What to do: nothing. Alerts reach you."
+
+
+def _what_follows() -> str:
+    if days := settings.PAUSE_FAILING_AFTER_DAYS:
+        return (
+            f"If it goes on failing you are warned twice more, and after {days:g} {'day' if days == 1 else 'days'} "
+            "Tidings pauses the channel."
+        )
+    return "You are not told again until it has recovered."
+
+
+def _since(at: datetime | None) -> str:
+    return f"since {in_zone(at)}" if at else ""
+
+
+def _named(channel: Channel | None) -> dict[str, str] | None:
+    return {"id": channel.pk, "name": channel.name, "kind": channel.kind} if channel else None
+
+
+def _url(alert: Alert) -> str:
+    """Of the page to go on from; "" where nobody has said where Tidings is reached."""
+    if not settings.PUBLIC_URL:
+        return ""
+    if alert.channel is None:
+        return f"{settings.PUBLIC_URL}{reverse('admin:index')}"
+    return f"{settings.PUBLIC_URL}{reverse('admin:channels_app_channel_change', args=[quote(alert.channel.pk)])}"
+
+
+def _where(alert: Alert) -> str:
+    """In words, where there is no link."""
+    if settings.PUBLIC_URL:
+        return ""
+    if alert.channel is None:
+        return "The dashboard of Tidings shows how things stand."
+    return f"You find it in Tidings under Channels, {one_line(alert.channel.name)}."

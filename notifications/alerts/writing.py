@@ -1,0 +1,109 @@
+"""Writes down what is to be told, with a copy for each target. One cause (a kind and a channel) waits once."""
+
+from collections.abc import Collection
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import connection, transaction
+from django.db.models import DateTimeField, Max, Value
+from django.db.models.functions import Greatest, Now
+
+from channels_app.models import Channel
+from notifications import history
+from notifications.alerts.targets import targets_for
+from notifications.errors import Conflict
+from notifications.models import Alert, AlertCopy, new_alert_id
+
+Kind = Alert.Kind
+
+AT_MOST_EVERY = timedelta(hours=1)
+TEST_AT_MOST_EVERY = timedelta(minutes=1)
+# What tells that a channel fails, and that deliveries are late: their end is told as well.
+FAILING_KINDS = (Kind.FAILING, Kind.STILL_FAILING, Kind.LAST_WARNING)
+LATE_KINDS = (Kind.OVERDUE,)
+# While what they tell of lasts, or its end is to be told, alerts of these kinds are open.
+OPEN_KINDS = (*FAILING_KINDS, *LATE_KINDS, Kind.UNREADABLE)
+
+# One that nobody has been sent yet takes the newer facts.
+WRITE = """
+INSERT INTO notifications_alert AS waiting (id, kind, channel_id, facts, words, open, created_at)
+VALUES (%(id)s, %(kind)s, %(channel)s, %(facts)s, '{}', %(open)s, statement_timestamp())
+ON CONFLICT (coalesce(channel_id, ''), kind) WHERE body IS NULL DO UPDATE
+SET facts = excluded.facts, open = excluded.open, created_at = excluded.created_at
+RETURNING id
+"""
+
+
+def channel_failing(*, channel_id: str) -> None:
+    """A channel starts to fail. Call it in the transaction that says so, with the row of its health locked."""
+    write(Kind.FAILING, channel_id=channel_id)
+
+
+def channel_paused(*, channel: Channel, by: str, reason: str) -> None:
+    """An active channel was paused by this person, API key or Tidings. Call it in the transaction of the change."""
+    write(Kind.PAUSED, channel_id=channel.pk, facts={"by": by, "reason": reason})
+
+
+@transaction.atomic
+def write_test(*, by: str) -> Alert:
+    """Send an alert that says nothing to every target. Raises `Conflict` within a minute of the last one."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('alerts: a test', 0))")
+    if Alert.objects.filter(kind=Kind.TEST, created_at__gt=Now() - TEST_AT_MOST_EVERY).exists():
+        raise Conflict("A test alert was sent within the last minute. Wait a moment.")
+    alert = Alert.objects.get(pk=write(Kind.TEST, facts={"by": by}))
+    history.record(action=history.Action.TESTED, by=by, sentence="A test alert was sent to all who are told of alerts.")
+    return alert
+
+
+def write(
+    kind: Alert.Kind,
+    *,
+    channel_id: str | None = None,
+    facts: dict[str, Any] | None = None,
+    targets: Collection[str | None] | None = None,
+) -> str:
+    """Have this told to `targets` (all of them by default): at once, or an hour after the last one of its cause.
+
+    Call it in the transaction of the cause. Returns the id of the alert, which is that of one of the same cause where
+    nobody has been sent that yet.
+    """
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute(
+                WRITE,
+                {
+                    "id": new_alert_id(),
+                    "kind": kind,
+                    "channel": channel_id,
+                    "facts": connection.ops.adapt_json_value(facts or {}, None),
+                    "open": kind in OPEN_KINDS,
+                },
+            )
+            alert_id: str = cursor.fetchone()[0]
+        told = _last_told(kind, channel_id)
+        AlertCopy.objects.bulk_create(
+            [
+                AlertCopy(alert_id=alert_id, channel_id=target, next_try_at=_due(kind, told.get(target)))
+                for target in (targets_for(channel_id) if targets is None else targets)
+            ],
+            ignore_conflicts=True,  # it waited already
+        )
+    return alert_id
+
+
+def at_most_every(kind: str) -> timedelta:
+    """How long a target is left alone after an alert of one cause."""
+    return TEST_AT_MOST_EVERY if kind == Kind.TEST else AT_MOST_EVERY
+
+
+def _last_told(kind: str, channel_id: str | None) -> dict[str | None, datetime]:
+    """When each target was last sent an alert of this cause."""
+    sent = AlertCopy.objects.filter(alert__kind=kind, alert__channel_id=channel_id, sent_at__isnull=False)
+    return dict(sent.order_by().values_list("channel_id").annotate(Max("sent_at")))
+
+
+def _due(kind: str, last_told: datetime | None) -> Any:
+    if last_told is None:
+        return Now()
+    return Greatest(Now(), Value(last_told + at_most_every(kind), output_field=DateTimeField()))

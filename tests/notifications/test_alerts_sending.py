@@ -1,0 +1,377 @@
+"""How often alerts are sent, when they are withdrawn, and what becomes of one that cannot be sent."""
+
+import threading
+from collections.abc import Iterator
+from datetime import timedelta
+
+import pytest
+from django.core import mail
+from django.db import connection
+from django.utils import timezone
+
+from channels_app.services import create_channel
+from notifications import alerts, monitoring, services
+from notifications.alerts import sending, targets
+from notifications.alerts.claiming import NO_LONGER_SO, REPLACED, claim
+from notifications.alerts.writing import FAILING_KINDS
+from notifications.models import Alert, AlertCopy, ChannelHealth
+from tests.notifications.alerting import failing, is_well, let_pass, make_administrator, make_target, told
+from tests.notifications.deliveries import make_delivery, make_due
+from tests.receiver import Receiver
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def administrator(db):
+    return make_administrator()
+
+
+@pytest.fixture
+def broken_mail(settings):
+    settings.EMAIL_BACKEND = "tests.notifications.alerting.BrokenMail"
+
+
+@pytest.fixture
+def released() -> Iterator[threading.Event]:
+    event = threading.Event()
+    yield event
+    event.set()
+
+
+@pytest.fixture
+def slow(released) -> Iterator[Receiver]:
+    """A receiver that keeps everybody waiting until they are `released`."""
+    with Receiver(answer=lambda request: 200 if released.wait(20) else 500) as receiver:
+        yield receiver
+
+
+class TestHowOften:
+    def test_a_flapping_channel_is_told_once_an_hour_and_only_while_it_fails(self, channel):
+        failing(channel)
+        alerts.channel_failing(channel_id=channel.pk)
+        assert alerts.send_due() == 1
+        for _ in range(3):
+            alerts.channel_failing(channel_id=channel.pk)
+        assert told() == [("failing", "administrators", "sent"), ("failing", "administrators", "waits")]
+        assert alerts.send_due() == 0
+        let_pass(minutes=59)
+        assert alerts.send_due() == 0
+        let_pass(minutes=2)
+        assert alerts.send_due() == 1
+        assert len(mail.outbox) == 2
+
+        alerts.channel_failing(channel_id=channel.pk)
+        is_well(channel)
+        let_pass(hours=2)
+        assert alerts.send_due() == 0
+        assert len(mail.outbox) == 2
+        assert told()[-1] == ("failing", "administrators", "withdrawn")
+        assert AlertCopy.objects.latest("id").error == NO_LONGER_SO
+
+    def test_causes_do_not_wait_for_each_other(self, channel):
+        other = create_channel(name="Mailing", kind="postback", url="https://example.com/")
+        for each in (channel, other):
+            failing(each)
+            alerts.channel_failing(channel_id=each.pk)
+        assert alerts.send_due() == 2
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        assert alerts.send_due() == 1
+        assert sorted(message.subject for message in mail.outbox) == [
+            "[Tidings] Mailing keeps failing",
+            "[Tidings] Warehouse keeps failing",
+            "[Tidings] Warehouse was paused",
+        ]
+
+    def test_a_waiting_alert_takes_the_newer_facts(self, channel):
+        services.pause_channel(channel_id=channel.pk, reason="First.", by="grace")
+        services.resume_channel(channel_id=channel.pk, by="grace")
+        services.pause_channel(channel_id=channel.pk, reason="Second.", by="eve")
+        assert alerts.send_due() == 1
+        assert "paused by eve" in mail.outbox[0].body
+        assert "Second." in mail.outbox[0].body
+        assert Alert.objects.count() == 1
+
+    def test_the_hour_counts_for_each_target_on_its_own(self, channel, receiver, broken_mail, settings):
+        make_target("Ops", receiver.url)
+        failing(channel)
+        alerts.channel_failing(channel_id=channel.pk)
+        assert alerts.send_due() == 1
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        let_pass(minutes=50)
+        assert alerts.send_due() == 1  # the mail goes out 50 minutes after the postback
+        alerts.channel_failing(channel_id=channel.pk)
+        let_pass(minutes=11)
+        assert alerts.send_due() == 1
+        assert (len(receiver.received), len(mail.outbox)) == (2, 1)
+        let_pass(minutes=50)
+        assert alerts.send_due() == 1
+        assert (len(receiver.received), len(mail.outbox)) == (2, 2)
+
+    def test_a_copy_that_could_not_be_sent_gives_way_to_a_newer_one(self, channel, broken_mail, settings):
+        services.pause_channel(channel_id=channel.pk, reason="First.", by="grace")
+        alerts.send_due()
+        services.resume_channel(channel_id=channel.pk, by="grace")
+        services.pause_channel(channel_id=channel.pk, reason="Second.", by="eve")
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        let_pass(minutes=2)
+        assert alerts.send_due() == 1
+        assert "Second." in mail.outbox[0].body
+        assert told() == [("paused", "administrators", "withdrawn"), ("paused", "administrators", "sent")]
+        assert AlertCopy.objects.earliest("id").error == REPLACED
+
+    def test_a_copy_waits_for_one_of_its_cause_that_is_on_its_way(self, channel):
+        services.pause_channel(channel_id=channel.pk, reason="First.", by="grace")
+        first = claim()
+        assert first is not None
+        services.resume_channel(channel_id=channel.pk, by="grace")
+        services.pause_channel(channel_id=channel.pk, reason="Second.", by="eve")
+        assert claim() is None
+        waiting = AlertCopy.objects.exclude(pk=first.copy_id).get()
+        assert waiting.next_try_at == AlertCopy.objects.get(pk=first.copy_id).next_try_at
+        assert waiting.tries == 0
+
+    @pytest.mark.parametrize("no_longer", ["resumed", "deleted"])
+    def test_what_is_no_longer_true_is_withdrawn(self, channel, no_longer):
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        if no_longer == "resumed":
+            services.resume_channel(channel_id=channel.pk, by="grace")
+        else:
+            services.archive_channel(channel_id=channel.pk, by="grace")
+        assert alerts.send_due() == 0
+        assert mail.outbox == []
+        assert told() == [("paused", "administrators", "withdrawn")]
+
+    @pytest.mark.parametrize("kind", FAILING_KINDS)
+    def test_what_told_of_failing_is_withdrawn_once_the_channel_is_paused(self, channel, kind):
+        failing(channel)
+        alerts.writing.write(kind, channel_id=channel.pk)
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        assert alerts.send_due() == 1
+        assert told() == [(kind, "administrators", "withdrawn"), ("paused", "administrators", "sent")]
+
+
+class TestWhenMailIsAway:
+    def test_it_is_tried_again_after_growing_pauses_and_kept(self, channel, broken_mail):
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        pauses = []
+        for _ in range(8):
+            before = timezone.now()
+            assert alerts.send_due() == 0
+            copy = AlertCopy.objects.get()
+            pauses.append(round((copy.next_try_at - before).total_seconds() / 60))
+            assert alerts.send_due() == 0  # not before its time
+            let_pass(days=1, minutes=1)
+        assert pauses == [1, 4, 16, 64, 256, 1024, 1440, 1440]
+        assert (copy.tries, copy.error) == (8, "ConnectionRefusedError: Connection refused")
+        assert monitoring.count().alerts_waiting == 1
+
+    def test_it_goes_out_when_mail_is_back(self, channel, broken_mail, settings):
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        alerts.send_due()
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        let_pass(minutes=2)
+        assert alerts.send_due() == 1
+        copy = AlertCopy.objects.get()
+        assert (copy.tries, copy.error, copy.claimed_at, len(mail.outbox)) == (2, "", None, 1)
+        assert monitoring.count().alerts_waiting == 0
+
+    def test_deliveries_go_on(self, engine, receiver, channel, broken_mail):
+        receiver.answer = lambda request: 404
+        for _ in range(5):
+            make_delivery(channel)
+        engine.deliver_due()
+        assert alerts.send_due() == 0
+        receiver.answer = lambda request: 200
+        good = make_delivery(channel)
+        ChannelHealth.objects.update(probe_at=None)
+        make_due()
+        engine.deliver_due()
+        good.refresh_from_db()
+        assert good.status == "succeeded"
+
+    def test_a_run_asks_it_once_and_goes_on_with_others(self, broken_mail, receiver):
+        make_target("Ops", receiver.url)
+        for name in ("A", "B", "C"):
+            each = create_channel(name=name, kind="postback", url="https://example.com/")
+            services.pause_channel(channel_id=each.pk, reason="", by="grace")
+        assert alerts.send_due() == 3
+        mails = AlertCopy.objects.filter(channel=None)
+        assert sorted(mails.values_list("tries", flat=True)) == [0, 0, 1]
+        assert len(receiver.received) == 3
+
+    def test_whatever_waits_it_is_asked_after_growing_pauses_and_gets_all_once_it_is_back(self, broken_mail, settings):
+        for name in ("A", "B", "C"):
+            each = create_channel(name=name, kind="postback", url="https://example.com/")
+            services.pause_channel(channel_id=each.pk, reason="", by="grace")
+        for minutes, tries in ((0.9, 1), (0.2, 2), (3.7, 2), (0.5, 3)):
+            alerts.send_due()
+            let_pass(minutes=minutes)
+            alerts.send_due()
+            assert sum(AlertCopy.objects.values_list("tries", flat=True)) == tries, minutes
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        let_pass(minutes=17)
+        assert alerts.send_due() == 3
+        assert AlertCopy.objects.filter(sent_at=None).count() == 0
+
+
+class TestOneTargetAndAnother:
+    def test_the_failure_of_one_neither_keeps_nor_repeats_that_of_another(self, channel, receiver):
+        with Receiver() as well:
+            receiver.answer = lambda request: 503
+            make_target("Broken", receiver.url)
+            make_target("Well", well.url)
+            services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+            assert alerts.send_due() == 2
+            for _ in range(3):
+                let_pass(hours=5)
+                assert alerts.send_due() == 0
+            receiver.answer = lambda request: 200
+            let_pass(days=1)
+            assert alerts.send_due() == 1
+            assert (len(receiver.received), len(well.received), len(mail.outbox)) == (5, 1, 1)
+        bodies = {request.body for request in (*receiver.received, *well.received)}
+        ids = {request.id for request in (*receiver.received, *well.received)}
+        alert = Alert.objects.get()
+        assert (bodies, ids) == ({alert.body.encode()}, {alert.pk})
+
+    def test_one_that_hangs_keeps_nobody_waiting(self, channel, slow, released):
+        make_target("Slow", slow.url)
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        sent: list[int] = []
+        thread = threading.Thread(target=lambda: (sent.append(alerts.send_due()), connection.close()))
+        thread.start()
+        wait_until(lambda: slow.received and mail.outbox)
+        other = create_channel(name="Mailing", kind="postback", url="https://example.com/")
+        services.pause_channel(channel_id=other.pk, reason="", by="grace")
+        wait_until(lambda: len(mail.outbox) == 2)
+        assert len(slow.received) == 1
+        released.set()
+        thread.join(20)
+        assert sent == [4]
+        assert AlertCopy.objects.filter(sent_at=None).count() == 0
+
+    def test_what_is_refused_for_good_is_tried_three_times(self, channel, receiver):
+        receiver.answer = lambda request: 404
+        make_target("Revoked", receiver.url)
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        for _ in range(6):
+            alerts.send_due()
+            let_pass(days=1, minutes=1)
+        assert len(receiver.received) == 3
+        copy = AlertCopy.objects.exclude(channel=None).get()
+        assert (copy.tries, copy.next_try_at, copy.sent_at) == (3, None, None)
+        assert copy.given_up_at is not None
+        assert copy.error.startswith("The receiver answered 404")
+        assert monitoring.count().alerts_waiting == 0
+
+    def test_what_may_be_taken_later_is_tried_again(self, channel, receiver):
+        receiver.answer = lambda request: 429
+        receiver.headers = {"Retry-After": "1800"}
+        make_target("Busy", receiver.url)
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        before = timezone.now()
+        alerts.send_due()
+        copy = AlertCopy.objects.exclude(channel=None).get()
+        assert round((copy.next_try_at - before).total_seconds()) == 1800
+        for _ in range(5):
+            let_pass(days=1, minutes=1)
+            alerts.send_due()
+        assert len(receiver.received) == 6
+        copy.refresh_from_db()
+        assert (copy.given_up_at, copy.sent_at) == (None, None)
+
+
+class TestTwoAtOnce:
+    def test_each_copy_is_sent_once(self, monkeypatch, receiver):
+        """Three processes: the lock within one is taken away."""
+
+        class NoLock:
+            def acquire(self, blocking: bool) -> bool:
+                return True
+
+            def release(self) -> None: ...
+
+        monkeypatch.setattr(sending, "_one_at_a_time", NoLock())
+        make_target("Ops", receiver.url)
+        for number in range(12):
+            each = create_channel(name=f"Channel {number}", kind="postback", url="https://example.com/")
+            services.pause_channel(channel_id=each.pk, reason="", by="grace")
+        barrier = threading.Barrier(3)
+        sent: list[int] = []
+
+        def run() -> None:
+            barrier.wait(10)
+            sent.append(alerts.send_due())
+            connection.close()
+
+        threads = [threading.Thread(target=run) for _ in range(3)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert sum(sent) == 24
+        assert len({message.subject for message in mail.outbox}) == len(mail.outbox) == 12
+        assert len({request.id for request in receiver.received}) == len(receiver.received) == 12
+        assert set(AlertCopy.objects.values_list("tries", flat=True)) == {1}
+
+    def test_within_a_process_one_call_runs_at_a_time(self, channel):
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        with sending._one_at_a_time:
+            assert alerts.send_due() == 0
+        assert alerts.send_due() == 1
+
+    def test_a_process_that_is_to_end_begins_with_no_further_one(self):
+        for name in ("A", "B", "C"):
+            each = create_channel(name=name, kind="postback", url="https://example.com/")
+            services.pause_channel(channel_id=each.pk, reason="", by="grace")
+        assert alerts.send_due(stop=lambda: len(mail.outbox) == 1) == 1
+        assert alerts.send_due() == 2
+
+    def test_one_whose_process_died_is_taken_up_by_another(self, channel):
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        dead = claim()
+        assert dead is not None
+        assert alerts.send_due() == 0
+        let_pass(minutes=6)
+        assert alerts.send_due() == 1
+        copy = AlertCopy.objects.get()
+        assert (copy.tries, len(mail.outbox)) == (2, 1)
+        # What the dead one would say, should it come back, is of long ago.
+        before = AlertCopy.objects.values().get()
+        assert sending._record(dead, sending.Answer(sending.Outcome.TIMEOUT, error="Late.")) is False
+        assert AlertCopy.objects.values().get() == before
+
+
+def test_a_target_is_judged_at_its_turn(channel, receiver):
+    names = ("Paused", "Deleted", "Left out", "Well")
+    made = {name: make_target(name, receiver.url) for name in names}
+    services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+    services.pause_channel(channel_id=made["Paused"].pk, reason="", by="grace")
+    services.archive_channel(channel_id=made["Deleted"].pk, by="grace")
+    targets.leave_out(channel_id=made["Left out"].pk, by="grace")
+    alerts.send_due()
+    copies = AlertCopy.objects.filter(alert__channel=channel).exclude(channel=None)
+    assert dict(copies.values_list("channel__name", "error")) == {
+        "Paused": "The channel is paused.",
+        "Deleted": "The channel was deleted.",
+        "Left out": "The channel is no longer chosen for alerts.",
+        "Well": "",
+    }
+    assert {copy.channel.name for copy in copies.filter(sent_at__isnull=False)} == {"Well"}
+    assert [request.event["data"]["alert"]["title"] for request in receiver.received] == [
+        "Warehouse was paused",
+        "Paused was paused",
+    ]
+
+
+def test_a_target_whose_secret_is_lost_says_so_and_waits(channel, receiver, settings):
+    target = make_target("Ops", receiver.url)
+    settings.SECRETS_ENCRYPTION_KEYS = ["b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItb3Q="]
+    services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+    assert alerts.send_due() == 1
+    copy = AlertCopy.objects.get(channel=target)
+    assert copy.error.startswith("The secrets of this channel cannot be read")
+    assert copy.next_try_at - timezone.now() > timedelta(seconds=30)
+    assert receiver.received == []
