@@ -23,6 +23,7 @@ from channels_app.admin.recipients import recipients_of
 from channels_app.forms import TestForm
 from channels_app.models import Channel
 from channels_app.transports import kind_choices, takes
+from channels_app.transports.mailserver import where_mail_ends
 from notifications.admin.dashboard import chart
 from notifications.models import EVENT_TEXTS, Delivery, EventChannel, EventTypeSwitch, HistoryEntry, ReplayJob
 from notifications.stats import channel_backlogs, last_day, last_month
@@ -69,6 +70,7 @@ def show(
         answered_by=answered_by(channel),
         recipients=recipients_of(channel, with_replies=request.user.has_perm("notifications.view_delivery")),
         condition=condition_of(channel),
+        mail_ends=where_mail_ends() if takes(channel.kind).recipients else "",
         why_unreadable=why_unreadable(channel),
         health=health_sentences(channel),
         facts=facts_now(channel, channel_backlogs([channel.pk], at_most=COUNT_AT_MOST)[channel.pk]),

@@ -15,6 +15,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from channels_app.models import Channel
 from channels_app.transports import kind_choices
+from channels_app.transports.mailserver import where_mail_ends
 from notifications import alerts, monitoring
 from notifications.admin.layout import page, to_integrations
 from notifications.alerts import sending, stages, targets, watching, wording
@@ -115,6 +116,7 @@ def _page(request: HttpRequest, form: AlertChannelForm, *, status: int = 200) ->
         may_change=request.user.has_perm("channels_app.change_channel"),
         recipients=alerts.recipients(),
         nobody=alerts.NOBODY,
+        mail_ends=where_mail_ends(),
         group=ADMINISTRATORS,
         chosen=[(each, dict(kind_choices()).get(each.channel.kind, each.channel.kind)) for each in targets.chosen()],
         choosable=bool(form.offered),

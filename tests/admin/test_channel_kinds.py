@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.admin.utils import quote
+from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -330,3 +331,20 @@ def test_the_list_finds_recipients_and_shows_some_of_them(admin, sales, orders_i
     page = text_of(admin.get(url(LIST), {"q": "hooks.slack"}))
     assert "Orders in Slack Slack https://hooks.slack.com/******** active" in page
     assert "Sales" not in page.partition("Orders in Slack")[2]
+
+
+@pytest.mark.parametrize(
+    ("backend", "sentence"),
+    [
+        ("console", "Its mails are not sent but printed by the worker, since EMAIL_URL is not set."),
+        ("smtp", ""),
+    ],
+)
+def test_an_email_channel_whose_mail_is_not_sent_says_so(admin, sales, orders_in_slack, settings, backend, sentence):
+    User.objects.update(email="ada@example.com")
+    settings.EMAIL_BACKEND = f"django.core.mail.backends.{backend}.EmailBackend"
+    page, alerts = text_of(admin.get(page_of(sales))), text_of(admin.get(url("alerts")))
+    assert ("Its mails are not sent" in page) == bool(sentence)
+    assert sentence in page
+    assert "Its mails are not sent" not in text_of(admin.get(page_of(orders_in_slack)))
+    assert ("Mail is not sent but printed" in alerts) == bool(sentence)
