@@ -21,6 +21,9 @@ def deliver(together, recorded) -> None:
 
 
 def main(count: int) -> None:
+    from notifications import notices
+
+    notices.warm_up()  # as a worker does at its start
     forking = multiprocessing.get_context("fork")  # Django has been started once for all of them
     together, recorded = forking.Barrier(count), forking.SimpleQueue()
     claimers = [forking.Process(target=deliver, args=(together, recorded), daemon=True) for _ in range(count)]
