@@ -41,8 +41,8 @@ class Channel(models.Model):
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=20, validators=[validate_kind])
     url = models.CharField(max_length=2000, blank=True)
-    encrypted_url = models.TextField(blank=True, editable=False)
-    recipients = ArrayField(models.CharField(max_length=254), default=list, blank=True)
+    encrypted_url = models.TextField(blank=True, default="", db_default="", editable=False)
+    recipients = ArrayField(models.CharField(max_length=254), default=list, db_default=[], blank=True)
     encrypted_headers = models.TextField(blank=True, editable=False)
     encrypted_secret = models.TextField(blank=True, editable=False)
     encrypted_previous_secret = models.TextField(blank=True, editable=False)
@@ -81,7 +81,11 @@ class Channel(models.Model):
     @property
     def whole_url(self) -> str:
         """The URL to call. Raises `encryption.SecretUnreadable`."""
-        return encryption.decrypt(self.encrypted_url) if self.encrypted_url else self.url
+        if self.encrypted_url:
+            return encryption.decrypt(self.encrypted_url)
+        if self.url and takes(self.kind).secret_url:
+            raise encryption.SecretUnreadable(encryption.UNREADABLE)  # the masked one leads somewhere else
+        return self.url
 
     @whole_url.setter
     def whole_url(self, value: str) -> None:

@@ -16,7 +16,7 @@ from django.db.models.functions import Now
 
 from channels_app.transports import Outcome
 from notifications import history
-from notifications.models import Delivery, DeliveryAttempt, Event
+from notifications.models import ChannelHealth, Delivery, DeliveryAttempt, Event
 from orders.models import Contact, SurveyResponse
 
 BATCH = 100
@@ -144,6 +144,12 @@ def _erase_batch(ids: list[str], done: Erased) -> None:
     deliveries = list(Delivery.objects.select_for_update().filter(event_id__in=ids).order_by("id"))
     attempts = DeliveryAttempt.objects.filter(delivery__in=deliveries)
     attempts.update(response_body="", response_headers={})
+    # What went wrong may be told in the receiver's words.
+    attempts.exclude(error="").update(error=ERASED)
+    told = Delivery.objects.filter(pk__in=[delivery.pk for delivery in deliveries])
+    told.exclude(error="").update(error=ERASED)
+    channels = {delivery.channel_id for delivery in deliveries}
+    ChannelHealth.objects.filter(channel_id__in=channels).exclude(latest_error="").update(latest_error=ERASED)
     attempts.filter(request_headers__has_key="Subject").update(request_headers=_WITHOUT_SUBJECT)
     # Whoever is sending one has lost its lease, so that nothing of the answer is written down.
     attempts.filter(outcome=Outcome.STARTED).update(outcome=Outcome.UNKNOWN, error=IN_FLIGHT)

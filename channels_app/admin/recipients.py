@@ -38,10 +38,13 @@ def _latest_replies(channel: Channel) -> dict[str, Recipient]:
     attempts = (
         DeliveryAttempt.objects.filter(delivery__in=deliveries[:DELIVERIES_LOOKED_THROUGH])
         .order_by("started_at", "id")
-        .values_list("delivery_id", "started_at", "response_headers")
+        .values_list("delivery_id", "started_at", "response_headers", "delivery__reached")
     )
     latest = {}
-    for delivery_id, at, replies in attempts:
+    for delivery_id, at, replies, reached in attempts:
+        has_it = {address.lower() for address in reached}
         for address, reply in replies.items():
-            latest[address.lower()] = Recipient(address, reply, at, delivery_id)
+            # Taken for somebody who did not get it: the message itself was refused, or the connection lost.
+            if refused(reply) or address.lower() in has_it:
+                latest[address.lower()] = Recipient(address, reply, at, delivery_id)
     return latest

@@ -23,6 +23,9 @@ from channels_app.transports.smtp_replies import LackingError, RefusedError
 
 # There is one name to look up. (Threads of its own: names of receivers that hang do not keep mail from going.)
 _LOOKUPS = Lookups(threads=2)
+# A header is folded from here on: not every system takes a folded Message-ID, or a subject whose first line is empty.
+# (998 are allowed, RFC 5322, section 2.1.1.)
+LINE_BYTES = 900
 _QUOTED_PRINTABLE = Charset("utf-8")
 _QUOTED_PRINTABLE.body_encoding = QP
 
@@ -54,7 +57,7 @@ class EmailTransport:
         had = {recipient.lower() for recipient in message.reached}
         to = [recipient for recipient in destination.recipients if recipient.lower() not in had]
         if not to:
-            return Answer(Outcome.SUCCEEDED)
+            return Answer(Outcome.SUCCEEDED, error="Nothing was sent: all who are recipients by now have it.")
         domain = our_domain()
         mail = compose(message.in_words(), to=to, message_id=f"{message.delivery_id}@{domain}", now=now)
         server = MailServer.of_settings()
@@ -115,7 +118,7 @@ def _as_bytes(message: MimeMessage) -> bytes:
             del part["Content-Transfer-Encoding"]
             part.set_payload(text, _QUOTED_PRINTABLE)
     content = BytesIO()
-    BytesGenerator(content, mangle_from_=False).flatten(message, linesep="\r\n")
+    BytesGenerator(content, mangle_from_=False, maxheaderlen=LINE_BYTES).flatten(message, linesep="\r\n")
     return content.getvalue()
 
 

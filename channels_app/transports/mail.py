@@ -57,7 +57,7 @@ def compose(notice: Notice, *, to: Sequence[str], message_id: str, now: datetime
         "preheader": textwrap.shorten(" ".join(notice.paragraphs), PREHEADER_CHARACTERS, placeholder="…"),
     }
     mail = EmailMultiAlternatives(
-        subject=" ".join(_NOT_IN_A_HEADER.sub(" ", notice.title).split()),
+        subject=_subject(notice.title),
         body=_without_gaps(_rendered(notice.type, "txt", context)),
         to=list(to),
         headers={
@@ -70,6 +70,11 @@ def compose(notice: Notice, *, to: Sequence[str], message_id: str, now: datetime
     )
     mail.attach_alternative(_without_empty_lines(_rendered(notice.type, "html", context)), "text/html")
     return mail
+
+
+def _subject(title: str) -> str:
+    """One line. What looks like an encoded word (RFC 2047) stays what was typed: mail programs would decode it."""
+    return " ".join(_NOT_IN_A_HEADER.sub(" ", title).replace("=?", "=\N{WORD JOINER}?").split())
 
 
 def _rendered(of_type: str, ending: str, context: dict[str, Any]) -> str:

@@ -14,6 +14,8 @@ from channels_app.transports.smtp_replies import CLOSING, LackingError, NotSMTPE
 MAY_HAVE_ARRIVED = (
     "The message may have arrived; if it is sent again, it has the same Message-ID, by which mailboxes know it."
 )
+# How many recipients a sentence names.
+NAMED = 3
 # What a session that was not refused can raise.
 FAILURES = (
     LackingError,
@@ -48,9 +50,10 @@ def of_replies(session: Session, recipients: Sequence[str], had: Iterable[str]) 
     have = _having(recipients, {*had, *(recipient.lower() for recipient in accepted)})
     why = _refusals(refused)
     for_now = [reply for reply in refused.values() if reply.for_now]
-    if accepted and not for_now:
+    if have and not for_now:
         sentence = f"{_count(have, recipients)}. {why}"
-        return Judgement(Outcome.SUCCEEDED, sentence, status_code=session.reply.code, reached=accepted)
+        code = session.reply.code if accepted else None
+        return Judgement(Outcome.SUCCEEDED, sentence, status_code=code, reached=accepted)
     return Judgement(
         Outcome.REFUSED,
         _with_those_who_have_it(have, recipients, why),
@@ -124,10 +127,13 @@ def _of_step(step: Step, reply: Reply, server: str, sender: str) -> str:
 
 
 def _refusals(refused: dict[str, Reply]) -> str:
-    return " ".join(
+    """The first few by name: the replies to all of them stand in the attempt."""
+    sentences = [
         f"{recipient} was refused{' for now' if reply.for_now else ''}: {reply}."
-        for recipient, reply in refused.items()
-    )
+        for recipient, reply in list(refused.items())[:NAMED]
+    ]
+    more = len(refused) - NAMED
+    return " ".join([*sentences, f"So {'was' if more == 1 else 'were'} {more} more."] if more > 0 else sentences)
 
 
 def _having(recipients: Sequence[str], had: Iterable[str]) -> list[str]:
@@ -140,4 +146,8 @@ def _count(have: Sequence[str], recipients: Sequence[str]) -> str:
 
 
 def _with_those_who_have_it(have: Sequence[str], recipients: Sequence[str], sentence: str) -> str:
-    return f"{_count(have, recipients)}: {', '.join(have)}. {sentence}" if have else sentence
+    if not have:
+        return sentence
+    more = len(have) - NAMED
+    named = ", ".join(have[:NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"{_count(have, recipients)}: {named}. {sentence}"

@@ -15,6 +15,7 @@ MAX_URL_LENGTH = 2000
 MAX_HEADERS = 20
 MAX_HEADER_VALUE_LENGTH = 1024
 MAX_RECIPIENTS = 50
+MAX_ADDRESS_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, as corrected by erratum 1690
 # Stands for what is not shown: the value of a header, the secret part of a URL.
 MASK = "********"
 
@@ -99,9 +100,12 @@ class RecipientsRefused(ValueError):
 def _checked_address(address: str) -> str:
     user, _, domain = address.rpartition("@")
     try:
-        if not user.isascii():
-            raise ValidationError("Mail servers without SMTPUTF8 do not take it.")
+        # Not every mail server takes other letters before the @ (SMTPUTF8).
+        if not user.isascii() or not address.isprintable():
+            raise ValidationError("It has characters that cannot be sent.")
         written = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
+        if len(user) + 1 + len(written) > MAX_ADDRESS_LENGTH:
+            raise ValidationError("It is too long.")
         _is_address(f"{user}@{written}")
     except (ValidationError, idna.IDNAError, UnicodeError) as error:
         shown = address if len(address) <= 100 else f"{address[:100]}…"
@@ -109,7 +113,6 @@ def _checked_address(address: str) -> str:
     return f"{user}@{written}"
 
 
-# 254 characters at most (RFC 5321, section 4.5.3.1.3 as corrected by erratum 1690).
 _is_address = EmailValidator()
 
 

@@ -4,13 +4,15 @@ import json
 from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
-from urllib.parse import unquote_plus, urlsplit
+from urllib.parse import quote, unquote_plus, urlsplit
 
 from channels_app.transports.base import Answer, Destination, Message, Outcome, Takes
 from channels_app.transports.blocks import payload
 from channels_app.transports.client import Client
 from channels_app.transports.refusals import explained
 from channels_app.transports.rules import MASK, check_url, masked_url
+
+SHORTEST_KEY = 16
 
 
 class SlackTransport:
@@ -40,8 +42,9 @@ class SlackTransport:
 
 
 def secrets_of(url: str) -> list[str]:
-    """What must not be told: the URL, its path with and without the query, the last part of the path, and the values
-    of the query, each as it is written and as it is read.
+    """What must not be told: the URL, its path with and without the query, the last part of the path and whatever part
+    is long enough to be a key, and the values of the query, each as it is written, as it is read and as a part of
+    another address.
     """
     parts = urlsplit(url)
     written = [
@@ -49,6 +52,7 @@ def secrets_of(url: str) -> list[str]:
         f"{parts.path}?{parts.query}",
         parts.path,
         parts.path.rstrip("/").rpartition("/")[2],
+        *(part for part in parts.path.split("/") if len(part) >= SHORTEST_KEY),
         *(pair.partition("=")[2] for pair in parts.query.split("&")),
     ]
-    return [*written, *map(unquote_plus, written)]
+    return [*written, *map(unquote_plus, written), *(quote(each, safe="") for each in written)]

@@ -9,7 +9,10 @@ from notifications.models import Delivery, DeliveryAttempt
 
 @dataclass(frozen=True)
 class Recipient:
-    """`reply` is what the mail server last said about this address, "" where it was not asked yet."""
+    """`reply` is what the mail server last said about this address, "" where it was not asked yet.
+
+    That it would have taken the message for somebody who did not get it, since all of it was refused, is no news.
+    """
 
     address: str
     has_it: bool
@@ -42,4 +45,8 @@ def recipients_of(delivery: Delivery, attempts: Iterable[DeliveryAttempt]) -> li
         concerned |= present
     order = {key: index for index, key in enumerate(present)}
     keys = sorted(concerned, key=lambda key: (order.get(key, len(order)), key))
-    return [Recipient(concerned[key], key in has_it, said.get(key, "")) for key in keys]
+    return [Recipient(concerned[key], key in has_it, _news(said.get(key, ""), has_it=key in has_it)) for key in keys]
+
+
+def _news(reply: str, *, has_it: bool) -> str:
+    return reply if has_it or refused(reply) else ""

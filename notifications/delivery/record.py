@@ -60,14 +60,14 @@ settled AS (
         lease_token = NULL, lease_expires_at = NULL
     FROM judged
     WHERE delivery.id = judged.delivery_id AND delivery.lease_token = judged.lease_token
-    RETURNING delivery.id, delivery.status
+    RETURNING judged.attempt_id, delivery.status
 )
 UPDATE notifications_deliveryattempt attempt
 SET outcome = result.outcome, url = result.url, status_code = result.status_code,
     request_headers = result.request_headers, response_headers = result.response_headers,
     response_body = result.response_body, error = result.error, duration_ms = result.duration_ms,
     connection = result.connection
-FROM result JOIN settled ON settled.id = result.delivery_id
+FROM result JOIN settled ON settled.attempt_id = result.attempt_id
 WHERE attempt.id = result.attempt_id
 RETURNING attempt.id, settled.status
 """
@@ -117,7 +117,7 @@ def _record(sent: Sequence[tuple[Result, Answer]], tally: Tally | None) -> int:
             Counted(
                 result.claim.channel.pk,
                 status_after[result.claim.attempt_id],
-                result.duration_ms if answer.status_code or answer.outcome == Outcome.SUCCEEDED else None,
+                result.duration_ms if _has_answered(result, answer) else None,
             )
             for result, answer in real
         ]
@@ -131,12 +131,21 @@ def _record(sent: Sequence[tuple[Result, Answer]], tally: Tally | None) -> int:
 
 
 def _of_the_channel(results: Iterable[tuple[Result, Answer]]) -> Iterator[tuple[Result, Answer]]:
-    """What speaks for or against a channel: that one of several recipients is refused says that the others go."""
+    """What speaks for or against a channel.
+
+    That one of several recipients is refused says that the others go; where the others had it before, or nobody is
+    left to be sent it, nothing.
+    """
     for result, answer in results:
         if answer.reached:
             yield result, replace(answer, outcome=Outcome.SUCCEEDED, error="")
-        elif not (result.claim.reached and answer.outcome == Outcome.REFUSED):
+        elif not (result.claim.reached and answer.outcome in {Outcome.REFUSED, Outcome.SUCCEEDED}):
             yield result, answer
+
+
+def _has_answered(result: Result, answer: Answer) -> bool:
+    """Not every kind has a status. Where some have had the message before, a success may be that nothing was sent."""
+    return answer.status_code is not None or (answer.outcome == Outcome.SUCCEEDED and not result.claim.reached)
 
 
 def _record_alone(result: Result, answer: Answer, tally: Tally | None) -> int:
@@ -148,6 +157,8 @@ def _record_alone(result: Result, answer: Answer, tally: Tally | None) -> int:
             url=result.claim.channel.url,
             status_code=answer.status_code,
             error=f"The answer could not be stored; the attempt ended as {answer.outcome.label.lower()}.",
+            retry=False if answer.outcome == Outcome.SUCCEEDED else answer.retry,
+            reached=answer.reached,
         )
         return _record([(result, unstorable)], tally)
 

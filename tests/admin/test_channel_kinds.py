@@ -43,6 +43,7 @@ def orders_in_slack(db: None) -> Channel:
 def make_mail(channel: Channel, replies: dict[str, str]) -> Delivery:
     """A delivery with one attempt to which the mail server replied so."""
     fields: dict[str, Any] = {"status": "failed", "next_attempt_at": None, "finished_at": timezone.now()}
+    fields["reached"] = [address for address, reply in replies.items() if reply.startswith("2")]
     delivery = make_delivery(channel, attempts_made=1, outcome="refused", status_code=550, **fields)
     make_attempt(delivery, 1, replies)
     return delivery
@@ -138,6 +139,8 @@ def test_a_later_attempt_of_the_same_delivery_counts(admin, sales):
     delivery = make_mail(sales, {"ada@example.com": "451 4.7.1 Try again later", "bob@EXAMPLE.com": "250 OK"})
     assert "ada@example.com Refused for now 451 4.7.1 Try again later ·" in text_of(admin.get(page_of(sales)))
     make_attempt(delivery, 2, {"ada@example.com": "250 2.1.5 OK"})
+    assert "Refused for now" in text_of(admin.get(page_of(sales)))  # the message itself was refused then
+    Delivery.objects.update(reached=["ada@example.com", "bob@EXAMPLE.com"])
     text = text_of(admin.get(page_of(sales)))
     assert "ada@example.com 250 2.1.5 OK ·" in text
     assert "bob@EXAMPLE.com 250 OK ·" in text

@@ -4,6 +4,7 @@ import threading
 from datetime import timedelta
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
@@ -16,13 +17,15 @@ from notifications import services
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.chores import CHANNEL_DELETED, recover
 from notifications.errors import Conflict
-from notifications.models import ChannelHealth, ChannelHour, Delivery, DeliveryAttempt, Event
+from notifications.models import ChannelHealth, ChannelHour, Delivery, DeliveryAttempt, Event, EventChannel
 from notifications.notices import notice_of
+from notifications.receivers import route
 from notifications.replay import advance, start_replay
 from notifications.samples import sample_body
 from tests.kinds.conftest import use
 from tests.kinds.receivers import BUSY, HANGS_UP, NEVER, RECEIVERS, TAKEN
 from tests.notifications.deliveries import claim_all, let_leases_run_out, make_due, story
+from tests.orders.shop import item, place
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -125,6 +128,17 @@ class TestAnswers:
             assert (status(delivery), delivery.error) == ("succeeded", "")
         hour = ChannelHour.objects.get(channel=channel)
         assert (hour.succeeded, hour.failed, sum(hour.latencies)) == (len(made), 0, len(made))
+
+    def test_people_are_led_to_the_order_and_the_contact(self, engine, receiver, channel, lead, mug, settings):
+        settings.PUBLIC_URL = "https://tidings.example.com"
+        delivery = make_delivery(channel)
+        order = place(lead, item("mug"))
+        Event.objects.update(order=order, contact=lead)
+        engine.deliver_due()
+        assert outcomes(delivery) == ["succeeded"]
+        (arrived,) = receiver.received
+        for page in (f"/admin/orders/order/{order.pk}/change/", f"/admin/orders/contact/{quote(lead.pk)}/change/"):
+            assert (f"https://tidings.example.com{page}" in arrived.body) == (channel.kind != "postback")
 
     def test_not_now_is_tried_again_under_the_same_name(self, engine, receiver, channel):
         answers = iter([BUSY, BUSY, TAKEN])
@@ -335,16 +349,16 @@ class TestIsolation:
         engine.deliver_due()
         assert (most, len(receiver.received)) == ([3], 9)
 
-    def test_a_failing_channel_is_probed_by_one_at_a_time(self, engine, receiver, channel):
-        receiver.answer = lambda _: NEVER
-        for _ in range(20):
-            make_delivery(channel)
+    def test_a_failing_channel_is_probed_by_one_at_a_time(self, engine, receiver, channel, settings):
+        settings.POSTBACK_RETRY_DELAYS_SECONDS = [600.0]
+        receiver.answer = lambda _: BUSY
+        made = [make_delivery(channel) for _ in range(20)]
         engine.deliver_due()
-        health = ChannelHealth.objects.get()
-        assert health.failing
+        assert ChannelHealth.objects.get().failing
+        assert {status(delivery) for delivery in made} == {"pending"}
         make_due()
         services.probe_now(channel_id=channel.pk)
-        assert len(claim_all()) <= 1
+        assert len(claim_all()) == 1
 
 
 class TestRouting:
@@ -362,3 +376,8 @@ class TestRouting:
             services.send_test(channel_id=channel.pk, event_type=event_type, by="ada")
         assert not DeliveryAttempt.objects.exists()
         assert not Event.objects.exists()
+        # Attached before the event type was for postbacks only.
+        services.set_event_type_enabled(event_type=event_type, enabled=True, by="ada")
+        EventChannel.objects.create(event_type=key, channel=channel, sources=["shop"])
+        (routed,) = route(event_type, source="shop")
+        assert (routed.outcome, routed.delivery) == ("kind_not_allowed", None)

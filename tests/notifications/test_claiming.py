@@ -243,3 +243,17 @@ def test_a_detached_copy_of_the_channel_is_all_that_a_thread_needs(channel: Chan
     (claimed,) = claim(slots=1, slowed_slots=1)
     connection.close()
     assert replace(claimed).channel.destination() == channel.destination()
+
+
+def test_an_answer_to_a_lost_lease_does_not_come_in_with_that_to_the_next_one(channel):
+    """A worker that was frozen may hold both, and record them together."""
+    delivery = make_delivery(channel)
+    (lost,) = claim(slots=1, slowed_slots=1)
+    let_leases_run_out()
+    recover()
+    (held,) = claim(slots=1, slowed_slots=1)
+    answers = [Answer(Outcome.HTTP_ERROR, status_code=503), Answer(Outcome.SUCCEEDED, status_code=200)]
+    assert record([Result(each, answer, 1) for each, answer in zip((lost, held), answers, strict=True)]) == 1
+    assert story(delivery) == [(1, "first", "unknown", None), (2, "recovered", "succeeded", 200)]
+    delivery.refresh_from_db()
+    assert delivery.status == "succeeded"

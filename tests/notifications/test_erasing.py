@@ -17,7 +17,7 @@ from notifications.delivery.claim import claim
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.errors import Conflict
-from notifications.models import Delivery, DeliveryAttempt, Event, HistoryEntry
+from notifications.models import ChannelHealth, Delivery, DeliveryAttempt, Event, HistoryEntry
 from orders import services as shop
 from orders.models import Contact, Survey
 from tests.notifications.deliveries import let_leases_run_out, story
@@ -61,6 +61,7 @@ class TestErasing:
         DeliveryAttempt.objects.update(response_body='{"email": "ada@example.com"}', response_headers={"X-Who": "Ada"})
         mailed, *_ = DeliveryAttempt.objects.order_by("pk")
         mailed.request_headers = {"To": "office@example.com", "Subject": "Ada Byron is back"}
+        mailed.error = "554 5.7.1 Rejected: about Ada Byron"
         mailed.save()
         refund(order, "2.50", reason="Ada was not amused")
         waiting = Delivery.objects.get(status="pending")
@@ -84,6 +85,9 @@ class TestErasing:
         assert all(attempt.response_headers == {} for attempt in DeliveryAttempt.objects.all())
         mailed.refresh_from_db()
         assert mailed.request_headers == {"To": "office@example.com", "Subject": "[erased]"}
+        assert mailed.error == erasing.ERASED
+        assert ChannelHealth.objects.get().latest_error == erasing.ERASED
+        assert set(Delivery.objects.values_list("error", flat=True)) == {erasing.ERASED}
         assert DeliveryAttempt.objects.filter(request_headers__has_key="webhook-id").count() == 2
         waiting.refresh_from_db()
         assert (waiting.status, waiting.error, waiting.attempts_made) == ("failed", erasing.ERASED, 0)

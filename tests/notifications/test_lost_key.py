@@ -14,6 +14,7 @@ from standardwebhooks import Webhook
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from config.api.keys import create_key
+from config.reencrypting import reencrypt
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import HistoryEntry
@@ -205,3 +206,25 @@ def test_the_command_names_it_and_leaves_it(lost):
     with pytest.raises(CommandError, match=rf"Bookkeeping \({lost.pk}\): signing secret, extra headers"):
         call_command("reencrypt_secrets")
     assert stored(lost) == before
+
+
+def test_the_url_of_a_slack_channel_follows_to_the_newest_key_and_is_in_no_history(db, settings):
+    first, second = Fernet.generate_key().decode(), Fernet.generate_key().decode()
+    settings.SECRETS_ENCRYPTION_KEYS = [first]
+    url = "https://hooks.slack.com/services/T0/B0/recognisable"
+    channel = services.create_channel(name="Sales", kind="slack", url=f"{url}-1", by="ada")
+    services.update_channel(channel_id=channel.pk, url=url, by="ada")
+    services.update_channel(channel_id=channel.pk, url=url, by="ada")
+    assert [entry.sentence for entry in HistoryEntry.objects.order_by("pk")] == [
+        "Sales was created.",
+        "Sales was edited: URL.",
+    ]
+    settings.SECRETS_ENCRYPTION_KEYS = [second, first]
+    assert reencrypt().rewritten == 1
+    settings.SECRETS_ENCRYPTION_KEYS = [second]
+    assert Channel.objects.get().whole_url == url
+    settings.SECRETS_ENCRYPTION_KEYS = [first]
+    assert (Channel.objects.get().readable_url, Channel.objects.get().is_readable) == (None, False)
+    # Nor does it ever post to the masked one.
+    Channel.objects.update(encrypted_url="")
+    assert Channel.objects.get().readable_url is None

@@ -8,8 +8,9 @@ from pytest_django import Settings
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
+from notifications import services
 from notifications.delivery.engine import Engine
-from notifications.models import Delivery
+from notifications.models import ChannelHealth, ChannelHour, Delivery
 from tests.mailserver import HostileMailServer, MailServer, closes, speaks
 from tests.notifications.deliveries import make_delivery, story
 from tests.orders.shop import item, pay, place
@@ -183,3 +184,32 @@ def test_of_a_hundred_mails_each_arrives_once_at_each_recipient(engine: Engine, 
     received = Counter((mail.message["Message-ID"], *mail.recipients) for mail in server.mails)
     assert set(received.values()) == {1}
     assert {key[0] for key in received} == {f"<{delivery.pk}@shop.example.com>" for delivery in deliveries}
+
+
+def test_one_who_is_always_refused_says_nothing_against_the_channel(engine: Engine) -> None:
+    channel = create_channel(name="Office", kind="email", recipients=[ADA, BOB])
+    for _ in range(4):
+        make_delivery(channel)
+    with MailServer(refuse={"RCPT": {BOB: "452 4.2.2 Mailbox full"}.get}) as server, mail_goes_to(server.port):
+        engine.deliver_due()
+    assert set(Delivery.objects.values_list("status", "attempts_made")) == {("failed", 4)}
+    assert not ChannelHealth.objects.filter(failures_in_row__gt=0).exists()
+
+
+def test_where_nobody_is_left_nothing_is_sent_and_nothing_is_learnt(engine: Engine) -> None:
+    channel = create_channel(name="Office", kind="email", recipients=[ADA, BOB])
+    delivery = make_delivery(channel, event_type="order.completed")
+    with MailServer(refuse={"RCPT": {BOB: "452 4.2.2 Mailbox full"}.get}) as server, mail_goes_to(server.port):
+        engine.deliver_due()
+    ChannelHealth.objects.update_or_create(channel=channel, defaults={"failures_in_row": 3})
+    before = ChannelHour.objects.get().latencies
+    services.update_channel(channel_id=channel.pk, recipients=[ADA], by="ada")
+    services.retry_delivery(delivery_id=delivery.pk, by="ada")
+    engine.deliver_due()
+    delivery.refresh_from_db()
+    assert (delivery.status, delivery.error) == (
+        "succeeded",
+        "Nothing was sent: all who are recipients by now have it.",
+    )
+    assert ChannelHealth.objects.get().failures_in_row == 3
+    assert ChannelHour.objects.get().latencies == before

@@ -120,7 +120,7 @@ def test_what_no_key_opens_is_named_and_left_and_no_key_may_go(settings, argumen
         f"  Bookkeeping ({lost.pk}): signing secret, previous signing secret, extra headers\n"
         f"  Depot ({half.pk}): extra headers\n"
         "Put the key that wrote them back at the end of SECRETS_ENCRYPTION_KEYS and run this command again, or rotate "
-        "the secret and give the extra headers anew. Until then remove no key."
+        "the secret and give the extra headers, or the webhook URL, anew. Until then remove no key."
     )
     assert stored(lost) == before[lost.pk]
     assert stored(half)["encrypted_headers"] == token

@@ -177,12 +177,23 @@ def test_the_rest_is_refused_for_good_in_a_later_attempt() -> None:
     with MailServer(refuse={"RCPT": lambda address: "550 5.1.1 No such user"}) as server:
         answer = sends(server.port, ADA, BOB, EVE, reached=("ADA@example.com", EVE))
 
-    assert (answer.outcome, answer.status_code, answer.retry) == (Outcome.REFUSED, 550, False)
-    assert answer.error == (
-        "2 of 3 recipients have it: ada@example.com, eve@example.com. "
-        "bob@example.com was refused: 550 5.1.1 No such user."
-    )
+    # As if that had been said at once: the others have it, and nothing is left to be done.
+    assert (answer.outcome, answer.status_code, answer.retry) == (Outcome.SUCCEEDED, None, None)
+    assert answer.error == "2 of 3 recipients have it. bob@example.com was refused: 550 5.1.1 No such user."
     assert answer.reached == ()
+
+
+def test_a_sentence_names_the_first_few() -> None:
+    recipients = [f"n{number}@example.com" for number in range(8)]
+    with MailServer(refuse={"RCPT": lambda address: None if address in recipients[:2] else "450 Later"}) as server:
+        answer = sends(server.port, *recipients, reached=("x@example.com",))
+
+    assert answer.error == (
+        "2 of 8 recipients have it: n0@example.com, n1@example.com. n2@example.com was refused for now: 450 Later. "
+        "n3@example.com was refused for now: 450 Later. n4@example.com was refused for now: 450 Later. "
+        "So were 3 more."
+    )
+    assert answer.response_headers["n7@example.com"] == "450 Later"
 
 
 def test_part_of_the_rest_is_refused_for_good_in_a_later_attempt() -> None:

@@ -320,3 +320,10 @@ class TestTemplates:
         (operators_folder / "notice.txt").write_text("{% block message %}{% endblock %}\n\n\n\nWith kind regards")
         assert text_of(event("transaction.declined")).splitlines()[-2:] == ["", "With kind regards"]
         assert text_of(ALERT) == "With kind regards\n"
+
+
+def test_what_looks_like_an_encoded_word_stays_what_was_typed() -> None:
+    title = "New contact: =?utf-8?q?Bcc=3A_evil?="
+    mail = compose(Notice(type="contact.created", title=title), to=["ada@example.com"], message_id="m@x", now=NOW)
+    parsed = email.message_from_bytes(mail.message().as_bytes(), policy=email.policy.default)
+    assert parsed["Subject"] == "New contact: =\u2060?utf-8?q?Bcc=3A_evil?="

@@ -55,5 +55,5 @@ def _lost(channels: list[str]) -> str:
     return (
         f"No key in SECRETS_ENCRYPTION_KEYS opens these secrets, which were left as they are:\n{lines}\n"
         "Put the key that wrote them back at the end of SECRETS_ENCRYPTION_KEYS and run this command again, or rotate "
-        "the secret and give the extra headers anew. Until then remove no key."
+        "the secret and give the extra headers, or the webhook URL, anew. Until then remove no key."
     )
