@@ -9,7 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from channels_app.models import Channel
-from channels_app.transports import kind_choices, takes
+from channels_app.transports import kind_choices, kind_label, takes
 from channels_app.transports.rules import MASK, RecipientsRefused, check_headers, check_recipients, check_url
 from channels_app.transports.signature import new_secret
 
@@ -145,7 +145,7 @@ def _set(channel: Channel, field: str, value: Any) -> None:
 
 def _plural(channel: Channel) -> str:
     """`Slack channels`."""
-    return f"{dict(kind_choices()).get(channel.kind, channel.kind)} channels"
+    return f"{kind_label(channel.kind)} channels"
 
 
 def _without_mask(headers: dict[str, str]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from django.contrib.humanize.templatetags.humanize import intcomma, naturaltime
 from django.utils.formats import date_format
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from django.utils.timezone import localtime
+from django.utils.timezone import get_default_timezone, localtime
 
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Event
@@ -19,6 +19,11 @@ ISO_TIME = "Y-m-d H:i:s"
 def exact_time(at: datetime) -> str:
     """To the second with the name of the zone, in the time zone of whoever looks: `2026-11-23 18:36:05 CET`."""
     return date_format(localtime(at), f"{ISO_TIME} T")
+
+
+def time_in_words(at: datetime) -> str:
+    """To the minute in the time zone of the installation, for messages: `2026-11-23 18:36 CET`."""
+    return f"{localtime(at, get_default_timezone()):%Y-%m-%d %H:%M %Z}"
 
 
 def ago(at: datetime | None) -> SafeString:

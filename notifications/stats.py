@@ -95,6 +95,11 @@ class Backlog:
     later: int = 0
     in_flight: int = 0
 
+    @property
+    def waiting(self) -> int:
+        """All that is not being sent: what a paused channel holds."""
+        return self.due + self.later
+
 
 @dataclass(frozen=True)
 class OldestDue:

@@ -16,7 +16,7 @@ from unfold.decorators import display
 from channels_app.admin import actions, adding, detail, replaying, secret, testing
 from channels_app.admin.condition import condition_of
 from channels_app.models import Channel
-from channels_app.transports import kind_choices
+from channels_app.transports import kind_label
 from notifications.showing import ago
 from notifications.stats import Backlog, Summary, channel_backlogs, channel_summaries
 
@@ -102,7 +102,7 @@ class ChannelAdmin(ModelAdmin):
 
     @display(description="Kind")
     def kind_label(self, channel: Channel) -> str:
-        return dict(kind_choices()).get(channel.kind, channel.kind)
+        return kind_label(channel.kind)
 
     @display(description="Address")
     def address(self, channel: Channel) -> str:
@@ -119,7 +119,7 @@ class ChannelAdmin(ModelAdmin):
     def backlog(self, channel: Channel) -> str:
         """`12 held`, `more than 100 due`; "–" where nothing is either."""
         backlog: Backlog = channel.backlog  # type: ignore[attr-defined]  # as the list has put it there
-        count = backlog.due + backlog.later if channel.paused_at else backlog.due
+        count = backlog.waiting if channel.paused_at else backlog.due
         if not count:
             return "–"
         counted = f"more than {COUNT_AT_MOST}" if count > COUNT_AT_MOST else str(count)

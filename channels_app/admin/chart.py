@@ -4,10 +4,18 @@ How long answers took in the last 24 hours, and what became of its deliveries in
 """
 
 from dataclasses import dataclass
-from datetime import date
 
-from notifications.admin.dashboard import BAR_STEP, BAR_WIDTH, CHART_HEIGHT, SMALLEST_PART, ceiling, duration
-from notifications.stats import HOURS, Day, Hour, Month, Summary
+from notifications.admin.dashboard import (
+    BAR_STEP,
+    BAR_WIDTH,
+    CHART_HEIGHT,
+    Chart,
+    ceiling,
+    duration,
+    height_of,
+    stacked,
+)
+from notifications.stats import HOURS, Day, Hour, Month
 
 
 @dataclass(frozen=True)
@@ -55,60 +63,10 @@ def times(day: Day) -> Times | None:
     return Times(bars, top)
 
 
-@dataclass(frozen=True)
-class DayBar:
-    """One day: where its two parts stand, from above, and how high they are; what failed on top of what succeeded."""
-
-    on: date
-    summary: Summary
-    x: int
-    succeeded_y: float
-    succeeded_height: float
-    failed_y: float
-    failed_height: float
+def per_day(month: Month) -> Chart | None:
+    """The deliveries of each day; None where nothing was finished."""
+    return stacked(month.days) if month.totals.finished else None
 
 
-@dataclass(frozen=True)
-class PerDay:
-    """Bars below a scale whose upper end is `top` deliveries."""
-
-    bars: list[DayBar]
-    top: int
-    height: int = CHART_HEIGHT
-    bar_width: int = BAR_WIDTH
-
-    @property
-    def width(self) -> int:
-        return len(self.bars) * BAR_STEP
-
-    @property
-    def middle(self) -> int | None:
-        """What half of the height stands for; None: not a whole number."""
-        return None if self.top % 2 else self.top // 2
-
-
-def per_day(month: Month) -> PerDay | None:
-    """None where nothing was finished."""
-    if not month.totals.finished:
-        return None
-    top = ceiling(max(summary.finished for _, summary in month.days))
-    bars = []
-    for index, (on, summary) in enumerate(month.days):
-        failed = _height(summary.failed, top)
-        succeeded = min(_height(summary.succeeded, top), CHART_HEIGHT - failed)
-        bars.append(
-            DayBar(
-                on,
-                summary,
-                x=index * BAR_STEP + (BAR_STEP - BAR_WIDTH) // 2,
-                succeeded_y=round(CHART_HEIGHT - succeeded, 2),
-                succeeded_height=round(succeeded, 2),
-                failed_y=round(CHART_HEIGHT - succeeded - failed, 2),
-                failed_height=round(failed, 2),
-            )
-        )
-    return PerDay(bars, top)
-
-
-def _height(value: int | None, top: int) -> float:
-    return round(max(value / top * CHART_HEIGHT, SMALLEST_PART), 2) if value else 0
+def _height(ms: int | None, top: int) -> float:
+    return round(height_of(ms, top), 2)

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from channels_app import verification
 from channels_app.admin.chart import per_day, times
-from channels_app.admin.condition import COUNT_AT_MOST, condition_of, health_sentences, waiting, why_unreadable
+from channels_app.admin.condition import COUNT_AT_MOST, Waiting, condition_of, health_sentences, why_unreadable
 from channels_app.admin.health import facts_now, facts_of_day
 from channels_app.admin.pages import (
     NEW_SECRET,
@@ -22,7 +22,7 @@ from channels_app.admin.pages import (
 from channels_app.admin.recipients import recipients_of
 from channels_app.forms import TestForm
 from channels_app.models import Channel
-from channels_app.transports import kind_choices, takes
+from channels_app.transports import kind_label, takes
 from channels_app.transports.mailserver import where_mail_ends
 from notifications.admin.dashboard import chart
 from notifications.models import EVENT_TEXTS, Delivery, EventChannel, EventTypeSwitch, HistoryEntry, ReplayJob
@@ -58,6 +58,7 @@ def show(
     `test_form` is one that was filled in wrongly, in place of an empty one.
     """
     headers = channel.readable_headers
+    backlog = channel_backlogs([channel.pk], at_most=COUNT_AT_MOST)[channel.pk]
     wanted = takes(channel.kind)
     return page(
         request,
@@ -65,16 +66,16 @@ def show(
         title=channel.name,
         crumbs=crumbs(),
         channel=channel,
-        kind=dict(kind_choices()).get(channel.kind, channel.kind),
+        kind=kind_label(channel.kind),
         takes=wanted,
         answered_by=answered_by(channel),
         recipients=recipients_of(channel, with_replies=request.user.has_perm("notifications.view_delivery")),
         condition=condition_of(channel),
-        mail_ends=where_mail_ends() if takes(channel.kind).recipients else "",
+        mail_ends=where_mail_ends() if wanted.recipients else "",
         why_unreadable=why_unreadable(channel),
         health=health_sentences(channel),
-        facts=facts_now(channel, channel_backlogs([channel.pk], at_most=COUNT_AT_MOST)[channel.pk]),
-        held=waiting(channel) if channel.paused_at else None,
+        facts=facts_now(channel, backlog),
+        held=Waiting(backlog.waiting) if channel.paused_at else None,
         fresh=fresh,
         revealed=revealed,
         secret=_secret(channel) if fresh or revealed else None,

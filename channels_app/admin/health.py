@@ -28,7 +28,7 @@ class Fact:
 def facts_now(channel: Channel, backlog: Backlog) -> list[Fact]:
     """How it stands at this moment. Reads `channel.health`."""
     health = ChannelHealth.of(channel)
-    held = backlog.due + backlog.later if channel.paused_at else 0
+    held = backlog.waiting if channel.paused_at else 0
     due, later = (0, 0) if channel.paused_at else (backlog.due, backlog.later)
     since = format_html("since {}", ago(health.failing_since)) if health.failures_in_row else ""
     return [

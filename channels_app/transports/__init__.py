@@ -26,6 +26,11 @@ def takes(kind: str) -> Takes:
     return TRANSPORTS[kind].takes if kind in TRANSPORTS else Takes()
 
 
+def kind_label(kind: str) -> str:
+    """What people call a kind; one that is no longer registered by its name."""
+    return TRANSPORTS[kind].label if kind in TRANSPORTS else kind
+
+
 def kind_choices() -> list[tuple[str, str]]:
     """Kinds with labels, for forms and validation; a callable, so that a new kind needs no migration."""
     return [(kind, transport.label) for kind, transport in TRANSPORTS.items()]
@@ -44,5 +49,6 @@ __all__ = [
     "Takes",
     "Transport",
     "kind_choices",
+    "kind_label",
     "takes",
 ]

@@ -4,12 +4,15 @@ The engine calls `Transport.send` once an attempt. Timeouts, classification of u
 recording happen once, around every transport, in `notifications.delivery`.
 """
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import ClassVar, Literal, Protocol
 
 from django.db import models
+
+_AMOUNT = re.compile(r"-?[0-9][0-9,]*\.[0-9]{2}( [A-Z]{3})?")
 
 
 class Outcome(models.TextChoices):
@@ -72,6 +75,11 @@ class Section:
 
     title: str
     facts: tuple[tuple[str, str], ...]
+
+    @property
+    def is_bill(self) -> bool:
+        """Whether all values are amounts, which stand one below the other then."""
+        return bool(self.facts) and all(_AMOUNT.fullmatch(value) for _, value in self.facts)
 
 
 @dataclass(frozen=True)

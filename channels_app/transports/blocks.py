@@ -3,7 +3,6 @@
 https://docs.slack.dev/reference/block-kit/blocks. No buttons: without an app that answers them, Slack shows a warning.
 """
 
-import re
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from typing import Any
@@ -33,7 +32,6 @@ LEFT_OUT = "More was left out here, since the message would be too long."
 UNTITLED = "Notification"
 BETWEEN_LINKS = " · "
 NO_VALUE = "–"
-_AMOUNT = re.compile(r"-?[0-9][0-9,]*\.[0-9]{2}( [A-Z]{3})?")
 
 
 def payload(notice: Notice) -> dict[str, Any]:
@@ -139,9 +137,8 @@ def _facts(section: Section) -> Iterator[Block]:
     heading = _heading(section, mrkdwn)
     title = f"*{heading}*" if heading else ""
     facts = [(one_line(label), one_line(value)) for label, value in section.facts]
-    is_bill = all(_AMOUNT.fullmatch(value) for _, value in facts)
-    for is_short, run in groupby(facts, key=lambda fact: not is_bill and _is_short(*fact)):
-        texts = (_field(*fact) if is_short else _line(*fact, mrkdwn, bold=not is_bill) for fact in run)
+    for is_short, run in groupby(facts, key=lambda fact: not section.is_bill and _is_short(*fact)):
+        texts = (_field(*fact) if is_short else _line(*fact, mrkdwn, bold=not section.is_bill) for fact in run)
         for pack in _packs(texts, MAX_FIELDS if is_short else None):
             if is_short:
                 yield _section(title, pack)

@@ -18,9 +18,9 @@ from urllib3.exceptions import HTTPError
 from channels_app.transports.adapter import DeadlineAdapter
 from channels_app.transports.addresses import refusal
 from channels_app.transports.answers import body_text, headers_text, read_body, retry_after
-from channels_app.transports.base import Answer, Connection, Outcome
+from channels_app.transports.base import Answer, Outcome
 from channels_app.transports.certificates import named_instead
-from channels_app.transports.deadline import Exchange, Phase
+from channels_app.transports.deadline import Exchange
 from channels_app.transports.dialing import (
     CONNECT_SECONDS,
     LOOKUP_SECONDS,
@@ -147,7 +147,7 @@ class Client:
                 url=url,
                 request_headers=recorded,
                 error=unsaid.of_text(sentence),
-                connection=_connection(exchange, sent_again),
+                connection=exchange.as_connection(sent_again=sent_again),
             )
         content = bytearray()
         try:
@@ -166,7 +166,7 @@ class Client:
             response_body=body_text(told.of_bytes(bytes(content))),
             retry_after=retry_after(response.headers.get("Retry-After"), now=now),
             error=sentence,
-            connection=_connection(exchange, sent_again),
+            connection=exchange.as_connection(sent_again=sent_again),
         )
 
     def _adapter(self, bundle: str, *, guarded: bool) -> DeadlineAdapter:
@@ -222,18 +222,6 @@ class _Telling:
                 if data.endswith(part[:length].encode()):
                     return data[:-length] + MASK.encode()
         return data
-
-
-def _connection(exchange: Exchange, sent_again: bool) -> Connection:
-    return Connection(
-        address=exchange.address,
-        kept=exchange.reused,
-        sent_again=sent_again,
-        lookup_ms=exchange.milliseconds(Phase.LOOKUP),
-        connect_ms=exchange.milliseconds(Phase.CONNECT),
-        tls_ms=exchange.milliseconds(Phase.TLS),
-        first_byte_ms=exchange.milliseconds(Phase.WAIT),
-    )
 
 
 def _egress_proxy() -> str:

@@ -14,6 +14,8 @@ from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, cast
 
+from channels_app.transports.base import Connection
+
 MAX_HEAD_BYTES = 64 * 1024
 
 
@@ -96,6 +98,18 @@ class Exchange:
         """How long a phase took; None for one that has not ended."""
         seconds = self.took.get(phase)
         return None if seconds is None else round(1000 * seconds)
+
+    def as_connection(self, *, sent_again: bool = False) -> Connection:
+        """For the log."""
+        return Connection(
+            address=self.address,
+            kept=self.reused,
+            sent_again=sent_again,
+            lookup_ms=self.milliseconds(Phase.LOOKUP),
+            connect_ms=self.milliseconds(Phase.CONNECT),
+            tls_ms=self.milliseconds(Phase.TLS),
+            first_byte_ms=self.milliseconds(Phase.WAIT),
+        )
 
     def connected(self) -> None:
         """Connection, tunnel and TLS stand; whatever is received from now on is the answer."""

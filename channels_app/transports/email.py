@@ -11,8 +11,8 @@ from typing import ClassVar, cast
 
 from django.core.mail import EmailMessage, get_connection
 
-from channels_app.transports.base import Answer, Connection, Destination, Message, Outcome, Takes
-from channels_app.transports.deadline import Exchange, Phase
+from channels_app.transports.base import Answer, Destination, Message, Outcome, Takes
+from channels_app.transports.deadline import Exchange
 from channels_app.transports.dialing import CONNECT_SECONDS, LOOKUP_SECONDS, Dialer
 from channels_app.transports.lookup import Lookups, Resolve
 from channels_app.transports.mail import compose
@@ -99,7 +99,7 @@ def _sent(session: Session, mail: EmailMessage, recipients: Sequence[str], had: 
             response_headers={recipient: str(reply) for recipient, reply in session.replies.items()},
             response_body="" if has_ended else session.reply.whole(),
             error=judgement.sentence,
-            connection=_connection(session.exchange),
+            connection=session.exchange.as_connection(),
             retry=judgement.retry,
             reached=judgement.reached,
         )
@@ -130,13 +130,3 @@ def _headers(mail: EmailMessage) -> dict[str, str]:
         "Subject": str(mail.subject),
         "Message-ID": str(mail.extra_headers["Message-ID"]),
     }
-
-
-def _connection(exchange: Exchange) -> Connection:
-    return Connection(
-        address=exchange.address,
-        lookup_ms=exchange.milliseconds(Phase.LOOKUP),
-        connect_ms=exchange.milliseconds(Phase.CONNECT),
-        tls_ms=exchange.milliseconds(Phase.TLS),
-        first_byte_ms=exchange.milliseconds(Phase.WAIT),
-    )

@@ -28,7 +28,6 @@ PREHEADER_CHARACTERS = 150
 _WIDEST_LABEL = 24
 _WIDEST_ITEM = 50
 _INDENT = "  "
-_AMOUNT = re.compile(r"-?[0-9,]+\.[0-9]{2}( [A-Z]{3})?")
 _NOT_IN_A_HEADER = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]+")
 
 
@@ -84,9 +83,8 @@ def _rendered(of_type: str, ending: str, context: dict[str, Any]) -> str:
 
 
 def _laid_out(section: Section) -> LaidOut:
-    is_bill = bool(section.facts) and all(_AMOUNT.fullmatch(value) for _, value in section.facts)
-    lines = _bill(section.facts) if is_bill else _facts(section.facts)
-    return LaidOut(section.title, section.facts, is_bill, "\n".join(lines))
+    lines = _bill(section.facts) if section.is_bill else _facts(section.facts)
+    return LaidOut(section.title, section.facts, section.is_bill, "\n".join(lines))
 
 
 def _facts(facts: Sequence[tuple[str, str]]) -> list[str]:

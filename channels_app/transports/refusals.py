@@ -8,6 +8,7 @@ import json
 from dataclasses import replace
 from http import HTTPStatus
 
+from channels_app.transports.answers import one_line
 from channels_app.transports.base import Answer, Outcome
 
 LONGEST_SAYING = 100
@@ -100,16 +101,16 @@ def said(body: str) -> tuple[str, str]:
         parsed = None
     if isinstance(parsed, dict):
         word, saying = (
-            next((_one_line(text) for name in names if isinstance(text := parsed.get(name), str) and text), "")
+            next((_shown(text) for name in names if isinstance(text := parsed.get(name), str) and text), "")
             for names in (("id", "error"), ("message", "error", "id"))
         )
         return word, saying
-    line = _one_line(body)
+    line = _shown(body)
     return ("", "") if line.startswith(("<", "{", "[")) else (line, line)
 
 
-def _one_line(text: str) -> str:
-    line = " ".join("".join(each if each.isprintable() else " " for each in text).split())
+def _shown(text: str) -> str:
+    line = one_line(text)
     return line if len(line) <= LONGEST_SAYING else f"{line[: LONGEST_SAYING - 1].rstrip()}…"
 
 

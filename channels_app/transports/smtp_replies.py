@@ -4,6 +4,8 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
+from channels_app.transports.answers import one_line
+
 LONGEST_LINE_SHOWN = 200
 CLOSING = 421
 
@@ -73,5 +75,5 @@ class NotSMTPError(Exception):
 
 def shown(text: str) -> str:
     """A text from outside as part of a sentence: printable, on one line, at most 200 characters."""
-    line = " ".join("".join(char if char.isprintable() else " " for char in text).split())
+    line = one_line(text)
     return line if len(line) <= LONGEST_LINE_SHOWN else f"{line[:LONGEST_LINE_SHOWN]}…"

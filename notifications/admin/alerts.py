@@ -14,10 +14,10 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from channels_app.models import Channel
-from channels_app.transports import kind_choices
+from channels_app.transports import kind_label
 from channels_app.transports.mailserver import where_mail_ends
 from notifications import alerts, monitoring
-from notifications.admin.layout import page, to_integrations
+from notifications.admin.layout import channel_label, page, to_integrations
 from notifications.alerts import sending, stages, targets, watching, wording
 from notifications.alerts.writing import write_test
 from notifications.errors import Conflict
@@ -118,7 +118,7 @@ def _page(request: HttpRequest, form: AlertChannelForm, *, status: int = 200) ->
         nobody=alerts.NOBODY,
         mail_ends=where_mail_ends(),
         group=ADMINISTRATORS,
-        chosen=[(each, dict(kind_choices()).get(each.channel.kind, each.channel.kind)) for each in targets.chosen()],
+        chosen=[(each, kind_label(each.channel.kind)) for each in targets.chosen()],
         choosable=bool(form.offered),
         when=_when(),
         alerts=_told(rows[:ROWS]),
@@ -158,15 +158,7 @@ def span(time: timedelta) -> str:
 def _choosable() -> list[tuple[str, str]]:
     """The channels that may be chosen, as (id, label)."""
     channels = Channel.objects.filter(archived_at=None, told_of_alerts=None).order_by("name", "id")
-    labels = dict(kind_choices())
-    return [
-        (
-            channel.pk,
-            f"{channel.name} ({labels.get(channel.kind, channel.kind)}, {channel.short_address}"
-            f"{', paused' if channel.paused_at else ''})",
-        )
-        for channel in channels
-    ]
+    return [(channel.pk, channel_label(channel)) for channel in channels]
 
 
 def _told(rows: list[Alert]) -> list[tuple[Alert, str, list[Copy]]]:

@@ -15,7 +15,7 @@ from channels_app.forms import FORMS
 from channels_app.models import Channel
 from channels_app.transports import kind_choices
 from notifications import services
-from notifications.admin.layout import find_event_type, page, to_event_type
+from notifications.admin.layout import channel_label, find_event_type, page, to_event_type
 from notifications.catalogue import EventType
 from notifications.errors import Conflict
 from notifications.forms import AttachForm, SourcesForm
@@ -85,7 +85,7 @@ def add_channel(request: HttpRequest, key: str) -> HttpResponse:
         "includes/added_channel",
         status=201 if channel else 422,
         channel=channel,
-        label=_label(channel) if channel else "",
+        label=channel_label(channel) if channel else "",
         **_new_channel(event_type, kind, None if channel else form),
     )
 
@@ -159,12 +159,7 @@ def _attachable(event_type: EventType) -> list[tuple[str, str]]:
         .exclude(attachments__event_type=event_type.key)
         .order_by("name", "id")
     )
-    return [(channel.pk, _label(channel)) for channel in channels]
-
-
-def _label(channel: Channel) -> str:
-    paused = ", paused" if channel.paused_at else ""
-    return f"{channel.name} ({dict(kind_choices())[channel.kind]}, {channel.short_address}{paused})"
+    return [(channel.pk, channel_label(channel)) for channel in channels]
 
 
 def _attachment(key: str, channel_id: str) -> tuple[EventType, EventChannel]:

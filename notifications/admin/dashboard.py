@@ -3,9 +3,9 @@
 Each person sees the parts that their permissions allow. It costs as much with a million deliveries as with ten.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date
 from typing import Any
 
 from django.contrib.admin.utils import quote
@@ -42,9 +42,13 @@ class Tile:
 
 @dataclass(frozen=True)
 class Bar:
-    """One hour of the chart: where its two parts stand, from above, and how high they are."""
+    """One hour or day, which begins `on`: where its two parts stand, from above, and how high they are.
 
-    hour: stats.Hour
+    What failed stands on top of what succeeded.
+    """
+
+    on: date
+    summary: stats.Hour | stats.Summary
     x: int
     succeeded_y: float
     succeeded_height: float
@@ -58,9 +62,12 @@ class Chart:
 
     bars: list[Bar]
     top: int
-    width: int = stats.HOURS * BAR_STEP
     height: int = CHART_HEIGHT
     bar_width: int = BAR_WIDTH
+
+    @property
+    def width(self) -> int:
+        return len(self.bars) * BAR_STEP
 
     @property
     def middle(self) -> int | None:
@@ -68,9 +75,9 @@ class Chart:
         return None if self.top % 2 else self.top // 2
 
     @property
-    def ticks(self) -> list[tuple[datetime, bool]]:
+    def ticks(self) -> list[tuple[date, bool]]:
         """The hours that are named below, a narrow window leaving out every other one."""
-        return [(bar.hour.at, index % 6 == 0) for index, bar in enumerate(self.bars) if index % 3 == 0]
+        return [(bar.on, index % 6 == 0) for index, bar in enumerate(self.bars) if index % 3 == 0]
 
 
 @dataclass(frozen=True)
@@ -134,16 +141,21 @@ def tiles(day: stats.Day) -> Iterator[Tile]:
 
 
 def chart(day: stats.Day) -> Chart:
-    """The deliveries of each hour, what failed on top of what succeeded."""
-    top = ceiling(max(hour.finished for hour in day.hours))
+    """The deliveries of each hour."""
+    return stacked([(hour.at, hour) for hour in day.hours])
+
+
+def stacked(parts: Sequence[tuple[date, stats.Hour | stats.Summary]]) -> Chart:
+    """The deliveries of these hours or days, of which there is at least one, each with its beginning."""
+    top = ceiling(max(summary.finished for _, summary in parts))
     bars = []
-    for index, hour in enumerate(day.hours):
-        failed = max(hour.failed / top * CHART_HEIGHT, SMALLEST_PART) if hour.failed else 0
-        succeeded = max(hour.succeeded / top * CHART_HEIGHT, SMALLEST_PART) if hour.succeeded else 0
-        succeeded = min(succeeded, CHART_HEIGHT - failed)
+    for index, (on, summary) in enumerate(parts):
+        failed = height_of(summary.failed, top)
+        succeeded = min(height_of(summary.succeeded, top), CHART_HEIGHT - failed)
         bars.append(
             Bar(
-                hour=hour,
+                on=on,
+                summary=summary,
                 x=index * BAR_STEP + (BAR_STEP - BAR_WIDTH) // 2,
                 succeeded_y=round(CHART_HEIGHT - succeeded, 2),
                 succeeded_height=round(succeeded, 2),
@@ -152,6 +164,11 @@ def chart(day: stats.Day) -> Chart:
             )
         )
     return Chart(bars, top)
+
+
+def height_of(value: int | None, top: int) -> float:
+    """How high a part stands on a scale up to `top`; nothing has no height, and all else one that is seen."""
+    return max(value / top * CHART_HEIGHT, SMALLEST_PART) if value else 0
 
 
 def ceiling(value: int) -> int:

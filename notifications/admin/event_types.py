@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from channels_app.transports import kind_choices
+from channels_app.transports import kind_label
 from notifications import services, stats
 from notifications.admin.layout import find_event_type, page, to_integrations, to_system_notifications
 from notifications.catalogue import EVENT_TYPES, EventType
@@ -90,7 +90,7 @@ def event_type_page(request: HttpRequest, key: str) -> HttpResponse:
 
 def _attached(key: str) -> list[dict[str, Any]]:
     """The channels attached, in the order in which they were, with how each has been doing. Two queries."""
-    kinds, sources = dict(kind_choices()), dict(Source.choices)
+    sources = dict(Source.choices)
     attachments = list(
         EventChannel.objects.filter(event_type=key).select_related("channel", "channel__health").order_by("id")
     )
@@ -98,7 +98,7 @@ def _attached(key: str) -> list[dict[str, Any]]:
     return [
         {
             "channel": attachment.channel,
-            "kind": kinds.get(attachment.channel.kind, attachment.channel.kind),
+            "kind": kind_label(attachment.channel.kind),
             "sources": [sources[source] for source in attachment.sources],
             "health": ChannelHealth.of(attachment.channel),
             "summary": summaries[attachment.channel_id],

@@ -7,6 +7,8 @@ from django.http import Http404, HttpRequest
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from channels_app.models import Channel
+from channels_app.transports import kind_label
 from notifications.catalogue import EVENT_TYPES, EventType
 
 Crumbs = list[tuple[str, str]]
@@ -24,6 +26,12 @@ def find_event_type(key: str) -> EventType:
         return EVENT_TYPES[key]
     except KeyError as error:
         raise Http404("There is no such event type.") from error
+
+
+def channel_label(channel: Channel) -> str:
+    """A channel among others to choose from."""
+    paused = ", paused" if channel.paused_at else ""
+    return f"{channel.name} ({kind_label(channel.kind)}, {channel.short_address}{paused})"
 
 
 def to_integrations() -> Crumbs:

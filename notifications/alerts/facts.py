@@ -4,15 +4,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import urlsplit
 
-from django.utils import timezone
-
 from channels_app.models import Channel
-from channels_app.transports import kind_choices
+from channels_app.transports import kind_label
 from notifications import stats
 from notifications.alerts.stages import pauses_at
-from notifications.models import IS_WAITING, Alert, ChannelHealth, Delivery
+from notifications.models import Alert, ChannelHealth
 from notifications.monitoring import in_words
-from notifications.showing import number
+from notifications.showing import number, time_in_words
 
 Kind = Alert.Kind
 
@@ -43,7 +41,7 @@ def facts_of(alert: Alert) -> Facts:
     fails = bool(health.failures_in_row) and alert.kind != Kind.UNREADABLE
     reason = one_line(alert.facts.get("reason", ""))
     pairs = [
-        ("Channel", f"{one_line(channel.name)} ({dict(kind_choices()).get(channel.kind, channel.kind)})"),
+        ("Channel", f"{one_line(channel.name)} ({kind_label(channel.kind)})"),
         ("Address", address(channel)),
         ("Failing since", in_zone(health.failing_since) if fails and health.failing_since else ""),
         ("Failures in a row", number(health.failures_in_row) if fails else ""),
@@ -79,8 +77,8 @@ def address(channel: Channel) -> str:
 
 
 def in_zone(at: datetime | None) -> str:
-    """In the time zone of the installation, to the minute; "" for None."""
-    return f"{timezone.localtime(at, timezone.get_default_timezone()):%Y-%m-%d %H:%M %Z}" if at else ""
+    """As `time_in_words`; "" for None."""
+    return time_in_words(at) if at else ""
 
 
 def one_line(text: str) -> str:
@@ -89,7 +87,7 @@ def one_line(text: str) -> str:
 
 def _waiting(channel: Channel) -> str:
     """How many deliveries wait; "" where none does, unless that is what a pause is about."""
-    count = Delivery.objects.filter(IS_WAITING, channel=channel)[: COUNT_AT_MOST + 1].count()
+    count = stats.channel_backlogs([channel.pk], at_most=COUNT_AT_MOST)[channel.pk].waiting
     if not (count or channel.paused_at):
         return ""
     return f"more than {number(COUNT_AT_MOST)}" if count > COUNT_AT_MOST else number(count)

@@ -18,6 +18,7 @@ from django.utils import timezone
 
 from channels_app.transports import TRANSPORTS, Answer, Outcome
 from notifications.alerts.claiming import Claimed, claim
+from notifications.delivery.policy import worth_retrying
 from notifications.models import AlertCopy
 
 log = structlog.get_logger(__name__)
@@ -147,8 +148,4 @@ def _pause(tries: int, answer: Answer) -> timedelta:
 
 def _is_refused_for_good(answer: Answer) -> bool:
     """Whether the target will hardly take the same message another time."""
-    if answer.outcome not in REFUSALS:
-        return False
-    if answer.retry is not None:
-        return not answer.retry
-    return answer.outcome != Outcome.HTTP_ERROR or answer.status_code not in settings.POSTBACK_RETRY_STATUS_CODES
+    return answer.outcome in REFUSALS and not worth_retrying(answer)

@@ -17,13 +17,14 @@ def seconds_until_retry(answer: Answer, *, automatic_retries: int) -> float | No
     together does not return together. A receiver's `Retry-After` lengthens it, to at most an hour.
     """
     delays = settings.POSTBACK_RETRY_DELAYS_SECONDS
-    if automatic_retries >= len(delays) or not _worth_retrying(answer):
+    if automatic_retries >= len(delays) or not worth_retrying(answer):
         return None
     delay = delays[automatic_retries] * (1 + random.uniform(0, JITTER))  # noqa: S311 (not a secret)
     return max(delay, min(answer.retry_after or 0, LONGEST_RETRY_AFTER_SECONDS))
 
 
-def _worth_retrying(answer: Answer) -> bool:
+def worth_retrying(answer: Answer) -> bool:
+    """Whether the receiver may take the same message another time."""
     if answer.retry is not None:
         return answer.retry
     if answer.outcome == Outcome.HTTP_ERROR:

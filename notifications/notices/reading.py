@@ -9,9 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from django.utils.timezone import get_default_timezone, localtime
-
-from notifications.showing import money
+from notifications.showing import money, time_in_words
 
 VALUE_CHARACTERS = 300
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
@@ -43,11 +41,6 @@ def in_words(value: Any) -> str:
 def label_of(name: str) -> str:
     """The name of a member as a label: `how_found` is "How found"; anything else stays as it was typed."""
     return one_line(re.sub("[_-]", " ", name).capitalize() if _NAME.fullmatch(name) else name, 80)
-
-
-def time_in_words(at: datetime) -> str:
-    """To the minute in the time zone of the installation, with its name: `2026-11-23 18:36 CET`."""
-    return f"{localtime(at, get_default_timezone()):%Y-%m-%d %H:%M %Z}"
 
 
 class Facts:

@@ -9,7 +9,7 @@ from django.utils import timezone
 from channels_app import services as channels
 from channels_app.models import Channel
 from channels_app.services import UNSET
-from channels_app.transports import kind_choices, takes
+from channels_app.transports import kind_label, takes
 from notifications import doorbell, history
 from notifications.catalogue import EventType
 from notifications.delivery import health
@@ -98,7 +98,7 @@ def rotate_secret(*, channel_id: str, overlap: timedelta, by: str) -> Channel:
     """
     kind = channels.lock_channel(channel_id).kind
     if not takes(kind).signing_secret:
-        raise Conflict(f"{dict(kind_choices()).get(kind, kind)} channels have no signing secret.")
+        raise Conflict(f"{kind_label(kind)} channels have no signing secret.")
     channel = channels.rotate_secret(channel_id=channel_id, overlap=overlap)
     both_sign = channel.previous_secret_until is not None
     ends = f"The old one signs for {overlap.total_seconds() / 3600:g} h more." if both_sign else "The old one ended."

@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from channels_app import services as channels
 from channels_app.models import Channel
-from channels_app.transports import kind_choices
+from channels_app.transports import kind_label
 from notifications import history
 from notifications.catalogue import EventType
 from notifications.errors import Conflict
@@ -105,7 +105,7 @@ def detach_channel(*, event_type: EventType, channel_id: str, by: str) -> None:
 def check_kind(event_type: EventType, channel: Channel, *, field: str) -> None:
     """Raises `ValidationError` on `field` where the event type refuses channels of this kind."""
     if channel.kind not in event_type.kinds:
-        only = dict(kind_choices())["postback"].lower()
+        only = kind_label("postback").lower()
         raise ValidationError({field: [f"{event_type.label} takes {only} channels only."]})
 
 
