@@ -154,19 +154,22 @@ class Channel(models.Model):
         self.previous_secret_until = previous_until if overlaps else None
         self.secret = secret
 
-    def destination(self) -> Destination:
-        """What a transport needs, without the database. Raises `encryption.SecretUnreadable`."""
+    def destination(self, *, now: datetime | None = None) -> Destination:
+        """What a transport needs, without the database. Raises `encryption.SecretUnreadable`.
+
+        `now` decides which secrets are in force: the database's time, where it is known, since that set their ends.
+        """
         return Destination(
             kind=self.kind,
             url=self.whole_url,
             headers=self.headers,
-            secrets=self._secrets_in_force(),
+            secrets=self._secrets_in_force(now or timezone.now()),
             recipients=tuple(self.recipients),
         )
 
-    def _secrets_in_force(self) -> tuple[str, ...]:
+    def _secrets_in_force(self, now: datetime) -> tuple[str, ...]:
         """Newest first."""
         secrets = [self.secret] if self.encrypted_secret else []
-        if self.previous_secret_until and self.previous_secret_until > timezone.now():
+        if self.previous_secret_until and self.previous_secret_until > now:
             secrets.append(encryption.decrypt(self.encrypted_previous_secret))
         return tuple(secrets)

@@ -9,6 +9,6 @@ kept in PostgreSQL: a restart forgets nothing, and of two processes only one doe
 
 from notifications.alerts.sending import send_due
 from notifications.alerts.targets import NOBODY, recipients
-from notifications.alerts.writing import AT_MOST_EVERY, channel_failing, channel_paused
+from notifications.alerts.writing import AT_MOST_EVERY, channel_failing, channel_paused, deliveries_lost
 
-__all__ = ["AT_MOST_EVERY", "NOBODY", "channel_failing", "channel_paused", "recipients", "send_due"]
+__all__ = ["AT_MOST_EVERY", "NOBODY", "channel_failing", "channel_paused", "deliveries_lost", "recipients", "send_due"]

@@ -108,6 +108,8 @@ def still_true(alert: Alert) -> bool:
     channel = alert.channel
     if channel is None or channel.archived_at:
         return False
+    if alert.kind == Kind.LOST:
+        return True
     if alert.kind == Kind.PAUSED:
         return channel.paused_at is not None
     if channel.paused_at:

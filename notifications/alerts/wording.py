@@ -41,6 +41,7 @@ TITLES = {
     Kind.UNREADABLE: "The secrets of {} cannot be read",
     Kind.OVERDUE: "Deliveries wait for too long",
     Kind.ON_TIME: "Deliveries go out in time again",
+    Kind.LOST: "Deliveries to {} failed with their workers",
     Kind.TEST: "This is a test alert",
 }
 TONES: dict[str, Tone] = {Kind.RECOVERED: "good", Kind.ON_TIME: "good", Kind.TEST: "neutral"}
@@ -201,6 +202,16 @@ def _paragraphs(alert: Alert, found: Facts) -> tuple[str, ...]:
                 "What to do: look at the log of the workers; they are stuck or too few. Start more, or restart them. "
                 "DELIVERY_CONCURRENCY and CHANNEL_CONCURRENCY say how much is sent at the same time.",
                 "You are told again after an hour, then once a day, and when it is over.",
+            )
+        case Kind.LOST:
+            number = alert.facts.get("number", 1)
+            counted = "1 delivery" if number == 1 else f"{number:,} deliveries"
+            return (
+                f"The worker stopped with {counted} to the channel {name} in its hands, three times in a row each.",
+                "What becomes of them: they failed and are not tried again by themselves. Their pages in the delivery "
+                "log say of each attempt whether anything may have been sent. Other deliveries are not affected.",
+                "What to do: look at the end of the workers' logs, or of the system's, for why they stopped (memory is "
+                "a frequent reason). Then have what failed sent again: the channel's page offers a replay.",
             )
         case Kind.ON_TIME:
             late = f"; they had been late {_since(found.since)}" if found.since else ""

@@ -44,6 +44,13 @@ def channel_paused(*, channel: Channel, by: str, reason: str) -> None:
     write(Kind.PAUSED, channel_id=channel.pk, facts={"by": by, "reason": reason})
 
 
+def deliveries_lost(*, channel_id: str, number: int) -> None:
+    """So many deliveries have failed since no worker outlived them. Call it in the transaction that says so."""
+    waiting = Alert.objects.filter(kind=Kind.LOST, channel_id=channel_id, body=None).first()
+    before = waiting.facts.get("number", 0) if waiting else 0
+    write(Kind.LOST, channel_id=channel_id, facts={"number": before + number})
+
+
 @transaction.atomic
 def write_test(*, by: str) -> Alert:
     """Send an alert that says nothing to every target. Raises `Conflict` within a minute of the last one."""

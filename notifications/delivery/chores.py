@@ -3,37 +3,65 @@
 All times are the database's.
 """
 
+from collections import Counter
+from typing import Any
+
 from django.db import connection, transaction
 
+from notifications import alerts
 from notifications.delivery.count import Counted, count
+from notifications.models import new_attempt_id
 
 UNKNOWNS_BEFORE_FAILING = 3
+# Leases that ran out, so many in one transaction.
+RECOVER_BATCH = 1000
 
-# A lease that ran out: its attempt ends as unknown, and the row is due at once with the same event id. A test is sent
-# once; the third unknown in a row fails.
+EXPIRED = """
+SELECT id FROM notifications_delivery
+WHERE lease_token IS NOT NULL AND lease_expires_at < statement_timestamp()
+ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
+"""
+# The attempt of a lease that ran out ends as unknown, and the row is due at once with the same event id. A test is sent
+# once; the third unknown in a row fails. Where no attempt was begun, the worker died before it could send anything.
 RECOVER = """
 WITH expired AS MATERIALIZED (
-    SELECT id, unknowns_in_row + 1 >= %(unknowns)s OR next_trigger = 'test' AS last FROM notifications_delivery
-    WHERE lease_token IS NOT NULL AND lease_expires_at < statement_timestamp()
-    ORDER BY id LIMIT 1000 FOR UPDATE SKIP LOCKED
+    SELECT delivery.id, delivery.attempts_made, delivery.next_trigger, fresh.attempt_id,
+        delivery.unknowns_in_row + 1 >= %(unknowns)s OR delivery.next_trigger = 'test' AS last
+    FROM unnest(%(ids)s::text[], %(attempts)s::text[]) AS fresh(id, attempt_id)
+    JOIN notifications_delivery delivery ON delivery.id = fresh.id
 ),
 closed AS (
     UPDATE notifications_deliveryattempt attempt
-    SET outcome = 'unknown', error = %(error)s
+    SET outcome = 'unknown', error = coalesce(nullif(attempt.error, ''), %(died)s)
     FROM expired WHERE attempt.delivery_id = expired.id AND attempt.outcome = 'started'
+    RETURNING attempt.delivery_id, attempt.error
+),
+unsent AS (
+    INSERT INTO notifications_deliveryattempt
+        (id, delivery_id, number, trigger, outcome, url, request_headers, response_headers, response_body,
+         started_at, error, connection)
+    SELECT expired.attempt_id, expired.id, expired.attempts_made, expired.next_trigger, 'unknown', '', '{}', '{}', '',
+        statement_timestamp(), %(not_sent)s, '{}'
+    FROM expired WHERE expired.id NOT IN (SELECT delivery_id FROM closed)
+    RETURNING delivery_id, error
+),
+told AS (
+    SELECT expired.*, ended.error FROM expired
+    JOIN (TABLE closed UNION ALL TABLE unsent) ended ON ended.delivery_id = expired.id
 )
 UPDATE notifications_delivery delivery
 SET lease_token = NULL, lease_expires_at = NULL, outcome = 'unknown', status_code = NULL,
     unknowns_in_row = unknowns_in_row + 1,
-    error = %(error)s,
-    next_trigger = CASE WHEN expired.last THEN next_trigger ELSE 'recovered' END,
-    status = CASE WHEN expired.last THEN 'failed' ELSE 'pending' END,
-    next_attempt_at = CASE WHEN NOT expired.last THEN statement_timestamp() END,
-    finished_at = CASE WHEN expired.last THEN statement_timestamp() END
-FROM expired WHERE delivery.id = expired.id
+    error = told.error,
+    next_trigger = CASE WHEN told.last THEN delivery.next_trigger ELSE 'recovered' END,
+    status = CASE WHEN told.last THEN 'failed' ELSE 'pending' END,
+    next_attempt_at = CASE WHEN NOT told.last THEN statement_timestamp() END,
+    finished_at = CASE WHEN told.last THEN statement_timestamp() END
+FROM told WHERE delivery.id = told.id
 RETURNING delivery.channel_id, delivery.status, delivery.next_trigger = 'test'
 """
 WORKER_DIED = "The worker stopped before it could record the answer; the message may have arrived."
+NOT_SENT = "The worker stopped before it began to send; nothing was sent."
 
 # What a deleted channel left pending, or a transaction that overlapped the deletion recorded for it.
 ABANDON = """
@@ -62,12 +90,28 @@ WHERE notifications_heartbeat.at < excluded.at - make_interval(secs => %(every)s
 
 
 def recover() -> int:
-    """Free the deliveries whose worker died. Returns how many those were."""
+    """Free the deliveries whose worker died. Returns how many those were.
+
+    That some have failed for good, because no worker outlived them, is told to the administrators.
+    """
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(RECOVER, {"error": WORKER_DIED, "unknowns": UNKNOWNS_BEFORE_FAILING})
-        recovered = cursor.fetchall()
-        count(Counted(channel, status) for channel, status, is_test in recovered if status == "failed" and not is_test)
-    return len(recovered)
+        cursor.execute(EXPIRED, [RECOVER_BATCH])
+        ids = [delivery_id for (delivery_id,) in cursor.fetchall()]
+        if not ids:
+            return 0
+        values: dict[str, Any] = {
+            "ids": ids,
+            "attempts": [new_attempt_id() for _ in ids],
+            "died": WORKER_DIED,
+            "not_sent": NOT_SENT,
+            "unknowns": UNKNOWNS_BEFORE_FAILING,
+        }
+        cursor.execute(RECOVER, values)
+        lost = Counter(channel for channel, status, is_test in cursor.fetchall() if status == "failed" and not is_test)
+        for channel_id, number in sorted(lost.items()):
+            alerts.deliveries_lost(channel_id=channel_id, number=number)
+        count(Counted(channel_id, "failed") for channel_id in lost.elements())
+    return len(ids)
 
 
 def abandon() -> int:

@@ -15,8 +15,9 @@ from django.db import Error, connection
 
 from notifications import replay
 from notifications.delivery.chores import ABANDON_BATCH, abandon, beat, recover
-from notifications.delivery.claim import Claim, Marks, claim, lease_seconds
+from notifications.delivery.claim import ROWS_AT_ONCE, Claim, claim, lease_seconds
 from notifications.delivery.count import Tally
+from notifications.delivery.flights import Flights
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
 from notifications.models import Heartbeat
@@ -29,9 +30,7 @@ GATHER_SECONDS = 0.005
 SHORTEST_WINDOW_SECONDS = 0.02
 LONGEST_WINDOW_SECONDS = 0.25
 WINDOW_IN_ROUNDS = 4
-# A claim that takes longer than this begins at marks from then on, and looks at everything, as the chores of a sweep
-# do, for a twentieth of the time at most, though every ten seconds at least.
-SLOW_CLAIM_SECONDS = 0.02
+# The chores of a sweep take a twentieth of the time at most, though they come every ten seconds at least.
 SHARE = 20
 LONGEST_PAUSE_SECONDS = 10
 RECORD_AGAIN_AFTER_SECONDS = 0.5
@@ -43,19 +42,15 @@ class Engine:
     """The delivering part of one worker process. Its threads send; the thread that runs it claims and records."""
 
     def __init__(self) -> None:
-        self._slots = settings.DELIVERY_CONCURRENCY
-        self._pool = ThreadPoolExecutor(self._slots, thread_name_prefix="send")
+        self._flights = Flights(settings.DELIVERY_CONCURRENCY)
+        self._pool = ThreadPoolExecutor(self._flights.most, thread_name_prefix="send")
         self._running = threading.Lock()
         self._kicked = threading.Event()
         self._stopping = threading.Event()
         # Results of the sending threads; None wakes the runner up to look for due rows.
         self._inbox: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
-        self._in_flight = 0
-        self._in_flight_slowed = 0
         self._chores_at = 0.0
-        self._marks = Marks()
         self._tally = Tally()
-        self._whole_look_at = 0.0
         # How long the last record and claim took, in seconds.
         self._round = 0.0
 
@@ -100,12 +95,10 @@ class Engine:
             if not self._stopping.is_set():
                 self._claim()
             self._round = time.monotonic() - began
-            if self._in_flight:
+            if self._flights:
                 if self._tally.is_due():
                     self._count()
                 results = self._gather()
-            elif self._marks and not self._stopping.is_set():
-                self._whole_look_at, results = 0.0, []
             else:
                 self._count()
                 return recorded
@@ -121,9 +114,8 @@ class Engine:
     def _claim(self) -> None:
         """Fill the free slots. With something in flight a `django.db.Error` is logged, else raised."""
         self._kicked.clear()
-        asked = time.monotonic()
         try:
-            self._fill(asked)
+            self._fill()
             began = time.monotonic()
             if began >= self._chores_at:
                 if self._do_chores():
@@ -132,31 +124,21 @@ class Engine:
                 pause = min(SHARE * (time.monotonic() - began), LONGEST_PAUSE_SECONDS)
                 self._chores_at = began + max(settings.SWEEP_INTERVAL_SECONDS, pause)
         except Error:
-            if not self._in_flight:
+            if not self._flights:
                 raise
             log.exception("claim_failed")
         finally:
             # A kept connection stays broken after a restart of PostgreSQL; the pool hands out a checked one.
             connection.close()
 
-    def _fill(self, asked: float) -> None:
-        slots = self._slots - self._in_flight
-        if slots < 1:
-            return
-        slowed_slots = max(1, self._slots // 2) - self._in_flight_slowed
-        whole = asked >= self._whole_look_at
-        if whole:
-            self._marks.forget()
-        claims = claim(slots=slots, slowed_slots=max(0, slowed_slots), reserve=self._slots // 4, marks=self._marks)
-        took = time.monotonic() - asked
-        if whole and took > SLOW_CLAIM_SECONDS:
-            self._whole_look_at = asked + min(SHARE * took, LONGEST_PAUSE_SECONDS)
-        elif whole:
-            self._marks.forget()
-        for each in claims:
-            self._in_flight += 1
-            self._in_flight_slowed += each.slowed
-            self._pool.submit(self._send, each, lease_ends=asked + lease_seconds())
+    def _fill(self) -> None:
+        while not self._stopping.is_set():
+            claims = claim(**self._flights.room())
+            for each in claims:
+                self._flights.add(each)
+                self._pool.submit(self._send, each)
+            if len(claims) < ROWS_AT_ONCE and not any(each.suspect for each in claims):
+                return
 
     def _do_chores(self) -> bool:
         """What is done once a sweep, after the claim, so that nothing due waits for it. Whether more may be due now."""
@@ -171,10 +153,10 @@ class Engine:
             log.exception("replay_failed")  # a replay that cannot go on must not stop what happens now
         return more
 
-    def _send(self, each: Claim, *, lease_ends: float) -> None:
+    def _send(self, each: Claim) -> None:
         result = Result(each, None, 0)
         try:
-            result = send(each, lease_ends=lease_ends)
+            result = send(each)
         finally:
             self._inbox.put(result)
 
@@ -188,7 +170,7 @@ class Engine:
         wait = settings.SWEEP_INTERVAL_SECONDS
         window = min(max(SHORTEST_WINDOW_SECONDS, WINDOW_IN_ROUNDS * self._round), LONGEST_WINDOW_SECONDS)
         window_ends = None
-        while len(results) < self._in_flight:
+        while len(results) < len(self._flights):
             try:
                 arrived = self._inbox.get(timeout=wait)
             except queue.Empty:
@@ -223,6 +205,5 @@ class Engine:
                 finally:
                     connection.close()
         finally:
-            self._in_flight -= len(results)
-            self._in_flight_slowed -= sum(result.claim.slowed for result in results)
+            self._flights.remove(result.claim for result in results)
         return recorded

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
-from django.utils import timezone
 
 from channels_app.encryption import SecretUnreadable
 from channels_app.transports import TRANSPORTS, Answer, Message, Outcome
@@ -24,14 +23,14 @@ class Result:
     duration_ms: int
 
 
-def send(claim: Claim, *, lease_ends: float) -> Result:
-    """Send one claimed delivery, unless its lease (monotonic seconds) ends before an answer could be awaited.
+def send(claim: Claim) -> Result:
+    """Send one claimed delivery, unless its lease ends before an answer could be awaited.
 
     A worker that was frozen past its lease must not send what another has sent since. Never raises.
     """
     timeout = settings.POSTBACK_TIMEOUT_SECONDS
     started = time.monotonic()
-    if started + timeout > lease_ends:
+    if started + timeout > claim.lease_ends:
         log.warning("lease_ran_out", delivery_id=claim.delivery_id, event_id=claim.event_id)
         return Result(claim, None, 0)
     answer = _answer(claim, timeout)
@@ -53,7 +52,7 @@ def send(claim: Claim, *, lease_ends: float) -> Result:
 
 def _answer(claim: Claim, timeout: float) -> Answer:
     try:
-        destination = claim.channel.destination()
+        destination = claim.channel.destination(now=claim.now())
         message = Message(
             id=claim.event_id,
             body=claim.body.encode(),
@@ -61,7 +60,7 @@ def _answer(claim: Claim, timeout: float) -> Answer:
             notice=lambda: notice_of(claim.body, order_id=claim.order_id, contact_id=claim.contact_id),
             reached=claim.reached,
         )
-        return TRANSPORTS[claim.channel.kind].send(destination, message, now=timezone.now(), timeout=timeout)
+        return TRANSPORTS[claim.channel.kind].send(destination, message, now=claim.now(), timeout=timeout)
     except SecretUnreadable as error:
         return Answer(Outcome.INTERNAL_ERROR, url=claim.channel.url, error=str(error))
     except Exception as error:

@@ -35,6 +35,7 @@ class Alert(models.Model):
         UNREADABLE = "unreadable", "The secrets of a channel cannot be read"
         OVERDUE = "overdue", "Deliveries wait for too long"
         ON_TIME = "on_time", "Deliveries go out in time again"
+        LOST = "lost", "Deliveries failed with their workers"
         TEST = "test", "Test"
 
     id = models.CharField(primary_key=True, max_length=40, default=new_alert_id, editable=False)

@@ -55,6 +55,7 @@ class Delivery(models.Model):
     attempts_made = models.PositiveIntegerField(default=0)
     automatic_retries = models.PositiveSmallIntegerField(default=0)
     unknowns_in_row = models.PositiveSmallIntegerField(default=0)
+    replayed = models.BooleanField(default=False, db_default=False, help_text="A replay began its present cycle.")
     lease_token = models.UUIDField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     # Recipients that have the message, where a channel has several: another attempt is for the others.
@@ -73,10 +74,24 @@ class Delivery(models.Model):
             models.Index(fields=["channel", "next_attempt_at"], condition=Q(status="pending"), name="delivery_due"),
             # delivery.claim: the tests that people send, outside every rate.
             models.Index(
-                fields=["next_attempt_at"],
+                fields=["channel", "next_attempt_at"],
                 condition=Q(status="pending", next_trigger="test"),
-                name="delivery_test_due",
+                name="delivery_test_of_channel",
             ),
+            # delivery.claim: what people have retried, before all others of its channel.
+            models.Index(
+                fields=["channel", "next_attempt_at"],
+                condition=Q(status="pending", next_trigger="manual"),
+                name="delivery_retried",
+            ),
+            # delivery.claim: what a worker died with, one at a time.
+            models.Index(
+                fields=["channel", "next_attempt_at"],
+                condition=Q(status="pending", unknowns_in_row__gt=0),
+                name="delivery_suspect",
+            ),
+            # replay: how many of those that it has moved wait on a channel.
+            models.Index(fields=["channel"], condition=Q(status="pending", replayed=True), name="delivery_replayed"),
             # delivery.claim: how many are in flight on each channel; delivery.chores: leases that ran out.
             models.Index(
                 fields=["channel", "lease_expires_at"],

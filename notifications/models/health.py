@@ -14,6 +14,10 @@ FAILURES_BEFORE_PROBING = 5
 class ChannelHealth(models.Model):
     """What the engine has learnt of a channel; no row: nothing bad yet.
 
+    `failures_in_row` is how many failed one after the other in the order in which they were sent, as far as that is
+    known: see `notifications.delivery.health`. `failures_sent_at` are the times at which the latest of them were sent,
+    `success_sent_at` that of the latest success.
+
     `in_flight_cap` is lowered to 1 by a timeout, and by resuming with a backlog; it grows by one with each success
     until it is null again (no own cap). From the fifth failure in a row one probe goes out at a time, not before
     `probe_at`. `failing_since` is when the first of the failures in a row was recorded, `last_failed_at` when the last
@@ -29,6 +33,8 @@ class ChannelHealth(models.Model):
     channel = models.OneToOneField(Channel, primary_key=True, on_delete=models.CASCADE, related_name="health")
     in_flight_cap = models.PositiveIntegerField(null=True)
     failures_in_row = models.PositiveIntegerField(default=0)
+    failures_sent_at = ArrayField(models.DateTimeField(), default=list, db_default=[])
+    success_sent_at = models.DateTimeField(null=True)
     failing_since = models.DateTimeField(null=True)
     last_failed_at = models.DateTimeField(null=True)
     latest_error = models.TextField(blank=True)

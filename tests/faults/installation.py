@@ -37,7 +37,9 @@ SETTINGS = {
 }
 DELIVERIES, ATTEMPTS = "notifications_delivery", "notifications_deliveryattempt"
 # A killed process, unlike a killed machine, keeps all that it has written. What is committed must be written, though.
-_POSTGRES = ("fsync=off",)
+# A loopback address of our own, so that the port is free whatever else runs on this machine.
+_ADDRESS = f"127.83.{os.getpid() % 250}.7"
+_POSTGRES = ("fsync=off", f"listen_addresses={_ADDRESS}")
 
 
 class Server:
@@ -46,6 +48,7 @@ class Server:
     def __init__(self, server: Postgres | Valkey) -> None:
         self._server = server
         self.url = server.url
+        self.tcp_url = f"postgres://tidings@{_ADDRESS}/tidings"
         self.child: Child | None = None
 
     def start(self) -> None:

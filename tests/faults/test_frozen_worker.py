@@ -68,7 +68,8 @@ def test_a_worker_frozen_before_it_knows_of_its_claim_sends_nothing_of_it(tiding
         wait_until(lambda: tidings.ask(held_up) == [(1,)], timeout=60)
         freeze(sleeper)
     # The claim is committed, and the sleeper has not been told.
-    wait_until(lambda: len(tidings.in_flight()) == claimed)
+    leased = f"SELECT count(*) FROM {DELIVERIES} WHERE lease_token IS NOT NULL"
+    wait_until(lambda: tidings.ask(leased) == [(claimed,)])
     tidings.worker()
     tidings.settle()
     wake(sleeper)

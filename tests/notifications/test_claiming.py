@@ -3,15 +3,17 @@
 import threading
 import time
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
 
 from channels_app.models import Channel
-from channels_app.services import create_channel
+from channels_app.services import create_channel, rotate_secret
 from channels_app.transports import Answer, Outcome
 from notifications.delivery import engine as module
-from notifications.delivery.chores import abandon, recover
+from notifications.delivery.chores import NOT_SENT, abandon, recover
 from notifications.delivery.claim import CLAIM_LOCK, claim
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
@@ -180,13 +182,44 @@ class TestLeases:
         channel.refresh_from_db()
         assert channel.paused_at is None
 
-    def test_a_worker_woken_after_its_lease_sends_nothing(self, receiver, channel):
+    def test_a_worker_woken_when_its_lease_does_not_outlast_an_attempt_sends_nothing(self, receiver, channel, settings):
         make_delivery(channel)
         (claimed,) = claim(slots=1, slowed_slots=1)
-        result = send(claimed, lease_ends=time.monotonic() - 1)
-        assert result.answer is None
-        assert receiver.received == []
-        assert record([result]) == 0
+        for lease_ends in (-1.0, settings.POSTBACK_TIMEOUT_SECONDS / 2):
+            result = send(replace(claimed, read_at_monotonic=time.monotonic(), lease_left=lease_ends))
+            assert result.answer is None
+            assert receiver.received == []
+            assert record([result]) == 0
+        let_leases_run_out()
+        recover()
+        assert Delivery.objects.get().error == DeliveryAttempt.objects.get().error == NOT_SENT
+
+
+class TestClock:
+    def test_the_time_stamp_is_that_of_the_database(self, engine, receiver, channel, monkeypatch):
+        """A worker whose own clock is a day off signs what receivers accept."""
+        a_day_ahead = timezone.now() + timedelta(days=1)
+        monkeypatch.setattr("django.utils.timezone.now", lambda: a_day_ahead)
+        make_delivery(channel)
+        engine.deliver_due()
+        stamp = int(receiver.received[0].headers["webhook-timestamp"])
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT extract(epoch FROM clock_timestamp())")
+            assert abs(float(cursor.fetchone()[0]) - stamp) < 60
+
+    def test_an_earlier_secret_signs_until_its_own_end_by_the_database(self, engine, receiver, channel, monkeypatch):
+        rotate_secret(channel_id=channel.pk, overlap=timedelta(hours=1))
+        a_day_ahead = timezone.now() + timedelta(days=1)
+        monkeypatch.setattr("django.utils.timezone.now", lambda: a_day_ahead)
+        make_delivery(channel)
+        engine.deliver_due()
+        assert len(receiver.received[0].headers["webhook-signature"].split()) == 2
+
+    def test_the_time_goes_on_while_a_claim_waits_for_its_turn(self, channel):
+        make_delivery(channel)
+        (claimed,) = claim(slots=1, slowed_slots=1)
+        later = replace(claimed, read_at_monotonic=claimed.read_at_monotonic - 60)
+        assert later.now() - claimed.now() > timedelta(seconds=59)
 
 
 class TestRecording:

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 from django.db import connection
 from django.db.models import F
+from django.db.models.functions import Now
 
 from channels_app.services import create_channel, pause_channel
 from channels_app.services import resume_channel as resume_without_probing
@@ -17,7 +18,7 @@ from notifications.delivery.engine import Engine
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.models import ChannelHealth, Delivery, DeliveryAttempt
-from notifications.services import probe_now, resume_channel
+from notifications.services import probe_now, resume_channel, retry_delivery
 from tests.notifications.deliveries import claim_all, make_delivery, make_due
 from tests.receiver import Receiver
 from tests.waiting import wait_until
@@ -25,19 +26,50 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-class TestReserve:
-    """The last slots are for channels that have nothing in flight."""
+class TestTurns:
+    """Who goes first where not all can go."""
 
-    def test_many_busy_channels_leave_the_reserve_to_one_that_comes_later(self, channel):
+    def test_beyond_the_slots_only_the_first_of_a_channel_goes(self, channel):
         busy = [create_channel(name=str(n), kind="postback", url="https://example.com/") for n in range(3)]
         for each in busy:
             for _ in range(8):
                 make_delivery(each)
-        assert len(claim(slots=16, slowed_slots=8, reserve=4)) == 12
+        assert len(claim(slots=16, slowed_slots=8, other_slots=12)) == 12
         late = [make_delivery(channel) for _ in range(3)]
-        (first,) = claim(slots=4, slowed_slots=8, reserve=4)
+        (first,) = claim(slots=4, slowed_slots=8, other_slots=0)
         assert first.delivery_id == late[0].pk
-        assert claim(slots=3, slowed_slots=8, reserve=4) == []
+        assert claim(slots=3, slowed_slots=8, other_slots=0) == []
+
+    def test_what_a_person_has_retried_goes_before_an_older_backlog(self, channel, settings):
+        settings.CHANNEL_CONCURRENCY = 2
+        backlog = [make_delivery(channel) for _ in range(4)]
+        retried = make_delivery(channel, status="failed", next_attempt_at=None, finished_at=Now())
+        retry_delivery(delivery_id=retried.pk, by="test")
+        assert sorted(claim_all()) == sorted([retried.pk, backlog[0].pk])
+
+    def test_it_is_also_the_probe_of_a_failing_channel_and_goes_at_once(self, channel):
+        ChannelHealth.objects.create(channel=channel, failures_in_row=9, probe_at="2999-01-01T00:00:00Z")
+        for _ in range(3):
+            make_delivery(channel)
+        retried = make_delivery(channel, status="failed", next_attempt_at=None, finished_at=Now())
+        assert claim_all() == []
+        retry_delivery(delivery_id=retried.pk, by="test")
+        assert claim_all() == [retried.pk]
+        assert claim_all() == []
+
+    def test_of_slowed_channels_those_with_nothing_in_flight_come_first(self, channel, settings):
+        busy = [create_channel(name=str(n), kind="postback", url="https://example.com/") for n in range(4)]
+        for each in busy:
+            for _ in range(8):
+                make_delivery(each)
+        claim(slots=8, slowed_slots=0, other_slots=8)
+        Delivery.objects.exclude(lease_token=None).update(
+            lease_expires_at=F("lease_expires_at") - timedelta(seconds=SLOW_AFTER_SECONDS + 1)
+        )
+        ChannelHealth.objects.create(channel=channel, in_flight_cap=1)
+        recovering = make_delivery(channel)
+        (first,) = claim(slots=8, slowed_slots=1)
+        assert first.delivery_id == recovering.pk
 
     def test_every_idle_channel_comes_before_a_second_delivery_of_any(self, channel):
         others = [create_channel(name=str(n), kind="postback", url="https://example.com/") for n in range(5)]
@@ -113,12 +145,13 @@ class TestIsolation:
             claims = claim(slots=64, slowed_slots=32)
             assert len(claims) == (8 if number < 2 else 1)
             failing, *rest = claims
-            record([Result(failing, Answer(Outcome.HTTP_ERROR, status_code=404), 1)])
-            if number == 1:
+            if number == 1:  # five of the eight are answered
+                lost = [each.delivery_id for each in rest[4:]]
+                DeliveryAttempt.objects.filter(delivery__in=lost).delete()
+                Delivery.objects.filter(pk__in=lost).update(lease_token=None, lease_expires_at=None)
                 for each in rest[:4]:
                     record([Result(each, Answer(Outcome.HTTP_ERROR, status_code=404), 1)])
-                Delivery.objects.exclude(lease_token=None).update(lease_token=None, lease_expires_at=None)
-                DeliveryAttempt.objects.filter(outcome="started").delete()
+            record([Result(failing, Answer(Outcome.HTTP_ERROR, status_code=404), 1)])
             health = ChannelHealth.objects.get()
             with connection.cursor() as cursor:
                 cursor.execute("SELECT extract(epoch FROM probe_at - now()) FROM notifications_channelhealth")

@@ -19,16 +19,25 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class TestWaking:
-    def test_no_burst_is_stranded_by_a_runner_that_is_just_letting_go(self, engine, receiver, channel):
-        """Each delivery is committed and rung for while the runner may be anywhere in its loop; no clock helps."""
-        for _ in range(60):
-            make_delivery(channel)
-            threads = [threading.Thread(target=engine.deliver_due) for _ in range(3)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join(20)
-        assert Delivery.objects.filter(status="succeeded").count() == 60
+    def test_what_is_rung_for_while_the_runner_is_letting_go_is_found_by_its_second_look(
+        self, engine, receiver, channel, monkeypatch
+    ):
+        """It is committed after the runner's last look and rung for before it has let go; no clock helps."""
+        run = engine._run
+        runs: list[int] = []
+
+        def run_and_find_one_more() -> int:
+            recorded: int = run()
+            runs.append(recorded)
+            if len(runs) == 1:
+                make_delivery(channel)
+                assert engine.deliver_due() == 0  # somebody is at it, and is left a kick
+            return recorded
+
+        monkeypatch.setattr(engine, "_run", run_and_find_one_more)
+        assert engine.deliver_due() == 1
+        assert runs == [0, 1]
+        assert Delivery.objects.get().status == "succeeded"
 
     def test_one_call_runs_at_a_time_and_the_other_one_leaves_its_work_to_it(self, engine, receiver, channel):
         go_on = threading.Event()
