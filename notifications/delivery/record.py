@@ -9,14 +9,15 @@ import structlog
 from django.db import DataError, connection, transaction
 
 from channels_app.models import Channel
+from channels_app.services import lock_channel
 from channels_app.transports import Answer, Outcome
 from notifications import history
 from notifications.delivery import health, policy
-from notifications.delivery.chores import CHANNEL_DELETED
+from notifications.delivery.chores import CHANNEL_DELETED, NOT_SENT
 from notifications.delivery.claim import Claim
 from notifications.delivery.count import Counted, Tally, count
 from notifications.delivery.send import Result
-from notifications.models import Delivery, Trigger
+from notifications.models import Delivery, DeliveryAttempt, Trigger
 from notifications.pausing import pause_channel
 
 log = structlog.get_logger(__name__)
@@ -38,10 +39,12 @@ judged AS (
             WHEN result.wait_seconds IS NULL OR channel.archived_at IS NOT NULL THEN 'failed'
             ELSE 'pending'
         END AS next_status,
-        channel.archived_at IS NOT NULL AND result.wait_seconds IS NOT NULL AS abandoned
+        channel.archived_at IS NOT NULL AND result.wait_seconds IS NOT NULL AS abandoned,
+        coalesce(health.failures_in_row > 0 OR health.in_flight_cap IS NOT NULL, false) AS troubled
     FROM result
     JOIN notifications_delivery delivery ON delivery.id = result.delivery_id
     JOIN channels_app_channel channel ON channel.id = delivery.channel_id
+    LEFT JOIN notifications_channelhealth health ON health.channel_id = delivery.channel_id
 ),
 settled AS (
     UPDATE notifications_delivery delivery
@@ -55,12 +58,13 @@ settled AS (
         next_trigger = CASE WHEN judged.next_status = 'pending' THEN 'automatic' ELSE delivery.next_trigger END,
         automatic_retries = delivery.automatic_retries + (judged.next_status = 'pending')::int,
         unknowns_in_row = 0,
+        replayed = delivery.replayed AND judged.next_status = 'pending',
         reached = delivery.reached || judged.reached,
         finished_at = CASE WHEN judged.next_status <> 'pending' THEN statement_timestamp() END,
         lease_token = NULL, lease_expires_at = NULL
     FROM judged
     WHERE delivery.id = judged.delivery_id AND delivery.lease_token = judged.lease_token
-    RETURNING judged.attempt_id, delivery.status
+    RETURNING judged.attempt_id, delivery.status, judged.troubled
 )
 UPDATE notifications_deliveryattempt attempt
 SET outcome = result.outcome, url = result.url, status_code = result.status_code,
@@ -69,7 +73,7 @@ SET outcome = result.outcome, url = result.url, status_code = result.status_code
     connection = result.connection
 FROM result JOIN settled ON settled.attempt_id = result.attempt_id
 WHERE attempt.id = result.attempt_id
-RETURNING attempt.id, settled.status
+RETURNING attempt.id, settled.status, settled.troubled
 """
 
 
@@ -80,13 +84,11 @@ def record(results: Sequence[Result], tally: Tally | None = None) -> int:
     A channel whose receiver answered 410 is paused before: should we die in between, it is asked again at most.
     """
     sent = [(result, result.answer) for result in results if result.answer is not None]
-    gone = {
-        result.claim.channel.pk: answer.error
-        for result, answer in sent
-        if answer.outcome == Outcome.GONE and _is_ours(result.claim)
-    }
-    for channel_id, reason in gone.items():
-        _pause_gone(channel_id, reason)
+    if unsent := [result.claim.attempt_id for result in results if result.answer is None]:
+        _note_unsent(unsent)
+    for result, answer in sent:
+        if answer.outcome == Outcome.GONE:
+            _pause_gone(result.claim, answer.error)
     if not sent:
         return 0
     try:
@@ -97,26 +99,39 @@ def record(results: Sequence[Result], tally: Tally | None = None) -> int:
         return sum(_record_alone(result, answer, tally) for result, answer in sent)
 
 
+def _note_unsent(attempt_ids: Sequence[str]) -> None:
+    """Of attempts whose lease ran out before they were sent, say so: else nobody could know whether they arrived."""
+    unsure = DeliveryAttempt.objects.filter(pk__in=attempt_ids, outcome__in=[Outcome.STARTED, Outcome.UNKNOWN])
+    unsure.update(error=NOT_SENT)
+
+
 def _record(sent: Sequence[tuple[Result, Answer]], tally: Tally | None) -> int:
     rows = [_row(result, answer) for result, answer in sent]
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute(RECORD, {"results": json.dumps(rows), "deleted": CHANNEL_DELETED})
-            status_after = dict(cursor.fetchall())  # by attempt; those whose lease was lost are missing
+            # By attempt; those whose lease was lost are missing.
+            after = {attempt_id: (status, troubled) for attempt_id, status, troubled in cursor.fetchall()}
         # What a worker that lost its lease says is of long ago.
         real = [
             (result, answer)
             for result, answer in sent
-            if result.claim.trigger != Trigger.TEST and result.claim.attempt_id in status_after
+            if result.claim.trigger != Trigger.TEST and result.claim.attempt_id in after
         ]
         health.learn(
-            health.Experience(result.claim.channel.pk, answer.outcome, answer.error, result.claim.troubled)
+            health.Experience(
+                channel=result.claim.channel,
+                outcome=answer.outcome,
+                error=answer.error,
+                troubled=result.claim.troubled or after[result.claim.attempt_id][1],
+                sent_at=result.claim.claimed_at,
+            )
             for result, answer in _of_the_channel(real)
         )
         counted = [
             Counted(
                 result.claim.channel.pk,
-                status_after[result.claim.attempt_id],
+                after[result.claim.attempt_id][0],
                 result.duration_ms if _has_answered(result, answer) else None,
             )
             for result, answer in real
@@ -125,9 +140,9 @@ def _record(sent: Sequence[tuple[Result, Answer]], tally: Tally | None) -> int:
             count(counted)
     if tally is not None:
         tally.add(counted)
-    if len(status_after) < len(sent):
-        log.warning("leases_lost", lost=len(sent) - len(status_after))
-    return len(status_after)
+    if len(after) < len(sent):
+        log.warning("leases_lost", lost=len(sent) - len(after))
+    return len(after)
 
 
 def _of_the_channel(results: Iterable[tuple[Result, Answer]]) -> Iterator[tuple[Result, Answer]]:
@@ -192,8 +207,12 @@ def _is_ours(claim: Claim) -> bool:
     return Delivery.objects.filter(pk=claim.delivery_id, lease_token=claim.lease_token).exists()
 
 
-def _pause_gone(channel_id: str, reason: str) -> None:
+@transaction.atomic
+def _pause_gone(claim: Claim, reason: str) -> None:
+    """Pause a channel whose receiver wants no more, unless that was said at an address that it no longer has."""
     try:
-        pause_channel(channel_id=channel_id, reason=reason[:LONGEST_REASON], by=history.TIDINGS)
+        channel = lock_channel(claim.channel.pk)
     except Channel.DoesNotExist:
         return  # Deleted meanwhile: nothing is left to pause.
+    if _is_ours(claim) and health.is_addressed_alike(claim.channel, channel):
+        pause_channel(channel_id=channel.pk, reason=reason[:LONGEST_REASON], by=history.TIDINGS)
