@@ -1,7 +1,8 @@
 """Sends again what failed on a channel, a few at a time: a job in PostgreSQL that survives every restart.
 
-The engine moves jobs on at each sweep. At most `AT_ONCE` replayed deliveries of a channel are pending at a time, so a
-large backlog neither floods the receiver nor stands in front of what happens now.
+The engine moves jobs on at each sweep. At most `AT_ONCE` replayed deliveries of a channel are pending at a time, those
+that wait for an automatic retry included, so a large backlog neither floods the receiver nor stands in front of what
+happens now.
 """
 
 from collections.abc import Sequence
@@ -24,7 +25,7 @@ AT_ONCE = 100
 ADVANCE = """
 WITH room AS (
     SELECT greatest(0, %(at_once)s - count(*)) AS rows FROM notifications_delivery
-    WHERE channel_id = %(channel)s AND status = 'pending' AND next_trigger = 'replay'
+    WHERE channel_id = %(channel)s AND status = 'pending' AND replayed
 ),
 next AS MATERIALIZED (
     SELECT delivery.id FROM notifications_delivery delivery
@@ -38,7 +39,7 @@ next AS MATERIALIZED (
 moved AS (
     UPDATE notifications_delivery delivery
     SET status = 'pending', finished_at = NULL, next_attempt_at = statement_timestamp(), next_trigger = 'replay',
-        automatic_retries = 0, unknowns_in_row = 0
+        automatic_retries = 0, unknowns_in_row = 0, replayed = true
     FROM next WHERE delivery.id = next.id RETURNING delivery.id
 )
 SELECT (SELECT count(*) FROM moved), (SELECT rows FROM room)

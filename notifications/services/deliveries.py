@@ -54,7 +54,7 @@ def retry_delivery(*, delivery_id: str, by: str) -> Delivery:
         _build_missing_body(delivery)
         delivery.status, delivery.finished_at = Delivery.Status.PENDING, None
         delivery.next_trigger, delivery.automatic_retries, delivery.unknowns_in_row = Trigger.MANUAL, 0, 0
-        delivery.next_attempt_at = Now()
+        delivery.next_attempt_at, delivery.replayed = Now(), False
         delivery.save()
         health.forgive(channel_id)
         label = EVENT_TYPES[delivery.event_type].label

@@ -45,11 +45,18 @@ class ModelChannel:
     archived: bool = False
     own_cap: int | None = None
     failures: int = 0
+    # When the attempts were sent that have failed since the latest success was, and when that was.
+    failed_sent: list[datetime] = field(default_factory=list)
+    success_sent: datetime | None = None
     probe_at: Moment = None
 
     @property
     def in_trouble(self) -> bool:
         return self.own_cap is not None or self.failures > 0
+
+    def counts(self, sent_at: datetime) -> bool:
+        """Whether a failure was sent after the latest success."""
+        return self.success_sent is None or sent_at > self.success_sent
 
 
 @dataclass
@@ -66,10 +73,12 @@ class ModelDelivery:
     unknowns: int = 0
     lease: str | None = None  # the id of the attempt that it is in flight under
     lease_ends: Moment = None
+    sent_at: datetime | None = None  # the same for all that was claimed at once
+    replayed: bool = False
     attempts: list[list[str]] = field(default_factory=list)  # trigger and outcome of each
 
     def finish(self, status: str, when: Between) -> None:
-        self.status, self.due_at, self.finished_at = status, None, when
+        self.status, self.due_at, self.finished_at, self.replayed = status, None, when, False
         self.lease, self.lease_ends = None, None
 
     def wait(self, trigger: str, due_at: Between) -> None:
@@ -113,9 +122,11 @@ class Life:
             return 1
         return self.concurrency if known.own_cap is None else min(known.own_cap, self.concurrency)
 
-    def live(self, channel: str) -> list[ModelDelivery]:
+    def live(self, channel: str, *, tests: bool = False) -> list[ModelDelivery]:
         """What is in flight and counts: a test that a person sends goes outside every rate."""
-        return list(self.of(channel, lambda each: each.lease is not None and each.trigger != "test").values())
+        return list(
+            self.of(channel, lambda each: each.lease is not None and (each.trigger == "test") == tests).values()
+        )
 
     def slowed(self, channel: str, now: datetime) -> bool:
         waits_long = any(each.lease_ends < now + LEASE - SLOW_AFTER for each in self.live(channel))
@@ -144,8 +155,9 @@ class Life:
 
     # What is asked of it.
 
-    def claimed(self, pk: str, attempt: str, when: Between) -> None:
+    def claimed(self, pk: str, attempt: str, when: Between, sent_at: datetime) -> None:
         delivery = self.deliveries[pk]
+        delivery.sent_at = sent_at
         delivery.lease, delivery.lease_ends = attempt, when.later(LEASE.total_seconds())
         delivery.attempts.append([delivery.trigger, "started"])
 
@@ -169,24 +181,51 @@ class Life:
             delivery.wait("automatic", when.later(*wait))
         return True
 
-    def learnt(self, channel: str, answer: Answer, when: Between, *, troubled: bool) -> None:
-        """Of an answer that was recorded. `troubled`: the channel was in trouble when the attempt began."""
+    def learnt(self, channel: str, told: Sequence[tuple[Answer, datetime, bool]], when: Between) -> None:
+        """Of answers that were recorded together: each with the time at which it was sent, and whether the channel was
+        in trouble when the attempt began.
+        """
         known = self.channels[channel]
-        if answer.outcome == Outcome.INTERNAL_ERROR or (answer.outcome == Outcome.SUCCEEDED and not troubled):
+        told = [each for each in told if each[0].outcome != Outcome.INTERNAL_ERROR]
+        news = [
+            (answer, at)
+            for answer, at, troubled in told
+            if answer.outcome != Outcome.SUCCEEDED or troubled or known.in_trouble
+        ]
+        succeeded = [at for answer, at, _ in told if answer.outcome == Outcome.SUCCEEDED]
+        known.success_sent = max([*succeeded, *filter(None, [known.success_sent])], default=None)
+        if not news:
             return
-        if answer.outcome == Outcome.SUCCEEDED:
-            known.failures = 0
-            if known.own_cap is not None:
-                known.own_cap = known.own_cap + 1 if known.own_cap + 1 < self.concurrency else None
-                self.met["a success raised the cap"] += 1
-        else:
-            known.failures += 1
+        for answer, _ in news:
             if answer.outcome == Outcome.TIMEOUT:
                 known.own_cap = 1
+            elif answer.outcome == Outcome.SUCCEEDED and known.own_cap is not None:
+                known.own_cap = known.own_cap + 1 if known.own_cap + 1 < self.concurrency else None
+                self.met["a success raised the cap"] += 1
+        failed = [at for answer, at in news if answer.outcome != Outcome.SUCCEEDED]
+        self.met["a failure was of before a success"] += any(not known.counts(at) for at in failed)
+        parted = any(not known.counts(at) for at in known.failed_sent)
+        failing = known.failures >= FAILURES_BEFORE_PROBING and not parted
+        known.failed_sent = sorted(at for at in [*known.failed_sent, *failed] if known.counts(at))
+        if failing:
+            known.failures += sum(known.counts(at) for at in failed)
+        else:
+            known.failures = self._in_row(channel)
         known.probe_at = None
         if known.failures >= FAILURES_BEFORE_PROBING:
             self.met["a channel is asked by probes"] += 1
             known.probe_at = when.later(min(60, 60 / 64 * 2 ** (known.failures - FAILURES_BEFORE_PROBING)))
+
+    def _in_row(self, channel: str) -> int:
+        """Step by step through what was sent, in its order."""
+        failed = self.channels[channel].failed_sent
+        unanswered = {each.sent_at for each in self.live(channel)}
+        longest = row = 0
+        for at in sorted({*failed, *filter(None, unanswered)}):
+            row = 0 if at in unanswered else row + failed.count(at)
+            longest = max(longest, row)
+        self.met["what is unanswered parted failures"] += longest < len(failed)
+        return max(longest, 1) if failed else 0
 
     def recovered(self, before: datetime, when: Between) -> int:
         lost = [each for each in self.deliveries.values() if each.lease and each.lease_ends < before]
@@ -216,6 +255,7 @@ class Life:
     def retried(self, pk: str, now: datetime, when: Between) -> None:
         delivery = self.deliveries[pk]
         delivery.retries = delivery.unknowns = 0
+        delivery.replayed = False
         delivery.wait("manual", when)
         self.forgiven(delivery.channel, now)
 
@@ -246,7 +286,7 @@ class Life:
                 replay.finished_at = when
             if channel.archived or channel.paused:
                 continue
-            waiting = self.of(replay.channel, lambda each: each.status == "pending" and each.trigger == "replay")
+            waiting = self.of(replay.channel, lambda each: each.status == "pending" and each.replayed)
             room = max(0, self.replayed_at_once - len(waiting))
             allowed = self.replayable(replay.channel, replay.since, replay.created_at, replay.types)
             mine = moved & set(allowed)
@@ -259,10 +299,14 @@ class Life:
             replay.replayed += len(mine)
             if len(mine) < room:
                 replay.finished_at = when
+            self.met["a retry of what was replayed took room"] += any(
+                each.trigger != "replay" for each in waiting.values()
+            )
             self.met["a replay took some and left others"] += 0 < len(mine) < len(allowed)
             for pk in mine:
                 self.deliveries[pk].retries = self.deliveries[pk].unknowns = 0
                 self.deliveries[pk].wait("replay", when)
+                self.deliveries[pk].replayed = True
         assert expected == len(moved)
 
     def purged(self, now: datetime) -> int:

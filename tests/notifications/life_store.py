@@ -16,7 +16,7 @@ TIMES = {
     "notifications_event": ["created_at"],
     "notifications_delivery": ["next_attempt_at", "lease_expires_at", "created_at", "finished_at"],
     "notifications_deliveryattempt": ["started_at"],
-    "notifications_channelhealth": ["probe_at", "failing_since", "last_failed_at", "stage_at"],
+    "notifications_channelhealth": ["probe_at", "failing_since", "last_failed_at", "stage_at", "success_sent_at"],
     "notifications_replayjob": ["since", "created_at", "finished_at"],
 }
 # Whoever refers to another one first.
@@ -47,6 +47,11 @@ class Store:
             for table, columns in TIMES.items():
                 moved = ", ".join(f"{column} = {column} - make_interval(secs => %s)" for column in columns)
                 cursor.execute(f"UPDATE {table} SET {moved}", [time.total_seconds()] * len(columns))
+            cursor.execute(
+                "UPDATE notifications_channelhealth SET failures_sent_at = "
+                "ARRAY(SELECT at - make_interval(secs => %s) FROM unnest(failures_sent_at) at)",
+                [time.total_seconds()],
+            )
         self.skipped += time
 
     def stored(self, when: datetime) -> datetime:

@@ -1,7 +1,8 @@
 """A walk through the lives of deliveries: at each step something is asked of Tidings and told to the model."""
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
 from notifications import replay, retention, services
 from notifications.catalogue import EVENT_TYPES
+from notifications.delivery import health
 from notifications.delivery.chores import abandon, recover
 from notifications.delivery.claim import Claim, claim
 from notifications.delivery.record import record
@@ -79,9 +81,21 @@ class Walk(RuleBasedStateMachine):
         delivery = ModelDelivery(row.event_id, row.event_type, channel, self.since(before), trigger="test")
         self.life.deliveries[row.pk] = delivery
 
-    @rule(slots=strategies.integers(1, 12), slowed_slots=strategies.integers(0, 6), reserve=strategies.integers(0, 3))
-    def claim(self, slots: int, slowed_slots: int, reserve: int) -> None:
-        limits: dict[str, Any] = {"slots": slots, "slowed_slots": slowed_slots, "reserve": reserve}
+    @rule(
+        slots=strategies.integers(1, 12),
+        slowed_slots=strategies.integers(0, 6),
+        other_slots=strategies.integers(0, 8),
+        test_slots=strategies.integers(0, 3),
+        alone=strategies.booleans(),
+    )
+    def claim(self, slots: int, slowed_slots: int, other_slots: int, test_slots: int, alone: bool = True) -> None:
+        limits: dict[str, Any] = {
+            "slots": slots,
+            "slowed_slots": slowed_slots,
+            "other_slots": other_slots,
+            "test_slots": test_slots,
+            "alone": alone,
+        }
         before = self.now
         claims = claim(**limits)
         when = self.since(before)
@@ -99,12 +113,18 @@ class Walk(RuleBasedStateMachine):
             is_test = each.trigger == "test"
             assert each.troubled == (self.life.channels[delivery.channel].in_trouble and not is_test)
         for each in claims:
-            self.life.claimed(each.delivery_id, each.attempt_id, when)
+            self.life.claimed(each.delivery_id, each.attempt_id, when, each.claimed_at + self.store.skipped)
             self.hand[each.attempt_id] = each
 
     @rule()
     def claim_all(self) -> None:
-        self.claim(slots=12, slowed_slots=6, reserve=0)
+        """All that may go, what a worker died with one by one."""
+        for _ in range(9):
+            before = len(self.in_flight())
+            self.claim(slots=12, slowed_slots=6, other_slots=12, test_slots=12)
+            self.agrees()
+            if len(self.in_flight()) in {before, before + 12}:
+                break
 
     @rule(answered=pairs)
     def record(self, answered: list[tuple[int, Answer]]) -> None:
@@ -141,6 +161,9 @@ class Walk(RuleBasedStateMachine):
     @rule(time=strategies.sampled_from(PAUSES))
     def let_time_pass(self, time: timedelta) -> None:
         self.store.skip(time)
+        self.hand = {attempt: replace(each, claimed_at=each.claimed_at - time) for attempt, each in self.hand.items()}
+        for channel in health._latest_success:
+            health._latest_success[channel] -= time
 
     @rule()
     def recover(self) -> None:
@@ -221,7 +244,7 @@ class Walk(RuleBasedStateMachine):
     def advance(self) -> None:
         before = self.now
         moved = replay.advance()
-        pending = Delivery.objects.filter(pk__in=self.failed(), status="pending", next_trigger="replay")
+        pending = Delivery.objects.filter(pk__in=self.failed(), status="pending", replayed=True)
         ids = set(pending.values_list("pk", flat=True))
         assert moved == len(ids)
         self.life.advanced(ids, self.since(before))
@@ -270,12 +293,16 @@ class Walk(RuleBasedStateMachine):
             if self.life.answered(self.hand[attempt].delivery_id, attempt, answer, when)
         ]
         assert recorded == len(ours)
+        told: dict[str, list[tuple[Answer, datetime, bool]]] = defaultdict(list)
         for attempt in ours:
             claimed = self.hand[attempt]
             known = self.life.channels[claimed.channel.pk]
             known.paused |= answered[attempt].outcome == Outcome.GONE and not known.archived
             if claimed.trigger != "test":
-                self.life.learnt(claimed.channel.pk, answered[attempt], when, troubled=claimed.troubled)
+                sent_at = claimed.claimed_at + self.store.skipped
+                told[claimed.channel.pk].append((answered[attempt], sent_at, claimed.troubled))
+        for channel, answers_told in told.items():
+            self.life.learnt(channel, answers_told, when)
         answered_before = [attempt for attempt in self.hand if attempt not in self.in_flight()]
         for attempt in answered_before[:-4]:
             del self.hand[attempt]

@@ -31,7 +31,6 @@ WALKS = settings(
 # Where the walk by hand must come past: the corners that chance may miss.
 CORNERS = {
     "a channel was deleted under way",
-    "a slot was kept in reserve",
     "a channel with a backlog was resumed",
     "a channel is slow to answer",
     "a slowed channel was kept from a slot",
@@ -45,8 +44,18 @@ CORNERS = {
     "an answer came after its lease was lost",
     "one probe went",
     "the cap kept a due delivery back",
+    "the first of a channel went where no slot was left",
     "the third automatic retry failed",
     "the third unknown in a row failed",
+    "what a worker died with went alone",
+    "what was retried went before an older one",
+}
+
+CORNERS_OF_WHAT_IS_SENT_AT_ONCE = {
+    "a failure was of before a success",
+    "a retry of what was replayed took room",
+    "tests waited for tests",
+    "what is unanswered parted failures",
 }
 
 
@@ -68,7 +77,8 @@ def test_whatever_happens_in_whatever_order_every_delivery_is_where_the_rules_sa
     run_state_machine_as_test(Walk, settings=WALKS)
 
 
-def test_a_walk_by_hand_past_every_corner():
+def begin() -> tuple[Walk, Callable[..., None]]:
+    """A walk in which nothing has happened, and what takes steps of it."""
     walk = Walk()
     walk.begin(deliveries=0)
 
@@ -76,6 +86,30 @@ def test_a_walk_by_hand_past_every_corner():
         for step in steps:
             step()
             walk.agrees()
+
+    return walk, go
+
+
+def test_a_walk_by_hand_past_what_was_sent_at_once():
+    walk, go = begin()
+
+    def occur(*heard_by: int) -> Callable[[], None]:
+        return partial(walk.occur, TYPES[0], set(heard_by))
+
+    ok, unavailable, _, not_found, *_ = ANSWERS
+    # Of three that are sent at once, failures count only once nothing can part them.
+    go(*[occur(0)] * 3, walk.claim_all, partial(walk.record, [(0, not_found)]))
+    go(partial(walk.record, [(1, ok)]), partial(walk.record, [(2, not_found)]))
+    # The third test waits for the first two.
+    go(*[partial(walk.send_test, 2)] * 3, walk.claim_all, partial(walk.record_all, ok), walk.claim_all)
+    # What a replay has moved fills its room until it has ended.
+    go(*[occur(1)] * 3, partial(walk.work, [not_found]), partial(walk.replay_all, 1), walk.claim_all)
+    go(partial(walk.record_all, unavailable), walk.advance, partial(walk.work, [ok]), walk.advance)
+    assert {corner for corner in CORNERS_OF_WHAT_IS_SENT_AT_ONCE if not Walk.met[corner]} == set()
+
+
+def test_a_walk_by_hand_past_every_corner():
+    walk, go = begin()
 
     def occur(*heard_by: int) -> Callable[[], None]:
         return partial(walk.occur, TYPES[0], set(heard_by))
@@ -103,11 +137,22 @@ def test_a_walk_by_hand_past_every_corner():
     go(partial(walk.retry, 0), walk.advance)
     # A test goes beside a full channel, and once; a channel that is slow to answer counts as slowed until it has.
     go(*[partial(walk.change_channel, 0, "resume")] * 2, partial(walk.work_alike, ok, 3), partial(walk.send_test, 0))
-    go(walk.claim_all, *[occur(0)] * 4, partial(walk.claim, slots=2, slowed_slots=0, reserve=0), walk.claim_all)
+    go(
+        walk.claim_all,
+        *[occur(0)] * 4,
+        partial(walk.claim, slots=2, slowed_slots=0, other_slots=2, test_slots=2),
+        walk.claim_all,
+    )
     go(partial(walk.record_all, unavailable), *[occur(0)] * 2, walk.claim_all, partial(walk.record_all, not_found))
     go(partial(walk.replay_all, 0), *[partial(walk.work, [ok]), walk.advance] * 3, *[occur(0)] * 3)
-    go(partial(walk.claim, slots=2, slowed_slots=0, reserve=0), partial(walk.let_time_pass, PAUSES[0]))
-    go(*[partial(walk.claim, slots=9, slowed_slots=slots, reserve=0) for slots in (0, 1)], partial(walk.record_all, ok))
+    go(
+        partial(walk.claim, slots=2, slowed_slots=0, other_slots=2, test_slots=2),
+        partial(walk.let_time_pass, PAUSES[0]),
+    )
+    go(
+        *[partial(walk.claim, slots=9, slowed_slots=slots, other_slots=9, test_slots=9) for slots in (0, 1)],
+        partial(walk.record_all, ok),
+    )
     # What is held is kept however old it is, what is finished goes; what is left on a deleted channel fails, at once
     # or when its answer is there.
     go(occur(0), occur(1, 2), partial(walk.let_time_pass, PAUSES[-1]), walk.purge)
@@ -116,7 +161,11 @@ def test_a_walk_by_hand_past_every_corner():
         partial(walk.change_channel, 2, "archive"),
     )
     go(occur(2), walk.claim_all, walk.abandon)
-    go(partial(walk.work, [ok] * 3), *[occur(0)] * 3, partial(walk.claim, slots=3, slowed_slots=0, reserve=2))
+    go(
+        partial(walk.work, [ok] * 3),
+        *[occur(0)] * 3,
+        partial(walk.claim, slots=3, slowed_slots=0, other_slots=0, test_slots=1),
+    )
     go(walk.recover, partial(walk.record_all, ok), walk.claim_all, *[occur(0)] * 2)
     go(*[partial(walk.change_channel, 0, change) for change in ("pause", "resume")])
     go(

@@ -14,6 +14,7 @@ from notifications import replay, services
 from notifications.errors import Conflict
 from notifications.models import Delivery, ReplayJob
 from tests.notifications.deliveries import make_delivery, story
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -173,3 +174,34 @@ def test_a_replay_that_cannot_go_on_does_not_stop_what_happens_now(engine, recei
     assert engine.deliver_due() == 1
     assert [request.id for request in receiver.received] == [delivery.event_id]
     assert ReplayJob.objects.get().status == "running"
+
+
+def test_what_waits_for_an_automatic_retry_counts_as_waiting(engine, receiver, channel, monkeypatch, settings):
+    monkeypatch.setattr(replay, "AT_ONCE", 3)
+    settings.POSTBACK_RETRY_DELAYS_SECONDS = [3600.0]
+    settings.CHANNEL_CONCURRENCY = 2
+    receiver.answer = lambda request: 503
+    for _ in range(12):
+        failed(channel)
+    start(channel)
+    engine.deliver_due()
+    for _ in range(3):
+        replay.advance()
+    waiting = Delivery.objects.filter(status="pending")
+    assert sorted(waiting.values_list("next_trigger", flat=True)) == ["automatic"] * 3
+    assert ReplayJob.objects.get().replayed == 3
+    # Each that ends, in whatever way, makes room for one.
+    receiver.answer = lambda request: 200
+    waiting.filter(pk=waiting.first().pk).update(next_attempt_at=timezone.now())
+    wait_until(lambda: (engine.deliver_due(), ReplayJob.objects.get().status == "finished")[1])
+    assert Delivery.objects.filter(status="succeeded").count() == 10
+
+
+def test_a_manual_retry_takes_a_delivery_out_of_its_replay(channel):
+    made = failed(channel, event_type="order.completed")
+    start(channel)
+    replay.advance()
+    Delivery.objects.update(status="failed", next_attempt_at=None, finished_at=timezone.now())
+    services.retry_delivery(delivery_id=made.pk, by="test")
+    made.refresh_from_db()
+    assert (made.next_trigger, made.replayed) == ("manual", False)
