@@ -5,7 +5,7 @@ them has 10,000 deliveries to be sent at once, as after a pause.
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 from django.db.models.functions import Now
@@ -68,23 +68,27 @@ def measured(receiver: Receiver, reuse: int | None, trouble: Trouble) -> tuple[f
     receiver.hang()
     with installation.contender(reuse):
         installation.warm_up(channels, usual=usual)
-        before = _phase(receiver, channels, usual=usual)
+        before = phase(receiver, channels, but=TROUBLED, usual=usual)
         trouble(receiver, channels, usual)
-        after = _phase(receiver, channels, usual=usual)
+        after = phase(receiver, channels, but=TROUBLED, usual=usual)
         receiver.hang()
     late = 100 * sum(waited > LATE_SECONDS * 1000 for waited in after) / len(after)
     return table.percentile(before, 99), table.percentile(after, 99), late
 
 
-def _phase(receiver: Receiver, channels: list[Channel], *, usual: bool) -> list[float]:
-    """The waits of the healthy channels' deliveries in ms, from commit to arrival."""
+def phase(
+    receiver: Receiver, channels: list[Channel], *, but: Collection[int] = (), usual: bool = False
+) -> list[float]:
+    """50 events a second, dealt out over these channels. The waits of their deliveries in ms, from commit to arrival,
+    those of the places in `but` left out.
+    """
     receiver.arrivals()
     committed: dict[str, float] = {}
     began = time.monotonic()
     for number in range(EVENTS_A_SECOND * PHASE_SECONDS):
         place = number % len(channels)
         event_id, at = happen(channels[place], usual=usual)
-        if place not in TROUBLED:
+        if place not in but:
             committed[event_id] = at
         time.sleep(max(0.0, began + (number + 1) / EVENTS_A_SECOND - time.monotonic()))
     ends = time.monotonic() + LATE_SECONDS + 1

@@ -1,8 +1,8 @@
 """A receiver of postbacks in a process of its own, quick enough not to be what is measured.
 
 `/CHANNEL/...` answers 200 at once and remembers when which event arrived there. `POST /control/hang/A,B` lets requests
-to these channels wait from now on, until the next such call answers them; `GET /control/arrivals` gives and forgets
-what arrived.
+to these channels wait from now on, until the next such call answers them; `POST /control/drip/A,B` does the same, and
+sends a byte of the answer now and then meanwhile. `GET /control/arrivals` gives and forgets what arrived.
 """
 
 import asyncio
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
 
+DRIP_SECONDS = 0.5
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nContent-Type: text/plain\r\n\r\nok"
 
 
@@ -45,9 +46,12 @@ class Receiver:
     def url(self, channel: int | str) -> str:
         return f"http://127.0.0.1:{self.port}/{channel}/hook"
 
-    def hang(self, *channels: int | str) -> None:
-        """From now on these channels, and no others, do not answer; what hung until now is answered."""
-        self._call("POST", f"hang/{','.join(map(str, channels))}")
+    def hang(self, *channels: int | str, drip: bool = False) -> None:
+        """From now on these channels, and no others, do not answer; what hung until now is answered.
+
+        With `drip`, an answer begins and never ends.
+        """
+        self._call("POST", f"{'drip' if drip else 'hang'}/{','.join(map(str, channels))}")
 
     def arrivals(self) -> list[Arrival]:
         """What has arrived since the last call, in the order of arrival."""
@@ -66,6 +70,7 @@ class _Exchange(asyncio.Protocol):
     arrived: list[tuple[str, str, float]] = []
     hanging: set[str] = set()
     waiting: list["_Exchange"] = []
+    dripping = False
 
     def connection_made(self, transport: Any) -> None:
         self._transport = transport
@@ -94,6 +99,9 @@ class _Exchange(asyncio.Protocol):
             self.arrived.append((channel, _header(lowered, b"webhook-id").decode(), time.monotonic()))
             if channel in self.hanging:
                 self.waiting.append(self)
+                if self.dripping:
+                    self._transport.write(b"HTTP/1.1 200 OK\r\nX-Drip: ")
+                    self._drip()
                 return
             self.answer()
         if _header(lowered, b"connection") == b"close":
@@ -101,6 +109,11 @@ class _Exchange(asyncio.Protocol):
 
     def answer(self) -> None:
         self._transport.write(OK)
+
+    def _drip(self) -> None:
+        if self in self.waiting and not self._transport.is_closing():
+            self._transport.write(b"x")
+            asyncio.get_running_loop().call_later(DRIP_SECONDS, self._drip)
 
 
 def _header(head: bytes, name: bytes) -> bytes:
@@ -115,7 +128,8 @@ def _header(head: bytes, name: bytes) -> bytes:
 def _control(path: str) -> bytes:
     command, _, argument = path.removeprefix("/control/").partition("/")
     body = b""
-    if command == "hang":
+    if command in {"hang", "drip"}:
+        _Exchange.dripping = command == "drip"
         _Exchange.hanging = set(filter(None, argument.split(",")))
         for each in _Exchange.waiting:
             each.answer()
