@@ -15,7 +15,9 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
 from channels_app.models import Channel
-from notifications.models import FAILURES_BEFORE_PROBING, new_attempt_id
+from notifications.delivery.claim_sql import BEGIN, CLAIM, LOCK
+from notifications.delivery.marks import Marks
+from notifications.models import FAILURES_BEFORE_PROBING, Trigger, new_attempt_id
 
 log = structlog.get_logger(__name__)
 
@@ -32,167 +34,6 @@ TESTS_AT_ONCE = 2
 # PostgreSQL waits, with the lock held and without a limit, for a worker that does not read.
 ROWS_AT_ONCE = 100
 READ_AGAIN_AFTER_SECONDS = 0.5
-
-LOCK = """
-SELECT set_config('idle_in_transaction_session_timeout', %s, true), set_config('lock_timeout', %s, true),
-    pg_advisory_xact_lock(%s)
-"""
-
-# The due rows of one `candidate`, up to {limit}: what a person has retried goes before all others, the oldest first.
-# Each half is locked on its own, since PostgreSQL locks no union. A row with an `unknown` behind it is no part of it.
-_DUE_OF_CANDIDATE = """
-    SELECT id FROM (SELECT id FROM (
-        SELECT id FROM notifications_delivery
-        WHERE candidate.has_manual AND channel_id = candidate.id AND status = 'pending' AND next_trigger = 'manual'
-            AND lease_token IS NULL AND unknowns_in_row = 0 AND next_attempt_at <= statement_timestamp() {but}
-        ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
-    ) retried UNION ALL SELECT id FROM (
-        SELECT id FROM notifications_delivery
-        WHERE channel_id = candidate.id AND status = 'pending' AND next_trigger NOT IN ('test', 'manual')
-            AND lease_token IS NULL AND unknowns_in_row = 0 AND next_attempt_at <= statement_timestamp() {but}
-        ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
-    ) others) due LIMIT {limit}
-"""
-_BUT_THE_FIRST = "AND id NOT IN (SELECT id FROM due_first)"
-
-# Channels in random order, else the first ones win for ever; the limit of each is its cap less its live leases.
-#
-# `due_test`: what people test goes outside every rate, also to a paused channel; a few at a time to each.
-# `suspect`: a row whose worker died is claimed alone, so that what kills a worker takes nothing with it.
-# `due_slowed`: channels with a cap lowered by a timeout, probed only, or slow to answer now, those with nothing in
-#     flight before the others.
-# `due_first`: one of each channel with nothing in flight. It waits for no slot but for the whole of the process, so
-#     that many receivers that begin to hang at once hold nobody up.
-# `due_other`: further ones, as far as there are slots.
-CLAIM = f"""
-WITH candidate AS MATERIALIZED (
-    SELECT
-        channel.id,
-        coalesce(health.in_flight_cap < %(cap)s OR health.failures_in_row >= %(failures)s, false)
-            OR coalesce(live.ends < statement_timestamp() + make_interval(secs => %(lease)s - %(slow)s), false)
-            AS slowed,
-        coalesce(health.in_flight_cap IS NOT NULL OR health.failures_in_row > 0, false) AS troubled,
-        greatest(0, CASE
-            WHEN health.failures_in_row >= %(failures)s THEN 1
-            ELSE least(coalesce(health.in_flight_cap, %(cap)s), %(cap)s)
-        END - live.leases) AS room,
-        live.leases = 0 AS idle,
-        retried.channel_id IS NOT NULL AS has_manual
-    FROM channels_app_channel channel
-    LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
-    LEFT JOIN (
-        SELECT DISTINCT channel_id FROM notifications_delivery
-        WHERE status = 'pending' AND next_trigger = 'manual' AND next_attempt_at <= statement_timestamp()
-    ) retried ON retried.channel_id = channel.id
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS leases, min(lease_expires_at) AS ends FROM notifications_delivery
-        WHERE channel_id = channel.id AND lease_token IS NOT NULL AND next_trigger <> 'test'
-    ) live
-    WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL
-        AND (health.probe_at IS NULL OR health.probe_at <= statement_timestamp())
-    ORDER BY random()
-),
-suspect AS MATERIALIZED (
-    SELECT due.id, candidate.slowed, candidate.troubled
-    FROM (SELECT * FROM candidate WHERE %(alone)s AND room > 0 AND (NOT slowed OR %(slowed_slots)s > 0)) candidate
-    CROSS JOIN LATERAL (
-        SELECT id FROM notifications_delivery
-        WHERE channel_id = candidate.id AND status = 'pending' AND next_trigger <> 'test' AND unknowns_in_row > 0
-            AND lease_token IS NULL AND next_attempt_at <= statement_timestamp()
-        ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
-    ) due
-    LIMIT least(1, %(slots)s)
-),
-free AS MATERIALIZED (
-    SELECT CASE WHEN EXISTS (TABLE suspect) THEN 0 ELSE %(slots)s END AS slots
-),
-due_test AS MATERIALIZED (
-    SELECT due.id, false AS slowed, false AS troubled
-    FROM (
-        SELECT DISTINCT channel_id AS id FROM notifications_delivery
-        WHERE status = 'pending' AND next_trigger = 'test' AND next_attempt_at <= statement_timestamp()
-    ) tested
-    JOIN channels_app_channel channel ON channel.id = tested.id AND channel.archived_at IS NULL
-    CROSS JOIN LATERAL (
-        SELECT count(*) AS leases FROM notifications_delivery
-        WHERE channel_id = tested.id AND lease_token IS NOT NULL AND next_trigger = 'test'
-    ) live
-    CROSS JOIN LATERAL (
-        SELECT id FROM notifications_delivery
-        WHERE channel_id = tested.id AND status = 'pending' AND next_trigger = 'test' AND lease_token IS NULL
-            AND next_attempt_at <= statement_timestamp()
-        ORDER BY next_attempt_at LIMIT greatest(0, %(tests_at_once)s - live.leases) FOR UPDATE SKIP LOCKED
-    ) due
-    LIMIT least((SELECT slots FROM free), %(test_slots)s)
-),
-due_slowed AS MATERIALIZED (
-    SELECT due.id, true AS slowed, candidate.troubled
-    FROM (SELECT * FROM candidate WHERE slowed AND room > 0 ORDER BY NOT idle, random()) candidate
-    CROSS JOIN LATERAL ({_DUE_OF_CANDIDATE.format(limit="candidate.room", but="")}) due
-    LIMIT least((SELECT slots FROM free) - (SELECT count(*) FROM due_test), %(slowed_slots)s)
-),
-due_first AS MATERIALIZED (
-    SELECT due.id, false AS slowed, candidate.troubled
-    FROM (SELECT * FROM candidate WHERE NOT slowed AND idle AND room > 0) candidate
-    CROSS JOIN LATERAL ({_DUE_OF_CANDIDATE.format(limit="1", but="")}) due
-    LIMIT (SELECT slots FROM free) - (SELECT count(*) FROM due_test) - (SELECT count(*) FROM due_slowed)
-),
-due_other AS MATERIALIZED (
-    SELECT due.id, false AS slowed, candidate.troubled
-    FROM (SELECT *, room - idle::int AS more FROM candidate WHERE NOT slowed AND room > idle::int) candidate
-    CROSS JOIN LATERAL ({_DUE_OF_CANDIDATE.format(limit="candidate.more", but=_BUT_THE_FIRST)}) due
-    LIMIT greatest(0, least(
-        (SELECT slots FROM free) - (SELECT count(*) FROM due_test) - (SELECT count(*) FROM due_slowed)
-            - (SELECT count(*) FROM due_first),
-        %(other_slots)s - (SELECT count(*) FROM due_first)))
-),
-due AS MATERIALIZED (
-    SELECT *, false AS suspect
-    FROM (TABLE due_test UNION ALL TABLE due_slowed UNION ALL TABLE due_first UNION ALL TABLE due_other) chosen
-    UNION ALL SELECT *, true FROM suspect
-)
-UPDATE notifications_delivery delivery
-SET lease_token = %(token)s,
-    lease_expires_at = statement_timestamp() + make_interval(secs => %(lease)s),
-    attempts_made = delivery.attempts_made + 1
-FROM due WHERE delivery.id = due.id
-RETURNING delivery.id, due.slowed, due.troubled, due.suspect
-"""  # noqa: S608 (made of constants)
-
-# What is sent, read after the claim is committed, and the attempts written as started: before that nothing was sent.
-# A lease that could not outlast the attempt is left to run out, so nobody else is at its row meanwhile.
-BEGIN = """
-WITH claimed AS MATERIALIZED (
-    SELECT leased.*, claimed.attempt_id, claimed.slowed, claimed.troubled, claimed.suspect
-    FROM unnest(%(ids)s::text[], %(attempts)s::text[], %(slowed)s::bool[], %(troubled)s::bool[], %(suspect)s::bool[])
-        AS claimed(id, attempt_id, slowed, troubled, suspect)
-    JOIN notifications_delivery leased ON leased.id = claimed.id
-    WHERE leased.lease_token = %(token)s
-        AND leased.lease_expires_at >= statement_timestamp() + make_interval(secs => %(timeout)s)
-    FOR SHARE OF leased
-),
-started AS (
-    INSERT INTO notifications_deliveryattempt
-        (id, delivery_id, number, trigger, outcome, url, request_headers, response_headers, response_body,
-         started_at, error, connection)
-    SELECT claimed.attempt_id, claimed.id, claimed.attempts_made, claimed.next_trigger, 'started', channel.url, '{}',
-        '{}', '', statement_timestamp(), '', '{}'
-    FROM claimed JOIN channels_app_channel channel ON channel.id = claimed.channel_id
-)
-SELECT claimed.id AS delivery_id, claimed.attempt_id, claimed.event_id, claimed.event_type, event.body,
-    claimed.attempts_made AS number, claimed.next_trigger AS trigger, claimed.automatic_retries, claimed.reached,
-    claimed.slowed, claimed.troubled, claimed.suspect, event.order_id, event.contact_id,
-    claimed.lease_expires_at - make_interval(secs => %(lease)s) AS claimed_at, statement_timestamp() AS read_at,
-    extract(epoch FROM claimed.lease_expires_at - statement_timestamp())::double precision AS lease_left,
-    channel.id AS channel_id, channel.name AS channel_name, channel.kind AS channel_kind, channel.url AS channel_url,
-    channel.encrypted_url AS channel_encrypted_url, channel.recipients AS channel_recipients,
-    channel.encrypted_headers AS channel_encrypted_headers, channel.encrypted_secret AS channel_encrypted_secret,
-    channel.encrypted_previous_secret AS channel_encrypted_previous_secret,
-    channel.previous_secret_until AS channel_previous_secret_until
-FROM claimed
-JOIN notifications_event event ON event.id = claimed.event_id
-JOIN channels_app_channel channel ON channel.id = claimed.channel_id
-"""
 
 
 @dataclass(frozen=True)
@@ -221,6 +62,7 @@ class Claim:
     read_at: datetime
     read_at_monotonic: float
     lease_left: float
+    due_at: datetime
     suspect: bool = False
     reached: tuple[str, ...] = ()
     order_id: int | None = None
@@ -244,6 +86,7 @@ class Leased:
     slowed: bool
     troubled: bool
     suspect: bool
+    leased_from: datetime
 
 
 def lease_seconds() -> float:
@@ -257,6 +100,7 @@ def claim(
     other_slots: int | None = None,
     test_slots: int | None = None,
     alone: bool = True,
+    marks: Marks | None = None,
 ) -> list[Claim]:
     """Lease up to `slots` due deliveries (100 at most) and begin an attempt of each.
 
@@ -267,12 +111,15 @@ def claim(
     Two transactions. The first one is short: the lock, and the claim, whose snapshot therefore sees every lease that
     another process committed, so the caps hold over all processes; of that nothing large is read. The second one
     reads what is to be sent, of the rows that still carry the lease. Where the lock cannot be had in time, because
-    who holds it is slow or frozen, nothing is claimed. Raises `django.db.Error` when PostgreSQL is away.
+    who holds it is slow or frozen, nothing is claimed. The look begins at
+    `marks`, which are then set anew. Raises `django.db.Error` when PostgreSQL is away.
     """
     token = uuid4()
+    marks = Marks() if marks is None else marks
     try:
         leased = _lease(
             token,
+            marks,
             slots=min(slots, ROWS_AT_ONCE),
             slowed_slots=slowed_slots,
             other_slots=slots if other_slots is None else other_slots,
@@ -284,10 +131,26 @@ def claim(
             raise
         log.warning("claim_lock_not_available")
         return []
-    return _begin(leased, token) if leased else []
+    claims = _begin(leased, token) if leased else []
+    _mark(marks, leased, claims)
+    return claims
 
 
-def _lease(token: UUID, **limits: int) -> list[Leased]:
+def _mark(marks: Marks, leased: list[Leased], claims: list[Claim]) -> None:
+    """Set the marks by what was taken in turn, which is neither a test nor what goes before its turn."""
+    leased_from = {each.id: each.leased_from for each in leased}
+    newest: dict[str, Claim] = {}
+    for each in claims:
+        if each.trigger not in {Trigger.TEST, Trigger.MANUAL} and not each.suspect:
+            known = newest.setdefault(each.channel.pk, each)
+            if each.due_at > known.due_at:
+                newest[each.channel.pk] = each
+    for channel_id, each in newest.items():
+        marks.set(channel_id, leased_from=leased_from[each.delivery_id], due_from=each.due_at)
+        marks.set_at = each.claimed_at
+
+
+def _lease(token: UUID, marks: Marks, **limits: int) -> list[Leased]:
     values: dict[str, Any] = {
         **limits,
         "cap": settings.CHANNEL_CONCURRENCY,
@@ -296,6 +159,8 @@ def _lease(token: UUID, **limits: int) -> list[Leased]:
         "token": token,
         "lease": lease_seconds(),
         "slow": SLOW_AFTER_SECONDS,
+        "marks": marks.as_json(),
+        "marked_at": marks.set_at,
     }
     with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(LOCK, [LOCK_HELD_AT_MOST, LOCK_AWAITED_AT_MOST, CLAIM_LOCK])

@@ -18,6 +18,7 @@ from notifications.delivery.chores import ABANDON_BATCH, abandon, beat, recover
 from notifications.delivery.claim import ROWS_AT_ONCE, Claim, claim, lease_seconds
 from notifications.delivery.count import Tally
 from notifications.delivery.flights import Flights
+from notifications.delivery.marks import Marks
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
 from notifications.models import Heartbeat
@@ -50,6 +51,7 @@ class Engine:
         # Results of the sending threads; None wakes the runner up to look for due rows.
         self._inbox: queue.SimpleQueue[Result | None] = queue.SimpleQueue()
         self._chores_at = 0.0
+        self._marks = Marks()
         self._tally = Tally()
         # How long the last record and claim took, in seconds.
         self._round = 0.0
@@ -99,6 +101,9 @@ class Engine:
                 if self._tally.is_due():
                     self._count()
                 results = self._gather()
+            elif self._marks and not self._stopping.is_set():
+                self._marks.demand_whole_look()
+                results = []
             else:
                 self._count()
                 return recorded
@@ -133,7 +138,10 @@ class Engine:
 
     def _fill(self) -> None:
         while not self._stopping.is_set():
-            claims = claim(**self._flights.room())
+            began = time.monotonic()
+            self._marks.begin_look(began)
+            claims = claim(**self._flights.room(), marks=self._marks)
+            self._marks.end_look(began, time.monotonic() - began)
             for each in claims:
                 self._flights.add(each)
                 self._pool.submit(self._send, each)
