@@ -60,11 +60,12 @@ class MailServer:
     tls: ssl.SSLContext | None = None
     withheld: Iterable[str] = ()
     host: str = "127.0.0.1"
+    port: int = 0
     mails: list[Mail] = field(default_factory=list)
 
     def __enter__(self) -> Self:
         family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
-        self._listener = socket.create_server((self.host, 0), family=family)
+        self._listener = socket.create_server((self.host, self.port), family=family)
         self.port = int(self._listener.getsockname()[1])
         self._controller = _Controller(
             self,

@@ -3,11 +3,11 @@
 import errno
 import ipaddress
 import socket
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from channels_app.transports.addresses import Address, Network, refusal
+from channels_app.transports.connecting import ConnectedElsewhereError, connect_to_any, interleaved
 from channels_app.transports.deadline import DeadlineSocket, Exchange, Phase
 from channels_app.transports.lookup import Resolve
 
@@ -46,7 +46,7 @@ class Dialer:
         """
         with self.exchange.timed(Phase.LOOKUP):
             found = self._addresses(host, port)
-        addresses = self._permitted(host, found)[:MAX_ADDRESSES]
+        addresses = interleaved(self._permitted(host, found))[:MAX_ADDRESSES]
         with self.exchange.timed(Phase.CONNECT):
             return self._connect(host, port, addresses)
 
@@ -82,34 +82,15 @@ class Dialer:
 
     def _connect(self, host: str, port: int, addresses: list[Address]) -> DeadlineSocket:
         try:
-            end = time.monotonic() + min(self.connect_seconds, self.exchange.left())
+            seconds = min(self.connect_seconds, self.exchange.left())
         except TimeoutError as error:
             raise NoConnectionError(f"No time was left to connect to {host}.") from error
-        failure = OSError(errno.ETIMEDOUT, "")
-        for index, address in enumerate(addresses):
-            # A silent address gets its share of the time, so that the ones after it get theirs.
-            share = (end - time.monotonic()) / (len(addresses) - index)
-            if share <= 0:
-                break
-            self.exchange.address = str(address)
-            try:
-                return self._open(address, port, share)
-            except OSError as error:
-                failure = error
-        raise NoConnectionError(_why_not_connected(host, port, failure)) from failure
-
-    def _open(self, address: Address, port: int, seconds: float) -> DeadlineSocket:
-        sock = DeadlineSocket(self.exchange, socket.AF_INET if address.version == 4 else socket.AF_INET6)
         try:
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            sock.settimeout(seconds)
-            sock.connect((str(address), port))
-            if ipaddress.ip_address(sock.getpeername()[0]) != address:
-                raise AddressRefusedError(f"The connection to {address} leads to {sock.getpeername()[0]}.")
-        except BaseException:
-            sock.close()
-            raise
-        return sock
+            return connect_to_any(self.exchange, addresses, port, seconds)
+        except ConnectedElsewhereError as error:
+            raise AddressRefusedError(str(error)) from error
+        except OSError as error:
+            raise NoConnectionError(_why_not_connected(host, port, error)) from error
 
 
 def literal_address(host: str) -> Address | None:

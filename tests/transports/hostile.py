@@ -248,17 +248,20 @@ def resets_at_once(peer: Peer) -> None:
 
 
 @contextlib.contextmanager
-def unaccepting_port() -> Iterator[int]:
-    """A port of 127.0.0.1 that answers no SYN: its queue of connections is full and nobody accepts."""
+def unaccepting_port(*hosts: str) -> Iterator[int]:
+    """A port of 127.0.0.1 (or of `hosts`) that answers no SYN: its queue of connections is full and nobody accepts."""
     with contextlib.ExitStack() as stack:
-        listener = stack.enter_context(socket.socket())
-        listener.bind(("127.0.0.1", 0))
-        listener.listen(0)
-        for _ in range(4):
-            filler = stack.enter_context(socket.socket())
-            filler.setblocking(False)
-            filler.connect_ex(listener.getsockname())
-        yield listener.getsockname()[1]
+        port = 0
+        for host in hosts or ("127.0.0.1",):
+            listener = stack.enter_context(socket.socket())
+            listener.bind((host, port))
+            listener.listen(0)
+            port = listener.getsockname()[1]
+            for _ in range(4):
+                filler = stack.enter_context(socket.socket())
+                filler.setblocking(False)
+                filler.connect_ex(listener.getsockname())
+        yield port
 
 
 def sends_then_drips(data: bytes, pieces: Iterable[bytes]) -> Behaviour:
