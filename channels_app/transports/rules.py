@@ -16,12 +16,18 @@ MAX_HEADERS = 20
 MAX_HEADER_VALUE_LENGTH = 1024
 MAX_RECIPIENTS = 50
 MAX_ADDRESS_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, as corrected by erratum 1690
+DEFAULT_PORTS = {"http": 80, "https": 443}
 # Stands for what is not shown: the value of a header, the secret part of a URL.
 MASK = "********"
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 # A last label that is a number makes every address parser try to read an IPv4 address (WHATWG URL, section 3.5).
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+# What stands for itself (RFC 3986, section 3.3), beside letters, digits and "-._~".
+_IN_A_PATH = "!$&'()*+,;=:@/"
+_IN_A_QUERY = _IN_A_PATH + "?"
+_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
+_LONE_PERCENT = re.compile(r"%(?![0-9A-Fa-f]{2})")
 _TOKEN = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, section 5.6.2
 _PRINTABLE_ASCII = re.compile(r"[\x20-\x7e]*")
 _OURS = frozenset({"host", "transfer-encoding", "connection", "user-agent"})
@@ -30,7 +36,12 @@ _OUR_PREFIXES = ("content-", "webhook-")
 
 @lru_cache(maxsize=1024)
 def check_url(url: str) -> str:
-    """The URL as it is called: scheme and host in lower case, international names in IDNA, no fragment.
+    """The URL as it is stored, shown and called: one spelling, which no HTTP library or proxy has a reason to change.
+
+    Scheme and host are in lower case, international names in IDNA, a default port and a fragment are left out. Path
+    and query are those of the request line, but for an empty path, which is sent as `/`: without dot segments or
+    several slashes at the beginning, and with every character percent-encoded that cannot stand there (RFC 3986), a `%`
+    that begins no escape among them. What is encoded already stays so, in upper-case digits.
 
     Raises `ValueError` with a sentence unless it is an `http` or `https` URL of at most 2000 characters with a host,
     a usable port and neither credentials nor white space, control characters or backslashes. Which addresses the host
@@ -43,7 +54,7 @@ def check_url(url: str) -> str:
         port = parts.port
     except ValueError as error:
         raise ValueError(f"The URL cannot be read: {error}.") from error
-    if parts.scheme not in {"http", "https"}:
+    if parts.scheme not in DEFAULT_PORTS:
         raise ValueError("The URL must begin with https:// or http://.")
     if "@" in parts.netloc:
         raise ValueError("The URL must not contain a user name or password; use a header instead.")
@@ -51,12 +62,37 @@ def check_url(url: str) -> str:
         raise ValueError("The URL must name a host.")
     if port == 0:
         raise ValueError("The port must be between 1 and 65535.")
-    netloc = _checked_host(parts) + (f":{port}" if port else "")
-    path, query = (quote(part, safe="%!#$&'()*+,/:;=?@[]~{}|^`\"<>") for part in (parts.path, parts.query))
-    checked = SplitResult(parts.scheme, netloc, path, query, "").geturl()
+    netloc = _checked_host(parts) + (f":{port}" if port and port != DEFAULT_PORTS[parts.scheme] else "")
+    path = _encoded(_without_dot_segments(parts.path), _IN_A_PATH)
+    query = _encoded(parts.query, _IN_A_QUERY)
+    checked = SplitResult(parts.scheme, netloc, "/" if query and not path else path, query, "").geturl()
     if max(len(url), len(checked)) > MAX_URL_LENGTH:
         raise ValueError(f"The URL must be at most {MAX_URL_LENGTH} characters long.")
     return checked
+
+
+def _encoded(part: str, safe: str) -> str:
+    """Percent-encoded where it has to be."""
+    encoded = _LONE_PERCENT.sub("%25", quote(part, safe=f"%{safe}"))
+    return _ESCAPE.sub(lambda escape: escape[0].upper(), encoded)
+
+
+def _without_dot_segments(path: str) -> str:
+    """As browsers and most libraries call it (RFC 3986, section 5.2.4), and with one slash at the beginning.
+
+    `//host/path` is read as another host where a URL is put together again, so `requests` sends such a path so.
+    """
+    kept: list[str] = []
+    segments = path.split("/")
+    for segment in segments:
+        if segment == "..":
+            del kept[max(len(kept) - 1, 1) :]  # the first one is empty: what is before the first slash
+        elif segment != ".":
+            kept.append(segment)
+    if segments[-1] in {".", ".."}:
+        kept.append("")
+    checked = "/".join(kept)
+    return f"/{checked.lstrip('/')}" if checked else ""
 
 
 def masked_url(url: str) -> str:

@@ -69,6 +69,13 @@ def test_a_new_channel_shows_its_secret_once(admin):
     assert channel.secret not in admin.get(page_of(channel)).content.decode()
 
 
+def test_a_url_is_stored_and_shown_as_it_is_sent(admin):
+    admin.post(add_url(), {**FORM, "url": "https://example.com/100%?a[]=1"})
+    channel = Channel.objects.get()
+    assert channel.url == "https://example.com/100%25?a%5B%5D=1"
+    assert channel.url in admin.get(page_of(channel)).content.decode()
+
+
 def test_another_persons_new_secret_is_shown_to_nobody_else(people):
     people["Notification administrators"].post(add_url(), FORM)
     channel = Channel.objects.get()
