@@ -1,11 +1,12 @@
 """Reading what a receiver sent back, in bounded memory, into what the log can keep."""
 
-import codecs
 import email.utils
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import requests
+
+from channels_app.transports.content import words_of
 
 MAX_BODY_BYTES = 64 * 1024
 KEPT_BODY_BYTES = 16 * 1024
@@ -25,14 +26,18 @@ def read_body(response: requests.Response, into: bytearray) -> None:
         into += piece
 
 
-def body_text(body: bytes) -> str:
-    """The first 16 KiB as text, or a note of its size when it is not UTF-8."""
-    try:
-        text = codecs.getincrementaldecoder("utf-8")().decode(body[:KEPT_BODY_BYTES])
-    except UnicodeDecodeError:
+def body_text(body: bytes, headers: Mapping[str, str], masked: Callable[[bytes], bytes] = bytes) -> str:
+    """The first 16 KiB of what a body says, or a note of its size when that cannot be read.
+
+    `headers` are those of the answer. `masked` is given the text as UTF-8, unpacked and decoded, and more of it than
+    is kept, so that it finds a credential that ends beyond: of a packed body as much as is read of one that is not.
+    """
+    words = words_of(body, headers, at_most=MAX_BODY_BYTES)
+    if words.unreadable:
         size = f"{len(body)} bytes" if len(body) < MAX_BODY_BYTES else f"{MAX_BODY_BYTES} bytes or more"
-        return f"[binary content, {size}]"
-    return storable(text)
+        return f"[{words.unreadable}, {size}]"
+    kept = masked(words.text.encode("utf-8", "replace"))[:KEPT_BODY_BYTES]
+    return storable(kept.decode("utf-8", "ignore"))  # without the half of a character at the end
 
 
 def headers_text(headers: Mapping[str, str]) -> dict[str, str]:

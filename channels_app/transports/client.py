@@ -163,7 +163,7 @@ class Client:
             status_code=response.status_code,
             request_headers=recorded,
             response_headers=headers_text({name: told.of_text(value) for name, value in response.headers.items()}),
-            response_body=body_text(told.of_bytes(bytes(content))),
+            response_body=body_text(bytes(content), response.headers, told.of_bytes),
             retry_after=retry_after(response.headers.get("Retry-After"), now=now),
             error=sentence,
             connection=exchange.as_connection(sent_again=sent_again),

@@ -72,13 +72,6 @@ def test_sixteen_kib_of_the_body_are_kept_as_text(body: bytes, text: str) -> Non
         assert send(server.url).response_body == text
 
 
-def test_a_compressed_body_is_not_expanded() -> None:
-    with HostileServer(answers(200, b"\x1f\x8b\x08\x00\xff", "Content-Encoding: gzip")) as server:
-        answer = send(server.url)
-
-    assert (answer.outcome, answer.response_body) == (Outcome.SUCCEEDED, "[binary content, 5 bytes]")
-
-
 def test_headers_are_kept_as_text_that_can_be_stored() -> None:
     behaviour = sends(
         b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Latin: gr\xf6\xdfe\r\nX-Nul: a\x00b\r\n"
