@@ -16,6 +16,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from config import content_security, environment
+from config.email_url import email_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -210,7 +211,7 @@ METRICS_TOKEN = environment.literal("METRICS_TOKEN")
 
 NINJA_PAGINATION_CLASS = "config.api.pagination.CursorPagination"
 
-globals().update(environment.url(env.email_url, "EMAIL_URL", "consolemail://"))
+globals().update(email_settings("EMAIL_URL", env.str("EMAIL_URL", default="consolemail://")))
 if DEMO and not env.str("EMAIL_URL", default=""):
     EMAIL_BACKEND = "config.demo.outbox.OutboxBackend"  # kept for /demo/outbox/, not sent
 EMAIL_TIMEOUT = 10  # a silent mail server holds nobody up for longer

@@ -9,7 +9,9 @@ import idna
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-SMTP_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
+SMTP_BACKEND = "channels_app.transports.mail_backend.SMTPBackend"
+# Django's own names the same server, for whoever puts it into settings of their own.
+_SMTP_BACKENDS = frozenset({SMTP_BACKEND, "django.core.mail.backends.smtp.EmailBackend"})
 # Backends that send nothing.
 ENDS = {
     "django.core.mail.backends.console.EmailBackend": "printed by the worker, since EMAIL_URL is not set",
@@ -39,8 +41,11 @@ class MailServer:
     @classmethod
     def of_settings(cls) -> Self | None:
         """None where mail goes another way than by SMTP. Raises `ImproperlyConfigured`."""
-        if settings.EMAIL_BACKEND != SMTP_BACKEND:
-            return None
+        return cls.named() if settings.EMAIL_BACKEND in _SMTP_BACKENDS else None
+
+    @classmethod
+    def named(cls) -> Self:
+        """The server of the settings, whatever backend is in use. Raises `ImproperlyConfigured`."""
         if settings.EMAIL_USE_TLS and settings.EMAIL_USE_SSL:
             raise ImproperlyConfigured("EMAIL_URL asks for STARTTLS and for TLS from the start; it can be one only.")
         return cls(

@@ -12,6 +12,7 @@ from django.contrib.auth.models import User
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.db import DatabaseError, connection, transaction
 
+from channels_app.transports.mailserver import SMTP_BACKEND
 from config.demo import outbox
 from config.demo.models import KeptMail
 from config.demo.outbox import BACKEND
@@ -36,7 +37,7 @@ def send(settings) -> Callable[..., int]:
     [
         ({"DEMO": "1"}, BACKEND),
         ({"DEMO": "1", "EMAIL_URL": "  "}, BACKEND),
-        ({"DEMO": "1", "EMAIL_URL": "smtp://mail.example.com:25"}, "django.core.mail.backends.smtp.EmailBackend"),
+        ({"DEMO": "1", "EMAIL_URL": "smtp://mail.example.com:25"}, SMTP_BACKEND),
         (PRODUCTION, "django.core.mail.backends.console.EmailBackend"),
     ],
 )

@@ -1,0 +1,106 @@
+"""Links to set a new password go out over a real mail server, or do not."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+from django.contrib.auth.models import User
+from django.test import Client
+
+from tests.admin.notifications_fixtures import url
+from tests.admin.reading import text_of
+from tests.mailserver import HostileMailServer, MailServer, closes, hangs, speaks
+from tests.transports.conftest import ca, ca_bundle
+from tests.transports.hostile import server_context, unaccepting_port
+from tests.transports.mailing import mail_goes_to
+from tests.transports.sending import NOISE
+
+__all__ = ["ca", "ca_bundle"]
+
+
+@pytest.fixture(autouse=True)
+def ada(db, settings) -> User:
+    settings.ALLOWED_HOSTS = ["*"]
+    return User.objects.create_user("ada", "ada@example.com", "forgotten", is_staff=True)
+
+
+def ask(email: str) -> str:
+    """Ask for a link, and give the text of the page that follows."""
+    browser = Client()
+    answer: Any = browser.post(url("password_reset"), {"email": email})
+    assert (answer.status_code, answer.url) == (302, url("password_reset_done"))
+    return text_of(browser.get(answer.url))
+
+
+@pytest.mark.parametrize("tls", ["starttls", "implicit"])
+def test_over_tls_with_a_private_authority(ca: trustme.CA, ca_bundle: Path, tls: Any) -> None:
+    context = server_context(ca, "127.0.0.1")
+    starttls = tls == "starttls"
+    with MailServer(starttls=context if starttls else None, tls=None if starttls else context) as server:
+        with mail_goes_to(server.port, tls=tls, EXTRA_CA_BUNDLE=str(ca_bundle)):
+            told = ask("ada@example.com")
+        (arrived,) = server.mails
+        assert (arrived.recipients, arrived.over_tls) == (["ada@example.com"], True)
+        assert re.search(r"https://shop\.example\.com/admin/password_reset/\S+", arrived.message.get_content())
+
+        with mail_goes_to(server.port, tls=tls, EXTRA_CA_BUNDLE=""):
+            assert ask("ada@example.com") == told == ask("nobody@example.com")
+        assert len(server.mails) == 1
+
+
+@pytest.mark.parametrize("users", [1, 3])
+def test_a_silent_mail_server_holds_up_a_request_no_longer_than_the_limit(users: int) -> None:
+    for number in range(1, users):
+        User.objects.create_user(f"ada{number}", "ada@example.com", "forgotten")
+    with HostileMailServer(speaks({"greeting": hangs})) as server, mail_goes_to(server.port, EMAIL_TIMEOUT=1.5):
+        began = time.monotonic()
+        told = ask("ada@example.com")
+        took = time.monotonic() - began
+        assert server.connections == 1
+
+    assert 1.5 <= took < 1.5 + NOISE
+    assert "If there is an account with this address, a link is sent to it." in told
+    assert "If no mail comes, the mail server may be out of order: ask an administrator." in told
+
+
+def test_all_users_of_an_address_get_their_link() -> None:
+    User.objects.create_user("grace", "ada@example.com", "forgotten")
+    with MailServer() as server, mail_goes_to(server.port):
+        ask("ada@example.com")
+
+    assert sorted(re.findall(r"for (\w+) at", "".join(mail.message.get_content() for mail in server.mails))) == [
+        "ada",
+        "grace",
+    ]
+
+
+@pytest.mark.parametrize("behaviour", [speaks({"RCPT": b"550 5.1.1 No such user\r\n"}), speaks({"EHLO": closes})])
+def test_a_mail_server_that_refuses_or_closes_is_told_to_the_log_and_not_to_the_person(
+    behaviour: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    with HostileMailServer(behaviour) as server, mail_goes_to(server.port):
+        told = ask("ada@example.com")
+        logged = caplog.text
+        assert told == ask("nobody@example.com")
+
+    assert "password_reset_not_sent" in logged
+    assert "127.0.0.1" in logged or "was refused" in logged
+    assert "forgotten" not in logged
+
+
+def test_a_mail_server_that_accepts_no_connection() -> None:
+    with unaccepting_port() as port, mail_goes_to(port, EMAIL_TIMEOUT=0.3):
+        assert "If there is an account" in ask("ada@example.com")
+
+
+def test_an_installation_that_sends_no_mail_says_so(settings) -> None:
+    settings.PUBLIC_URL = "https://shop.example.com"
+    settings.DEBUG = settings.DEMO = False
+    settings.EMAIL_BACKEND = "django.core.mail.backends.dummy.EmailBackend"
+    told = "This installation sends no mail ( EMAIL_URL names no server): ask an administrator for a new password."
+    assert told in text_of(Client().get(url("password_reset")))
+    assert told in ask("ada@example.com")
+    assert "a link is sent" not in ask("ada@example.com")
