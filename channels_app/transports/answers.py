@@ -43,9 +43,19 @@ def body_text(body: bytes, headers: Mapping[str, str], masked: Callable[[bytes],
 def headers_text(headers: Mapping[str, str]) -> dict[str, str]:
     """Headers for the log: each value at most 1024 characters; http.client gives at most 100 of them."""
     return {
-        storable(name[:KEPT_HEADER_CHARACTERS]): storable(value[:KEPT_HEADER_CHARACTERS])
+        storable(name[:KEPT_HEADER_CHARACTERS]): storable(_in_utf8(value)[:KEPT_HEADER_CHARACTERS])
         for name, value in headers.items()
     }
+
+
+def _in_utf8(value: str) -> str:
+    """A value that was read as Latin-1, as every HTTP library does, though it was sent as UTF-8."""
+    if value.isascii():
+        return value
+    try:
+        return value.encode("latin-1").decode()
+    except UnicodeError:
+        return value
 
 
 def storable(text: str) -> str:

@@ -75,6 +75,7 @@ def test_sixteen_kib_of_the_body_are_kept_as_text(body: bytes, text: str) -> Non
 def test_headers_are_kept_as_text_that_can_be_stored() -> None:
     behaviour = sends(
         b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nX-Latin: gr\xf6\xdfe\r\nX-Nul: a\x00b\r\n"
+        b"X-Utf: gr\xc3\xb6\xc3\x9fe\r\n"
         b"X-Twice: 1\r\nX-Long: " + b"v" * 5000 + b"\r\nX-Twice: 2\r\n\r\n"
     )
     with HostileServer(behaviour) as server:
@@ -84,6 +85,7 @@ def test_headers_are_kept_as_text_that_can_be_stored() -> None:
     assert answer.response_headers == {
         "Content-Length": "0",
         "X-Latin": "größe",
+        "X-Utf": "größe",
         "X-Nul": "a\ufffdb",
         "X-Twice": "1, 2",
         "X-Long": "v" * 1024,
