@@ -6,8 +6,8 @@ from urllib.parse import unquote_to_bytes, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 _HINT = (
-    "These must be percent-encoded wherever they are meant as such: "
-    "/ as %2F, ? as %3F, # as %23, @ as %40, [ as %5B, ] as %5D, % as %25."
+    "In a user name or password, percent-encode / as %2F, ? as %3F, # as %23, @ as %40, [ as %5B, ] as %5D and "
+    "% as %25."
 )
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _END_OF_AUTHORITY = re.compile(r"[/?#]")
