@@ -66,7 +66,8 @@ class Rotation(Input):
 class ChannelOut(Schema):
     """A channel. `headers` is null where the key that encrypted them is lost.
 
-    The `url` of a Slack channel is a secret: all but its host is masked. What a kind does not take is empty.
+    `url` is in the spelling in which it is sent: what has to be percent-encoded is. That of a Slack channel is
+    a secret: all but its host is masked. What a kind does not take is empty.
     """
 
     id: str
