@@ -64,7 +64,9 @@ def words_of(body: bytes, headers: Mapping[str, str], *, at_most: int) -> Words:
         if (text := _decoded(content, encoding)) is not None:
             return Words(text)
     if _TEXTUAL.match(content_type):
-        return Words(_decoded(content, known or "utf-8", errors="replace") or "")
+        text = _decoded(content, known or "utf-8", errors="replace") or ""
+        if not _CONTROLS.search(text):
+            return Words(text)
     return Words(unreadable=f"content in the unknown charset {charset}" if charset and not known else "binary content")
 
 

@@ -165,17 +165,22 @@ def test_an_answer_in_another_charset_is_shown_in_the_receivers_words(content_ty
 @pytest.mark.parametrize(
     ("content_type", "text"),
     [
-        ("application/octet-stream; charset=klingon", "[content in the unknown charset klingon, 6 bytes]"),
-        ("application/octet-stream; charset=hex", "[content in the unknown charset hex, 6 bytes]"),
-        ("application/octet-stream; charset=utf-8", "[binary content, 6 bytes]"),
-        ("application/octet-stream", "[binary content, 6 bytes]"),
+        ("application/octet-stream; charset=klingon", "[content in the unknown charset klingon, 5 bytes]"),
+        ("application/octet-stream; charset=hex", "[content in the unknown charset hex, 5 bytes]"),
+        ("application/octet-stream; charset=utf-8", "[binary content, 5 bytes]"),
+        ("application/octet-stream", "[binary content, 5 bytes]"),
         # Words without a charset of theirs: what can be read of them.
-        ("text/plain", "gr\ufffd\ufffde\ufffd"),
-        ("application/problem+json; charset=klingon", "gr\ufffd\ufffde\ufffd"),
+        ("text/plain", "gr\ufffd\ufffde"),
+        ("application/problem+json; charset=klingon", "gr\ufffd\ufffde"),
     ],
 )
 def test_what_cannot_be_decoded(content_type: str, text: str) -> None:
-    assert says("größe\0".encode("latin-1"), f"Content-Type: {content_type}") == text
+    assert says("größe".encode("latin-1"), f"Content-Type: {content_type}") == text
+
+
+def test_what_is_no_text_is_not_shown_as_text_whatever_it_is_called() -> None:
+    packed = gzip.compress(PLAIN, mtime=0)
+    assert says(packed, "Content-Type: text/html") == f"[binary content, {len(packed)} bytes]"
 
 
 def test_what_is_decoded_can_be_stored() -> None:
