@@ -152,37 +152,20 @@ CELERY_RESULT_BACKEND = None
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_POOL = "threads"
-CELERY_WORKER_CONCURRENCY = 4
+CELERY_WORKER_CONCURRENCY = 8  # each of beat's tasks holds one at most, which leaves some for the doorbell
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+# Without `expires`: that compares the clock of beat's host with that of the worker's, which then does nothing at all if
+# it is some seconds ahead. Messages that have piled up while no worker ran cost little: each task does one thing at a
+# time, and ends at once where nothing is to be done.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
-    "complete-stale-funnel-orders": {
-        "task": "orders.tasks.complete_stale_funnel_orders",
-        "schedule": 5.0,
-        "options": {"expires": 5.0},
-    },
-    "record-beat": {
-        "task": "notifications.tasks.record_beat",
-        "schedule": 10.0,
-        "options": {"expires": 10.0},
-    },
-    "send-alerts": {
-        "task": "notifications.tasks.send_alerts",
-        "schedule": 10.0,
-        "options": {"expires": 10.0},
-    },
-    "purge": {
-        "task": "notifications.tasks.purge",
-        "schedule": 3600.0,
-        "options": {"expires": 3600.0},
-    },
-    "purge-idempotency-records": {
-        "task": "config.api.tasks.purge_idempotency_records",
-        "schedule": 3600.0,
-        "options": {"expires": 3600.0},
-    },
+    "complete-stale-funnel-orders": {"task": "orders.tasks.complete_stale_funnel_orders", "schedule": 5.0},
+    "record-beat": {"task": "notifications.tasks.record_beat", "schedule": 10.0},
+    "send-alerts": {"task": "notifications.tasks.send_alerts", "schedule": 10.0},
+    "purge": {"task": "notifications.tasks.purge", "schedule": 3600.0},
+    "purge-idempotency-records": {"task": "config.api.tasks.purge_idempotency_records", "schedule": 3600.0},
 }
 
 # Delivery. The rules behind each value stand in README.md.

@@ -38,7 +38,7 @@ def ring() -> None:
         log.warning("doorbell_unreachable", error=str(error))
         return
     try:
-        current_app.send_task(TASK, expires=60)
+        current_app.send_task(TASK)
     except Exception as error:
         log.warning("doorbell_not_published", error=str(error))
         answered()

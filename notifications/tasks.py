@@ -12,12 +12,12 @@ from notifications.delivery.clock import engine
 from notifications.models import Heartbeat
 
 log = structlog.get_logger(__name__)
-_shutting_down = threading.Event()
+shutting_down = threading.Event()
 
 
 @worker_shutting_down.connect
 def _begin_nothing_more(**_: object) -> None:
-    _shutting_down.set()
+    shutting_down.set()
 
 
 @shared_task(name=doorbell.TASK)
@@ -27,19 +27,19 @@ def deliver_due() -> int:
     return engine().deliver_due()
 
 
-@shared_task(name="notifications.tasks.record_beat")
+@shared_task(name="notifications.tasks.record_beat", one_at_a_time=True)
 def record_beat() -> None:
     """Note that beat, broker and worker have worked together."""
     beat(Heartbeat.Name.BEAT, at_most_every=0)
 
 
-@shared_task(name="notifications.tasks.purge")
+@shared_task(name="notifications.tasks.purge", one_at_a_time=True)
 def purge() -> int:
     """Forget what is older than `RETENTION_DAYS`. A worker that is told to end does so after the present batch."""
-    return retention.purge(stop=_shutting_down.is_set)
+    return retention.purge(stop=shutting_down.is_set)
 
 
-@shared_task(name="notifications.tasks.send_alerts")
+@shared_task(name="notifications.tasks.send_alerts", one_at_a_time=True)
 def send_alerts() -> int:
     """Look for what is to be told of what goes wrong, then send the alerts that are due. Returns how many were sent.
 
@@ -50,7 +50,7 @@ def send_alerts() -> int:
     except Exception:
         log.exception("alerts_not_written")
     try:
-        return alerts.send_due(stop=_shutting_down.is_set)
+        return alerts.send_due(stop=shutting_down.is_set)
     except Error:
         log.exception("alerts_not_sent")
         return 0

@@ -1,10 +1,12 @@
+from collections.abc import Callable
 from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
+from psycopg.errors import LockNotAvailable
 
 from orders import signals
 from orders.errors import Conflict
@@ -12,6 +14,13 @@ from orders.models import Order
 from orders.services.reading import lock_order, read_again
 
 logger = structlog.get_logger(__name__)
+
+# Orders are skipped where somebody holds them; this is for what is needed beside, such as a channel being deleted.
+LOCK_TIMEOUT = "2s"
+ONE_SWEEP = """
+SELECT set_config('lock_timeout', %s, true),
+    pg_try_advisory_xact_lock(hashtextextended('orders: completing stale funnel orders', 0))
+"""
 
 
 def reach_thank_you(*, number: str) -> Order:
@@ -31,12 +40,13 @@ def reach_thank_you(*, number: str) -> Order:
         return read_again(order)
 
 
-def complete_stale_funnel_orders(*, batch: int = 500) -> int:
+def complete_stale_funnel_orders(*, batch: int = 500, stop: Callable[[], bool] = lambda: False) -> int:
     """Complete the funnel orders whose first approved purchase is `FUNNEL_COMPLETION_SECONDS` ago.
 
     Each in a transaction of its own; one that somebody else holds is left to them or to the next sweep, and one
     that cannot be completed is logged and does not stop the others. `batch` is how many are looked up at once.
-    Returns how many this call completed; each is completed, and announced, by one caller only.
+    Where another sweep is at it, in whatever process, this one ends; so it does before the next order once `stop()`
+    is true. Returns how many this call completed; each is completed, and announced, by one caller only.
     """
     stale = Order.objects.filter(
         status=Order.Status.PAID, first_paid_at__lte=Now() - timedelta(seconds=settings.FUNNEL_COMPLETION_SECONDS)
@@ -45,10 +55,16 @@ def complete_stale_funnel_orders(*, batch: int = 500) -> int:
     page = list(stale[:batch])
     while page:
         for order in page:
+            if stop():
+                return completed
             try:
                 completed += _complete_if_waiting(order.pk)
-            except (OperationalError, InterfaceError):
-                raise  # The database itself is at fault; the next sweep goes on.
+            except _AnotherSweep:
+                return completed
+            except (OperationalError, InterfaceError) as error:
+                if not isinstance(error.__cause__, LockNotAvailable):
+                    raise  # The database itself is at fault; the next sweep goes on.
+                logger.warning("order_not_completed", order=order.number, error="Somebody holds what it needs.")
             except Exception:
                 logger.exception("order_not_completed", order=order.number)
         # Go on behind the last one, so that orders which cannot be completed do not hold up the rest for ever.
@@ -58,13 +74,32 @@ def complete_stale_funnel_orders(*, batch: int = 500) -> int:
     return completed
 
 
+class _AnotherSweep(Exception):
+    """Another sweep completes an order at this moment."""
+
+
 def _complete_if_waiting(order_id: int) -> bool:
+    """Raises `_AnotherSweep`."""
     with transaction.atomic():
+        _be_the_only_sweep()
         waiting = Order.objects.select_for_update(no_key=True, skip_locked=True)
         order = waiting.filter(pk=order_id, status=Order.Status.PAID).first()
         if order is not None:
             _complete(order)
     return order is not None
+
+
+def _be_the_only_sweep() -> None:
+    """Until the end of the transaction. Raises `_AnotherSweep`.
+
+    Taken anew for each order: a lock of the transaction is let go of with a lost connection or a frozen worker, needs
+    no session of its own behind a pooler, and holds no order for longer than its own completion. Of two sweeps that
+    meet, the one that finds the other at an order ends, so one always goes on.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(ONE_SWEEP, [LOCK_TIMEOUT])
+        if not cursor.fetchone()[1]:
+            raise _AnotherSweep
 
 
 def _complete(order: Order) -> Order:

@@ -125,7 +125,7 @@ class TestInterrupted:
     def test_a_worker_that_ends_does_so_after_the_present_batch(self, channel, monkeypatch):
         for _ in range(5):
             finished(channel, deliveries=2)
-        monkeypatch.setattr(tasks, "_shutting_down", threading.Event())
+        monkeypatch.setattr(tasks, "shutting_down", threading.Event())
         with after_each_batch(tasks._begin_nothing_more):
             assert tasks.purge() == 2
         assert list(kept().values()) == [(2, 2)] * 3

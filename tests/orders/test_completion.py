@@ -198,6 +198,16 @@ def test_an_order_completed_since_the_sweep_looked_is_not_completed_again(
     assert announced.names == ["order.completed"] * 2
 
 
+def test_a_sweep_that_is_told_to_end_does_so_after_the_present_order(
+    waiting: Callable[[int], Order], announced: Announcements
+) -> None:
+    orders = [waiting(5000), waiting(4000), waiting(3000)]
+    assert services.complete_stale_funnel_orders(stop=lambda: len(announced.heard) == 1) == 1
+    assert completed(*orders) == [True, False, False]
+    assert services.complete_stale_funnel_orders(stop=lambda: True) == 0
+    assert services.complete_stale_funnel_orders() == 2
+
+
 def test_a_lost_database_stops_the_sweep(
     waiting: Callable[[int], Order], failing: Callable[[Order, Exception], None], announced: Announcements
 ) -> None:

@@ -1,15 +1,21 @@
 """Two calls at once, on two connections: the first is held in its announcement until the second waits for it."""
 
+import threading
+from collections import Counter
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import connection, transaction
 from django.db.models.functions import Now
 
 from orders import services, signals
 from orders.errors import Conflict
 from orders.models import Contact, Funnel, Order, Product, Transaction
+from orders.services import completion
 from tests.orders.shop import (
     Announcements,
     Outcome,
@@ -79,6 +85,84 @@ def test_two_sweeps_complete_an_order_once(waiting: Order, announced: Announceme
     assert values(outcomes) == [1, 0]
     assert not outcomes[1].waited
     assert announced.names == ["order.completed"]
+
+
+def test_a_sweep_leaves_everything_to_the_one_that_is_at_it(
+    waiting: Order, lead: Contact, announced: Announcements
+) -> None:
+    """Not only the order that the other one holds: a backlog takes one thread of one worker, not all of them."""
+    later = place(lead, item("mug"), source="funnel")
+    pay(later, reference="r2")
+    Order.objects.filter(pk=later.pk).update(first_paid_at=Now() - timedelta(minutes=40))
+    announced.take()
+    sweep = services.complete_stale_funnel_orders
+    outcomes = race(sweep, sweep, at=signals.order_completed)
+    assert values(outcomes) == [2, 0]
+    assert not outcomes[1].waited
+    assert [one.arguments["order"] for one in announced.heard] == [waiting, later]
+
+
+def test_many_sweeps_and_thank_you_calls_complete_each_order_once(
+    lead: Contact, mug: Product, funnel: Funnel, announced: Announcements
+) -> None:
+    orders = [place(lead, item("mug"), source="funnel") for _ in range(60)]
+    for order in orders:
+        pay(order, reference=order.number)
+    Order.objects.update(first_paid_at=Now() - timedelta(hours=1))
+    announced.take()
+    together = threading.Barrier(6)
+    by_sweeps: list[int] = []
+
+    def sweep() -> None:
+        together.wait(30)
+        by_sweeps.append(services.complete_stale_funnel_orders(batch=7))
+
+    def thank() -> None:
+        together.wait(30)
+        for order in reversed(orders):
+            services.reach_thank_you(number=order.number)
+
+    with ThreadPoolExecutor(6) as threads:
+        calls = [threads.submit(closing_connections, call) for call in (sweep, sweep, sweep, sweep, thank, thank)]
+    assert [call.result() for call in calls] == [None] * 6
+    assert set(Order.objects.values_list("status", flat=True)) == {"completed"}
+    assert Counter(one.arguments["order"].number for one in announced.heard) == {order.number: 1 for order in orders}
+    assert 0 <= sum(by_sweeps) <= len(orders)
+
+
+def closing_connections(call: Callable[[], None]) -> None:
+    try:
+        call()
+    finally:
+        connection.close()
+
+
+def test_a_sweep_passes_by_an_order_whose_completion_has_to_wait(
+    waiting: Order, lead: Contact, announced: Announcements, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody holds the contact that its event refers to: that order waits for the next sweep, the others do not."""
+    monkeypatch.setattr(completion, "LOCK_TIMEOUT", "50ms")
+    other = Contact.objects.create(source="shop", **contact_input("bob@example.com").model_dump())
+    free = place(other, item("mug"), source="funnel")
+    pay(free, reference="r2")
+    Order.objects.filter(pk=free.pk).update(first_paid_at=Now() - timedelta(minutes=40))
+    announced.take()
+
+    def needs_the_contact(sender: object, order: Order, **arguments: object) -> None:
+        Contact.objects.select_for_update().get(pk=order.contact_id)
+
+    signals.order_completed.connect(needs_the_contact)
+    try:
+        with ThreadPoolExecutor(1) as thread, transaction.atomic():
+            Contact.objects.select_for_update().get(pk=lead.pk)
+            swept = thread.submit(closing_connections, services.complete_stale_funnel_orders)
+            assert swept.exception(30) is None
+    finally:
+        signals.order_completed.disconnect(needs_the_contact)
+    assert [stored(order).status for order in (waiting, free)] == ["paid", "completed"]
+    assert services.complete_stale_funnel_orders() == 1
+    # The first announcement was undone.
+    assert [one.arguments["order"] for one in announced.heard] == [waiting, free, waiting]
 
 
 def test_what_a_failed_thank_you_call_left_is_completed_by_the_one_that_waited(
