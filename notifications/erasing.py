@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import OperationalError, transaction
 from django.db.models import F, Func, JSONField, Q, QuerySet, Value
 from django.db.models.functions import Now
+from psycopg.errors import DeadlockDetected
 
 from channels_app.transports import Outcome
 from notifications import history
@@ -20,6 +21,8 @@ from notifications.models import ChannelHealth, Delivery, DeliveryAttempt, Event
 from orders.models import Contact, SurveyResponse
 
 BATCH = 100
+# How often a batch is begun at most.
+TIMES = 5
 ERASED = "The person's data was erased."
 IN_FLIGHT = "The person's data was erased while the message was under way; it may have arrived."
 PLACEHOLDER = "[erased]"
@@ -58,13 +61,16 @@ class Findings:
         return f"contact {self.contact.pk}" if self.contact else "a person who is no contact"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Erased:
     """What was erased: events, their deliveries, and those of the deliveries that now fail instead of being sent."""
 
     events: int = 0
     deliveries: int = 0
     stopped: int = 0
+
+    def __add__(self, other: "Erased") -> "Erased":
+        return Erased(self.events + other.events, self.deliveries + other.deliveries, self.stopped + other.stopped)
 
 
 def find(email: str) -> Findings:
@@ -84,21 +90,31 @@ def find(email: str) -> Findings:
 def erase(email: str, *, by: str) -> Erased:
     """Erase this person's data, a batch in each transaction; called again it goes on where it was stopped.
 
-    The history says that `by` did it, from the first batch on. Raises `django.db.OperationalError` where it gets into
-    the way of a worker; what was done until then stays done.
+    The history says that `by` did it, from the first batch on. It waits for workers that are writing down an answer,
+    and begins a batch again where an older version's worker, which takes locks in another order, gets into its way.
+    Raises `django.db.OperationalError` when PostgreSQL is away; what was done until then stays done.
     """
     found, done = find(email), Erased()
-    for number, ids in enumerate(_batches(email)):
-        with transaction.atomic():
-            if number == 0:
-                history.record(
-                    action=history.Action.ERASED,
-                    by=by,
-                    sentence=f"The personal data of {found.whose} is erased from {found.events} events with "
-                    f"{found.deliveries} deliveries.",
-                )
-            _erase_batch(ids, done)
+    what = f"{found.events} events with {found.deliveries} deliveries"
+    sentence = f"The personal data of {found.whose} is erased from {what}."
+    for ids in _batches(email):
+        done += _erase_together(ids, by=by, sentence=sentence)
+        sentence = ""
     return done
+
+
+def _erase_together(ids: list[str], *, by: str, sentence: str) -> Erased:
+    """One batch, with its `sentence` in the history if it is not empty."""
+    for times_left in reversed(range(TIMES)):
+        try:
+            with transaction.atomic():
+                if sentence:
+                    history.record(action=history.Action.ERASED, by=by, sentence=sentence)
+                return _erase_batch(ids)
+        except OperationalError as error:
+            if not (times_left and isinstance(error.__cause__, DeadlockDetected)):
+                raise
+    raise AssertionError("The last time either returns or raises.")
 
 
 def without_personal_data(data: Any) -> Any:
@@ -139,8 +155,8 @@ def _batches(email: str) -> Iterator[list[str]]:
         yield ids
 
 
-def _erase_batch(ids: list[str], done: Erased) -> None:
-    # The deliveries first, like whoever sends or retries one.
+def _erase_batch(ids: list[str]) -> Erased:
+    """Locks in the order of `docs/engine.md`: deliveries, events, the health of channels."""
     deliveries = list(Delivery.objects.select_for_update().filter(event_id__in=ids).order_by("id"))
     attempts = DeliveryAttempt.objects.filter(delivery__in=deliveries)
     attempts.update(response_body="", response_headers={})
@@ -148,8 +164,6 @@ def _erase_batch(ids: list[str], done: Erased) -> None:
     attempts.exclude(error="").update(error=ERASED)
     told = Delivery.objects.filter(pk__in=[delivery.pk for delivery in deliveries])
     told.exclude(error="").update(error=ERASED)
-    channels = {delivery.channel_id for delivery in deliveries}
-    ChannelHealth.objects.filter(channel_id__in=channels).exclude(latest_error="").update(latest_error=ERASED)
     attempts.filter(request_headers__has_key="Subject").update(request_headers=_WITHOUT_SUBJECT)
     # Whoever is sending one has lost its lease, so that nothing of the answer is written down.
     attempts.filter(outcome=Outcome.STARTED).update(outcome=Outcome.UNKNOWN, error=IN_FLIGHT)
@@ -159,13 +173,18 @@ def _erase_batch(ids: list[str], done: Erased) -> None:
     no_lease = {"lease_token": None, "lease_expires_at": None}
     stopped = pending.exclude(lease_token=None).update(**failed, **no_lease, **in_flight)
     stopped += pending.update(**failed, error=ERASED)
-    events = list(Event.objects.select_for_update().filter(pk__in=ids, erased_at=None))
+    events = list(Event.objects.select_for_update().filter(pk__in=ids, erased_at=None).order_by("id"))
     for event in events:
         if event.body is not None:
             body = without_personal_data(json.loads(event.body))
             event.body = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
         event.erased_at = Now()
     Event.objects.bulk_update(events, ["body", "erased_at"])
-    done.events += len(events)
-    done.deliveries += len(deliveries)
-    done.stopped += stopped
+    _forget_latest_errors({delivery.channel_id for delivery in deliveries})
+    return Erased(len(events), len(deliveries), stopped)
+
+
+def _forget_latest_errors(channels: set[str]) -> None:
+    told = ChannelHealth.objects.filter(channel_id__in=channels).exclude(latest_error="")
+    held = list(told.select_for_update().order_by("channel_id").values_list("pk", flat=True))
+    ChannelHealth.objects.filter(pk__in=held).update(latest_error=ERASED)

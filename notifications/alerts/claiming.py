@@ -76,7 +76,8 @@ def _longest_due(but: Collection[str | None]) -> AlertCopy | None:
     apart = Q(channel_id__in=[target for target in but if target is not None])
     if None in but:
         apart |= Q(channel_id=None)
-    due = AlertCopy.objects.select_for_update(skip_locked=True, of=("self",))
+    # With its alert, which is written before its copies everywhere; neither is waited for.
+    due = AlertCopy.objects.select_for_update(skip_locked=True, no_key=True, of=("self", "alert"))
     due = due.select_related("alert__channel__health", "channel")
     return due.filter(next_try_at__lte=Now()).exclude(apart).order_by("next_try_at", "id").first()
 

@@ -69,8 +69,7 @@ def attach_channel(*, event_type: EventType, channel_id: str, sources: Sequence[
 @transaction.atomic
 def change_sources(*, event_type: EventType, channel_id: str, sources: Sequence[str], by: str) -> EventChannel:
     """Have an attached channel listen to other sources from now on. Raises `EventChannel.DoesNotExist`."""
-    attachments = EventChannel.objects.select_for_update(of=("self",)).select_related("channel")
-    attachment = attachments.get(event_type=event_type.key, channel_id=channel_id)
+    attachment = _lock_attachment(event_type, channel_id)
     before, chosen = attachment.sources, _checked_sources(sources)
     if chosen == before:
         return attachment
@@ -90,8 +89,7 @@ def change_sources(*, event_type: EventType, channel_id: str, sources: Sequence[
 @transaction.atomic
 def detach_channel(*, event_type: EventType, channel_id: str, by: str) -> None:
     """Stop new deliveries to the channel; recorded ones still go out. Raises `EventChannel.DoesNotExist`."""
-    attachments = EventChannel.objects.select_for_update(of=("self",)).select_related("channel")
-    attachment = attachments.get(event_type=event_type.key, channel_id=channel_id)
+    attachment = _lock_attachment(event_type, channel_id)
     attachment.delete()
     history.record(
         action=history.Action.DETACHED,
@@ -100,6 +98,17 @@ def detach_channel(*, event_type: EventType, channel_id: str, by: str) -> None:
         channel=attachment.channel,
         event_type=event_type.key,
     )
+
+
+def _lock_attachment(event_type: EventType, channel_id: str) -> EventChannel:
+    """Held by its channel's lock, which comes first everywhere. Raises `EventChannel.DoesNotExist`."""
+    try:
+        channel = channels.lock_channel(channel_id)
+    except Channel.DoesNotExist as error:
+        raise EventChannel.DoesNotExist("The channel is deleted or unknown.") from error
+    attachment = EventChannel.objects.get(event_type=event_type.key, channel=channel)
+    attachment.channel = channel
+    return attachment
 
 
 def check_kind(event_type: EventType, channel: Channel, *, field: str) -> None:

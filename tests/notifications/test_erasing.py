@@ -2,12 +2,14 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.utils import timezone
 
 from channels_app.transports import Answer, Outcome
@@ -128,13 +130,15 @@ class TestErasing:
         events = Event.objects.count()
         assert events == 7
         monkeypatch.setattr(erasing, "BATCH", 2)
-        real, calls = erasing._erase_batch, []
+        real: Callable[[list[str]], erasing.Erased] = erasing._erase_batch
+        calls = []
 
-        def stop_at_the_third(ids: list[str], done: erasing.Erased) -> None:
-            real(ids, done)
+        def stop_at_the_third(ids: list[str]) -> erasing.Erased:
+            done = real(ids)
             calls.append(ids)
             if len(calls) == 3:
                 raise KeyboardInterrupt
+            return done
 
         monkeypatch.setattr(erasing, "_erase_batch", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
@@ -145,6 +149,23 @@ class TestErasing:
         assert "Erased from 3 events" in run(EMAIL, "--yes")
         assert Event.objects.filter(erased_at=None).count() == 0
         assert f"Nothing is left to erase of contact {lead.pk} (7 events are erased)." in run(EMAIL, "--yes")
+
+    def test_a_deadlock_with_a_worker_of_an_older_version_costs_nothing(self, channel, attach, lead, mug, monkeypatch):
+        attach(channel)
+        pay(place(lead, item("mug")))
+        real: Callable[[list[str]], erasing.Erased] = erasing._erase_batch
+        in_the_way = iter([True, True])
+
+        def be_the_victim(ids: list[str]) -> erasing.Erased:
+            done = real(ids)
+            if next(in_the_way, False):
+                with connection.cursor() as cursor:
+                    cursor.execute("DO $$ BEGIN RAISE deadlock_detected; END $$")
+            return done
+
+        monkeypatch.setattr(erasing, "_erase_batch", be_the_victim)
+        assert "Erased from 3 events and 3 deliveries." in run(EMAIL, "--yes")
+        assert HistoryEntry.objects.filter(action="erased").count() == 1
 
     def test_what_is_being_sent_ends_unrecorded(self, channel, attach, lead, mug):
         attach(channel, "order.completed")

@@ -130,7 +130,7 @@ def test_many_sweeps_and_thank_you_calls_complete_each_order_once(
     assert 0 <= sum(by_sweeps) <= len(orders)
 
 
-def closing_connections(call: Callable[[], None]) -> None:
+def closing_connections(call: Callable[[], object]) -> None:
     try:
         call()
     finally:
