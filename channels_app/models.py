@@ -6,6 +6,7 @@ from datetime import datetime
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
+from django.db.models.expressions import Combinable
 from django.utils import timezone
 from typeid import TypeID
 
@@ -144,8 +145,9 @@ class Channel(models.Model):
             return False
         return True
 
-    def rotate_secret(self, secret: str, *, previous_until: datetime | None) -> None:
-        """Sign with `secret` from now on, and with the present one as well until `previous_until`. Not saved.
+    def rotate_secret(self, secret: str, *, previous_until: datetime | Combinable | None) -> None:
+        """Sign with `secret` from now on, and with the present one as well until `previous_until`, which may be an
+        expression. Not saved.
 
         One that cannot be read could not sign, and would keep the new one from it: it ends at once.
         """

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from channels_app.models import Channel
 from channels_app.transports import kind_choices, kind_label, takes
@@ -36,10 +36,12 @@ def create_channel(
     """
     if kind not in dict(kind_choices()):
         raise ValidationError({"kind": [f"Choose one of: {', '.join(dict(kind_choices()))}."]})
-    channel = Channel(name=name, kind=kind)
+    channel = Channel(name=name, kind=kind, created_at=Now())
     if takes(kind).signing_secret:
         channel.secret = new_secret()
-    return _save(channel, url=url or "", headers=headers or {}, recipients=recipients or [])
+    channel = _save(channel, url=url or "", headers=headers or {}, recipients=recipients or [])
+    channel.refresh_from_db(fields=["created_at"])
+    return channel
 
 
 @transaction.atomic
@@ -66,8 +68,9 @@ def pause_channel(*, channel_id: str, reason: str) -> Channel:
     """Hold its deliveries from now on; what is in flight ends. Pausing a paused channel keeps the first reason."""
     channel = lock_channel(channel_id)
     if channel.paused_at is None:
-        channel.paused_at, channel.pause_reason = timezone.now(), reason
+        channel.paused_at, channel.pause_reason = Now(), reason
         channel.save(update_fields=["paused_at", "pause_reason"])
+        channel.refresh_from_db(fields=["paused_at"])
     return channel
 
 
@@ -76,8 +79,9 @@ def resume_channel(*, channel_id: str) -> Channel:
     """Let its deliveries go again. `notifications.services.resume_channel` also ends a back-off."""
     channel = lock_channel(channel_id)
     if channel.paused_at is not None:
-        channel.paused_at, channel.pause_reason, channel.resumed_at = None, "", timezone.now()
+        channel.paused_at, channel.pause_reason, channel.resumed_at = None, "", Now()
         channel.save(update_fields=["paused_at", "pause_reason", "resumed_at"])
+        channel.refresh_from_db(fields=["resumed_at"])
     return channel
 
 
@@ -88,8 +92,9 @@ def rotate_secret(*, channel_id: str, overlap: timedelta) -> Channel:
     No overlap (zero) is for a secret that leaked. Raises `Channel.DoesNotExist`.
     """
     channel = lock_channel(channel_id)
-    channel.rotate_secret(new_secret(), previous_until=timezone.now() + overlap if overlap else None)
+    channel.rotate_secret(new_secret(), previous_until=Now() + overlap if overlap else None)
     channel.save(update_fields=["encrypted_secret", "encrypted_previous_secret", "previous_secret_until"])
+    channel.refresh_from_db(fields=["previous_secret_until"])
     return channel
 
 
@@ -119,7 +124,7 @@ def _save(channel: Channel, *, url: str, headers: dict[str, str], recipients: Se
         except ValueError as error:
             errors[field] = [str(error)]
     try:
-        channel.clean_fields(exclude=errors)
+        channel.clean_fields(exclude={*errors, "created_at"})
     except ValidationError as error:
         raise ValidationError({**error.message_dict, **errors}) from error
     if errors:

@@ -4,14 +4,16 @@ Runs inside the transaction of the call that made it so: both are committed with
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, NoReturn, cast
 
 import structlog
 from django.db import connection, models, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from notifications import doorbell
 from notifications.catalogue import EVENT_TYPES, EventType
+from notifications.database_time import database_now
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, new_delivery_id
 from notifications.payloads import build_body
 from orders.models import (
@@ -64,16 +66,16 @@ def record_event(event_type: EventType, *, source: SourceName, facts: dict[str, 
     it, and its deliveries are failed as `internal_error`.
     """
     order, contact = facts.get("order"), facts.get("contact")
+    routes = route(event_type, source=source)
     event = Event(
         type=event_type.key,
         source=source,
         order=order,
         contact=contact or (order.contact if order else None),
         facts={name: value.pk if isinstance(value, models.Model) else value for name, value in facts.items()},
-        created_at=timezone.now(),
+        created_at=routes[0].routed_at if routes else database_now(),
     )
     event.body = _body_if_possible(event, event_type, facts)
-    routes = route(event_type, source=source)
     event.routing = [route.as_json() for route in routes]
     event.save(force_insert=True)
     deliveries = Delivery.objects.bulk_create(_delivery(event, route) for route in routes if route.delivery)
@@ -131,6 +133,7 @@ class Route:
     channel_name: str
     outcome: Event.RoutingOutcome
     delivery: str | None
+    routed_at: datetime  # by the database's clock, so that the event's time costs no statement of its own
 
     def as_json(self) -> dict[str, str | None]:
         return {
@@ -147,7 +150,7 @@ def route(event_type: EventType, *, source: str) -> list[Route]:
     attached = (
         EventChannel.objects.filter(event_type=event_type.key, channel__archived_at=None)
         .select_related("channel")
-        .annotate(enabled=models.Exists(enabled))
+        .annotate(enabled=models.Exists(enabled), now=Now())
         .order_by("pk")
     )
     return [_route(event_type, attachment, source=source) for attachment in attached]
@@ -165,7 +168,7 @@ def _route(event_type: EventType, attachment: Any, *, source: str) -> Route:
     else:
         outcome = outcomes.HELD if channel.paused_at else outcomes.DELIVERED
     goes = outcome in {outcomes.DELIVERED, outcomes.HELD}
-    return Route(channel.pk, channel.name, outcome, new_delivery_id() if goes else None)
+    return Route(channel.pk, channel.name, outcome, new_delivery_id() if goes else None, attachment.now)
 
 
 def _delivery(event: Event, route: Route) -> Delivery:

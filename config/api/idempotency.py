@@ -14,8 +14,8 @@ from functools import wraps
 from typing import Any
 
 from django.db import connection, transaction
+from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
-from django.utils import timezone
 from ninja.operation import Operation
 
 from channels_app.encryption import SecretUnreadable, decrypt, encrypt
@@ -66,9 +66,7 @@ def _once(request: HttpRequest, run: Callable[[], HttpResponse]) -> HttpResponse
     with transaction.atomic(durable=True):
         first = _lock(owner, key)
         # Looked for after the lock, and also without it: another repeat of a call that has ended may hold it.
-        record = IdempotencyRecord.objects.filter(
-            api_key=owner, key=key, created_at__gt=timezone.now() - KEPT_FOR
-        ).first()
+        record = IdempotencyRecord.objects.filter(api_key=owner, key=key, created_at__gt=Now() - KEPT_FOR).first()
         if record is not None:
             return _replay(record, fingerprint)
         if not first:
@@ -122,7 +120,7 @@ def _keep(owner: ApiKey, key: str, fingerprint: str, response: HttpResponse) -> 
         defaults={
             "fingerprint": fingerprint,
             "encrypted_answer": encrypt(json.dumps(answer)),
-            "created_at": timezone.now(),
+            "created_at": Now(),
         },
     )
 

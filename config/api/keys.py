@@ -6,8 +6,8 @@ from collections.abc import Collection
 from datetime import timedelta
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q
-from django.utils import timezone
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models.functions import Now
 
 from config.api.models import ApiKey, Scope
 from config.api.text import is_clean_line
@@ -15,6 +15,7 @@ from config.api.text import is_clean_line
 KEY_PREFIX = "tidings_"
 SHOWN_CHARACTERS = len(KEY_PREFIX) + 6
 LAST_USED_RESOLUTION = timedelta(minutes=1)
+_NOTED_LONG_AGO = Q(last_used_at=None) | Q(last_used_at__lte=Now() - LAST_USED_RESOLUTION)
 
 
 def create_key(*, name: str, scopes: Collection[str]) -> tuple[ApiKey, str]:
@@ -42,31 +43,26 @@ def create_key(*, name: str, scopes: Collection[str]) -> tuple[ApiKey, str]:
         key_hash=_hash(key),
         prefix=key[:SHOWN_CHARACTERS],
         scopes=[scope for scope in Scope.values if scope in scopes],
+        created_at=Now(),
     )
+    record.refresh_from_db(fields=["created_at"])
     return record, key
 
 
 def authenticate(key: str) -> ApiKey | None:
     """The record of a key that is in force, else None. Notes the use, at most once a minute."""
-    record = ApiKey.objects.filter(key_hash=_hash(key), revoked_at=None).first()
-    if record is not None:
-        _note_use(record)
+    keys = ApiKey.objects.annotate(noted_long_ago=ExpressionWrapper(_NOTED_LONG_AGO, BooleanField()))
+    record = keys.filter(key_hash=_hash(key), revoked_at=None).first()
+    # Asked again in the update: of many calls at once, one writes.
+    if record is not None and record.noted_long_ago:
+        ApiKey.objects.filter(_NOTED_LONG_AGO, pk=record.pk).update(last_used_at=Now())
     return record
 
 
 def revoke_key(record: ApiKey) -> None:
     """Take the key out of force for good; revoking it again keeps the first time."""
-    ApiKey.objects.filter(pk=record.pk, revoked_at=None).update(revoked_at=timezone.now())
+    ApiKey.objects.filter(pk=record.pk, revoked_at=None).update(revoked_at=Now())
     record.refresh_from_db()
-
-
-def _note_use(record: ApiKey) -> None:
-    now = timezone.now()
-    stale = now - LAST_USED_RESOLUTION
-    if record.last_used_at is None or record.last_used_at <= stale:
-        # Asked again in the database: of many calls at once, one writes.
-        ApiKey.objects.filter(Q(last_used_at=None) | Q(last_used_at__lte=stale), pk=record.pk).update(last_used_at=now)
-        record.last_used_at = now
 
 
 def _hash(key: str) -> str:

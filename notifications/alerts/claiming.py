@@ -2,7 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.conf import settings
@@ -16,6 +16,7 @@ from notifications import monitoring, stats
 from notifications.alerts.targets import NOBODY, recipients
 from notifications.alerts.wording import Words, freeze, notice
 from notifications.alerts.writing import FAILING_KINDS, at_most_every
+from notifications.database_time import database_now
 from notifications.models import Alert, AlertChannel, AlertCopy, ChannelHealth
 
 Kind = Alert.Kind
@@ -45,6 +46,7 @@ class Claimed:
     destination: Destination | None
     problem: str
     message: Message
+    now: datetime  # the database's
 
 
 def claim(*, but: Collection[str | None] = ()) -> Claimed | None:
@@ -95,7 +97,7 @@ def _why_not(copy: AlertCopy) -> str:
     if not still_true(copy.alert):
         return NO_LONGER_SO
     newer = _others(copy, FAILING_KINDS if copy.alert.kind in FAILING_KINDS else (copy.alert.kind,))
-    if newer.filter(alert_id__gt=copy.alert_id, withdrawn_at=None).exists():
+    if newer.filter(alert__created_at__gt=copy.alert.created_at, withdrawn_at=None).exists():
         return REPLACED
     return ""
 
@@ -173,6 +175,7 @@ def _claimed(copy: AlertCopy) -> Claimed:
             notice=lambda: notice(words, administrators=copy.channel_id is None),
             reached=tuple(copy.reached),
         ),
+        now=database_now(),
     )
 
 

@@ -6,15 +6,15 @@ A target that is away is asked after growing pauses, whatever waits for it; once
 import threading
 from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.models import QuerySet
+from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
-from django.utils import timezone
 
 from channels_app.transports import TRANSPORTS, Answer, Outcome
 from notifications.alerts.claiming import Claimed, claim
@@ -82,7 +82,7 @@ def _send(claimed: Claimed) -> Answer:
         return Answer(Outcome.INTERNAL_ERROR, error=claimed.problem)
     try:
         transport = TRANSPORTS[destination.kind]
-        return transport.send(destination, message, now=timezone.now(), timeout=settings.POSTBACK_TIMEOUT_SECONDS)
+        return transport.send(destination, message, now=claimed.now, timeout=settings.POSTBACK_TIMEOUT_SECONDS)
     except Exception as error:
         log.exception("alert_broke", alert_id=claimed.alert_id, copy_id=claimed.copy_id)
         return Answer(Outcome.INTERNAL_ERROR, error=f"{type(error).__name__}: {error}")
@@ -101,7 +101,7 @@ def _record(claimed: Claimed, answer: Answer) -> bool:
     elif refused and claimed.tries >= TRIES_IF_REFUSED:
         how |= {"next_try_at": None, "given_up_at": Now()}
     else:
-        how["next_try_at"] = timezone.now() + _pause(claimed.tries, answer)
+        how["next_try_at"] = Now() + _pause(claimed.tries, answer)
     if mine.update(**how):
         if succeeded:
             _let_others_go(claimed.target)
@@ -126,7 +126,7 @@ def _let_others_go(target: str | None) -> None:
         _waiting(target, tries__gt=0, next_try_at__gt=Now()).update(next_try_at=Now())
 
 
-def _keep_others(target: str | None, *, until: datetime) -> None:
+def _keep_others(target: str | None, *, until: Combinable) -> None:
     """One at a time finds out whether this target is back."""
     with transaction.atomic():
         _waiting(target, next_try_at__lt=until).update(next_try_at=until)

@@ -4,7 +4,6 @@ from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now
-from django.utils import timezone
 from typeid import TypeID
 
 from channels_app.models import Channel
@@ -147,7 +146,7 @@ class Delivery(models.Model):
     def fail_unbuilt(self, error: str) -> None:
         """Start as failed: its event has no body. Not saved."""
         self.status, self.outcome, self.error = self.Status.FAILED, Outcome.INTERNAL_ERROR, error
-        self.next_attempt_at, self.finished_at = None, timezone.now()
+        self.next_attempt_at, self.finished_at = None, Now()
 
 
 # What is recorded and not being sent right now. Tests go out even of a paused channel.

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from channels_app import services as channels
 from channels_app.models import Channel
@@ -12,6 +12,7 @@ from channels_app.services import UNSET
 from channels_app.transports import kind_label, takes
 from notifications import doorbell, history
 from notifications.catalogue import EventType
+from notifications.database_time import database_now
 from notifications.delivery import health
 from notifications.delivery.chores import abandon
 from notifications.errors import Conflict
@@ -137,7 +138,7 @@ def archive_channel(*, channel_id: str, by: str) -> None:
     What is in flight ends and is recorded. Raises `Channel.DoesNotExist`.
     """
     channel = Channel.objects.select_for_update().get(pk=channel_id, archived_at__isnull=True)
-    channel.archived_at = timezone.now()
+    channel.archived_at = Now()
     channel.save(update_fields=["archived_at"])
     EventChannel.objects.filter(channel=channel).delete()
     abandon()
@@ -161,7 +162,7 @@ def send_test(*, channel_id: str, event_type: EventType, by: str) -> Delivery:
     """
     channel = channels.lock_channel(channel_id)
     check_kind(event_type, channel, field="event_type")
-    event = Event(id=new_test_event_id(), type=event_type.key, source=SAMPLE_SOURCE, created_at=timezone.now())
+    event = Event(id=new_test_event_id(), type=event_type.key, source=SAMPLE_SOURCE, created_at=database_now())
     event.body = sample_body(event_type, event_id=event.pk, created_at=event.created_at)
     delivery = Delivery(event=event, event_type=event.type, channel=channel, next_trigger=Trigger.TEST)
     event.routing = [

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from channels_app import services as channels
 from channels_app.models import Channel
@@ -23,12 +23,13 @@ def set_event_type_enabled(*, event_type: EventType, enabled: bool, by: str) -> 
     Setting it to what it is already changes nothing, nor who is named as having changed it.
     """
     switch, _ = EventTypeSwitch.objects.select_for_update().get_or_create(
-        event_type=event_type.key, defaults={"enabled": False, "changed_by": by}
+        event_type=event_type.key, defaults={"enabled": False, "changed_by": by, "changed_at": Now()}
     )
     if switch.enabled == enabled:
         return switch
-    switch.enabled, switch.changed_by, switch.changed_at = enabled, by, timezone.now()
+    switch.enabled, switch.changed_by, switch.changed_at = enabled, by, Now()
     switch.save()
+    switch.refresh_from_db(fields=["changed_at"])
     history.record(
         action=history.Action.ENABLED if enabled else history.Action.DISABLED,
         by=by,
@@ -53,7 +54,9 @@ def attach_channel(*, event_type: EventType, channel_id: str, sources: Sequence[
     chosen = _checked_sources(sources)
     try:
         with transaction.atomic():
-            attachment = EventChannel.objects.create(event_type=event_type.key, channel=channel, sources=chosen)
+            attachment = EventChannel.objects.create(
+                event_type=event_type.key, channel=channel, sources=chosen, created_at=Now()
+            )
     except IntegrityError as error:
         raise Conflict(f"{channel.name} is attached to {event_type.label} already.") from error
     history.record(

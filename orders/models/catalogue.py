@@ -1,6 +1,6 @@
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from orders.models.fields import default_currency, money_field
 
@@ -24,7 +24,7 @@ class Product(models.Model):
     unit_price = money_field()
     currency = models.CharField(max_length=3, default=default_currency)
     interval = models.CharField(max_length=5, choices=Interval, null=True, blank=True)  # noqa: DJ001
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["sku"]
@@ -50,7 +50,7 @@ class Funnel(models.Model):
 
     name = models.CharField(max_length=200)
     slug = models.SlugField(max_length=100, unique=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["name"]

@@ -1,8 +1,7 @@
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
-from django.db.models.functions import Lower
-from django.utils import timezone
+from django.db.models.functions import Lower, Now
 from typeid import TypeID
 
 from orders.models.fields import Source
@@ -31,7 +30,7 @@ class Contact(models.Model):
     status = models.CharField(max_length=10, choices=Status, default=Status.LEAD)
     source = models.CharField(max_length=10, choices=Source)
     funnel = models.ForeignKey("Funnel", null=True, blank=True, on_delete=models.PROTECT, related_name="contacts")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["-id"]

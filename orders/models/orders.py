@@ -3,7 +3,6 @@ from decimal import Decimal
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Cast, Now
-from django.utils import timezone
 
 from orders.models.catalogue import Funnel, Product
 from orders.models.contacts import Contact
@@ -56,7 +55,7 @@ class Order(models.Model):
     tracking = models.JSONField(null=True, blank=True)
     first_paid_at = models.DateTimeField(null=True, blank=True, editable=False)
     completed_at = models.DateTimeField(null=True, blank=True, editable=False)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["-id"]

@@ -1,6 +1,6 @@
 from django.db import models
 from django.db.models import F, Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from typeid import TypeID
 
 from orders.models.fields import money_field
@@ -37,7 +37,7 @@ class Transaction(models.Model):
     is_upsell = models.BooleanField(default=False)
     decline_code = models.CharField(max_length=50, null=True, blank=True)  # noqa: DJ001 (null outside, too)
     decline_message = models.CharField(max_length=500, null=True, blank=True)  # noqa: DJ001
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["-id"]
@@ -72,7 +72,7 @@ class Refund(models.Model):
     amount = money_field()
     currency = models.CharField(max_length=3)
     reason = models.CharField(max_length=500, blank=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["-id"]

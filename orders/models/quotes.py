@@ -2,7 +2,7 @@ from decimal import Decimal
 
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from orders.models.catalogue import Product
 from orders.models.contacts import Contact
@@ -25,7 +25,7 @@ class Quote(models.Model):
     tax = money_field()
     total = money_field(TOTAL_DIGITS)
     order = models.OneToOneField(Order, null=True, blank=True, on_delete=models.PROTECT, related_name="quote")
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["-id"]

@@ -1,6 +1,6 @@
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from typeid import TypeID
 
 from orders.models.catalogue import Product
@@ -35,7 +35,7 @@ class Subscription(models.Model):
     currency = models.CharField(max_length=3)
     interval = models.CharField(max_length=5, choices=Product.Interval)
     source = models.CharField(max_length=10, choices=Source)
-    started_at = models.DateTimeField(default=timezone.now, editable=False)
+    started_at = models.DateTimeField(db_default=Now(), editable=False)
     canceled_at = models.DateTimeField(null=True, blank=True, editable=False)
     cancel_reason = models.CharField(max_length=500, null=True, blank=True)  # noqa: DJ001 (null outside, too)
 
@@ -59,7 +59,7 @@ class Subscription(models.Model):
         return f"{self.item.title} of {self.contact}"
 
     def cancel(self, *, reason: str) -> None:
-        """End it now. `orders.services` holds the order's lock, and saves."""
+        """End it, at the database's now. `orders.services` holds the order's lock, saves, and reads the time again."""
         self.status = self.Status.CANCELED
-        self.canceled_at = timezone.now()
+        self.canceled_at = Now()
         self.cancel_reason = reason or None

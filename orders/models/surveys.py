@@ -1,6 +1,6 @@
 from django.db import models
 from django.db.models import Q
-from django.utils import timezone
+from django.db.models.functions import Now
 from typeid import TypeID
 
 from orders.models.contacts import Contact
@@ -17,7 +17,7 @@ class Survey(models.Model):
 
     title = models.CharField(max_length=200)
     slug = models.SlugField(max_length=100, unique=True)
-    created_at = models.DateTimeField(default=timezone.now, editable=False)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["title"]
@@ -38,7 +38,7 @@ class SurveyResponse(models.Model):
     )
     source = models.CharField(max_length=10, choices=Source)
     answers = models.JSONField()
-    completed_at = models.DateTimeField(default=timezone.now, editable=False)
+    completed_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:
         ordering = ["-id"]

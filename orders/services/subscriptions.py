@@ -44,6 +44,7 @@ def cancel_subscription(*, subscription_id: str, reason: str = "") -> Subscripti
             return subscription
         subscription.cancel(reason=reason)
         subscription.save()
+        subscription.refresh_from_db(fields=["canceled_at"])
         order = subscription.order = read_again(subscription.order)
         subscription.contact = order.contact
         signals.subscription_canceled.send(

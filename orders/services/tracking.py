@@ -1,7 +1,7 @@
 from typing import Any
 
 from django.db import transaction
-from django.utils import timezone
+from django.db.models.functions import Now
 
 from orders import signals
 from orders.inputs import TrackingInput
@@ -26,7 +26,8 @@ def _track(number: str, tracking: dict[str, Any] | None) -> Order:
         known = order.tracking and {name: value for name, value in order.tracking.items() if name != "updated_at"}
         if known == tracking:
             return read_again(order)
-        order.tracking = tracking and {**tracking, "updated_at": time_text(timezone.now())}
+        now = Order.objects.values_list(Now(), flat=True).get(pk=order.pk)
+        order.tracking = tracking and {**tracking, "updated_at": time_text(now)}
         order.save()
         order = read_again(order)
         signals.tracking_updated.send(sender=Order, order=order)
