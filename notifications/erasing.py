@@ -10,9 +10,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import OperationalError, transaction
-from django.db.models import F, Func, JSONField, Q, QuerySet, Value
+from django.db import OperationalError, connection, transaction
+from django.db.models import Exists, F, Func, JSONField, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Now
+from django.db.models.lookups import IsNull
 from psycopg.errors import DeadlockDetected
 
 from channels_app.transports import Outcome
@@ -34,6 +35,12 @@ OBJECTS = frozenset({"phone", "billing_address", "shipping_address"})
 COLLECTIONS = frozenset({"tags", "answers"})
 # A member of the same name elsewhere (an order's `number`) stays.
 TRACKING = frozenset({"number", "url"})
+
+LOCK_DELIVERIES = """
+SELECT count(*), array_agg(DISTINCT channel_id) FROM (
+    SELECT channel_id FROM notifications_delivery WHERE event_id = ANY(%s) ORDER BY id FOR UPDATE
+) locked
+"""
 
 # The subject of an e-mail tells what the body tells.
 _WITHOUT_SUBJECT = Func(
@@ -156,32 +163,62 @@ def _batches(email: str) -> Iterator[list[str]]:
 
 
 def _erase_batch(ids: list[str]) -> Erased:
-    """Locks in the order of `docs/engine.md`: deliveries, events, the health of channels."""
-    deliveries = list(Delivery.objects.select_for_update().filter(event_id__in=ids).order_by("id"))
-    attempts = DeliveryAttempt.objects.filter(delivery__in=deliveries)
+    """Locks in the order of `docs/engine.md`: deliveries, events, the health of channels.
+
+    What is large is read before the first lock: with a result that it does not read, a process that is stopped would
+    hold its locks for as long as it is.
+    """
+    bodies = dict(Event.objects.filter(pk__in=ids, erased_at=None).values_list("pk", "body"))
+    number, channels = _lock_deliveries(ids)
+    of_events = Delivery.objects.filter(event__in=ids)
+    attempts = DeliveryAttempt.objects.filter(delivery__in=of_events.values("pk"))
     attempts.update(response_body="", response_headers={})
     # What went wrong may be told in the receiver's words.
     attempts.exclude(error="").update(error=ERASED)
-    told = Delivery.objects.filter(pk__in=[delivery.pk for delivery in deliveries])
-    told.exclude(error="").update(error=ERASED)
+    of_events.exclude(error="").update(error=ERASED)
     attempts.filter(request_headers__has_key="Subject").update(request_headers=_WITHOUT_SUBJECT)
-    # Whoever is sending one has lost its lease, so that nothing of the answer is written down.
-    attempts.filter(outcome=Outcome.STARTED).update(outcome=Outcome.UNKNOWN, error=IN_FLIGHT)
-    in_flight = {"outcome": Outcome.UNKNOWN, "status_code": None, "error": IN_FLIGHT}
-    pending = Delivery.objects.filter(pk__in=[delivery.pk for delivery in deliveries], status=Delivery.Status.PENDING)
+    pending = of_events.filter(status=Delivery.Status.PENDING)
     failed = {"status": Delivery.Status.FAILED, "next_attempt_at": None, "finished_at": Now()}
     no_lease = {"lease_token": None, "lease_expires_at": None}
-    stopped = pending.exclude(lease_token=None).update(**failed, **no_lease, **in_flight)
+    begun = Exists(DeliveryAttempt.objects.filter(delivery=OuterRef("pk"), outcome=Outcome.STARTED))
+    # Whoever is sending one has lost its lease, so that nothing of the answer is written down. Where the attempt was
+    # not begun nothing was sent.
+    in_flight = {"outcome": Outcome.UNKNOWN, "status_code": None, "error": IN_FLIGHT}
+    under_way = pending.exclude(lease_token=None)
+    stopped = under_way.filter(~begun).update(**failed, **no_lease, error=ERASED, attempts_made=F("attempts_made") - 1)
+    stopped += under_way.update(**failed, **no_lease, **in_flight)
+    attempts.filter(outcome=Outcome.STARTED).update(outcome=Outcome.UNKNOWN, error=IN_FLIGHT)
     stopped += pending.update(**failed, error=ERASED)
-    events = list(Event.objects.select_for_update().filter(pk__in=ids, erased_at=None).order_by("id"))
-    for event in events:
-        if event.body is not None:
-            body = without_personal_data(json.loads(event.body))
-            event.body = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-        event.erased_at = Now()
+    erased = _erase_events(ids, bodies)
+    _forget_latest_errors(channels)
+    return Erased(erased, number, stopped)
+
+
+def _lock_deliveries(event_ids: list[str]) -> tuple[int, set[str]]:
+    """How many there are, and their channels."""
+    with connection.cursor() as cursor:
+        cursor.execute(LOCK_DELIVERIES, [event_ids])
+        number, channels = cursor.fetchone()
+    return number, set(channels or ())
+
+
+def _erase_events(ids: list[str], bodies: dict[str, str | None]) -> int:
+    """How many were erased. `bodies` are those that were seen before they were locked: they never change, but where
+    there was none a retry may have built one since.
+    """
+    locked = Event.objects.select_for_update().filter(pk__in=ids, erased_at=None).order_by("id")
+    held = dict(locked.values_list("pk", IsNull(F("body"), False)))
+    built = [pk for pk, has_body in held.items() if has_body and bodies.get(pk) is None]
+    bodies |= dict(Event.objects.filter(pk__in=built).values_list("pk", "body"))
+    events = [Event(pk=pk, body=_erased_body(bodies.get(pk)), erased_at=Now()) for pk in held]
     Event.objects.bulk_update(events, ["body", "erased_at"])
-    _forget_latest_errors({delivery.channel_id for delivery in deliveries})
-    return Erased(len(events), len(deliveries), stopped)
+    return len(events)
+
+
+def _erased_body(body: str | None) -> str | None:
+    if body is None:
+        return None
+    return json.dumps(without_personal_data(json.loads(body)), ensure_ascii=False, separators=(",", ":"))
 
 
 def _forget_latest_errors(channels: set[str]) -> None:

@@ -145,7 +145,7 @@ WITH claimed AS MATERIALIZED (
     JOIN notifications_delivery leased ON leased.id = claimed.id
     WHERE leased.lease_token = %(token)s
         AND leased.lease_expires_at >= statement_timestamp() + make_interval(secs => %(timeout)s)
-    FOR SHARE OF leased
+    ORDER BY leased.id FOR SHARE OF leased
 ),
 started AS (
     INSERT INTO notifications_deliveryattempt

@@ -33,7 +33,7 @@ WITH result AS MATERIALIZED (
         request_headers jsonb, response_headers jsonb, response_body text, error text, duration_ms int,
         connection jsonb, reached text[], succeeded boolean, wait_seconds double precision)
 ),
-judged AS (
+judged AS MATERIALIZED (
     SELECT result.*, CASE
             WHEN result.succeeded THEN 'succeeded'
             WHEN result.wait_seconds IS NULL OR channel.archived_at IS NOT NULL THEN 'failed'
@@ -45,6 +45,7 @@ judged AS (
     JOIN notifications_delivery delivery ON delivery.id = result.delivery_id
     JOIN channels_app_channel channel ON channel.id = delivery.channel_id
     LEFT JOIN notifications_channelhealth health ON health.channel_id = delivery.channel_id
+    ORDER BY delivery.id FOR NO KEY UPDATE OF delivery
 ),
 settled AS (
     UPDATE notifications_delivery delivery

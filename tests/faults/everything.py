@@ -28,7 +28,13 @@ def main(url: str) -> None:
 
     Product.objects.get_or_create(
         sku="club",
-        defaults={"title": "Club", "kind": "subscription", "interval": "month", "unit_price": 9, "currency": "USD"},
+        defaults={
+            "title": "Club",
+            "kind": "subscription",
+            "interval": "month",
+            "unit_price": Decimal(9),
+            "currency": "USD",
+        },
     )
     Survey.objects.get_or_create(slug="how", defaults={"title": "How?"})
     Funnel.objects.get_or_create(slug="other", defaults={"name": "Other"})

@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from channels_app.transports import Answer, Outcome
 from notifications import erasing, replay, services
+from notifications.delivery import claim as claiming
 from notifications.delivery.chores import recover
 from notifications.delivery.claim import claim
 from notifications.delivery.record import record
@@ -180,6 +181,41 @@ class TestErasing:
         assert delivery.attempts.get().response_body == ""
         let_leases_run_out()
         assert recover() == 0
+
+    def test_what_was_claimed_and_not_begun_is_not_sent(self, channel, attach, lead, mug, monkeypatch):
+        attach(channel, "order.completed")
+        pay(place(lead, item("mug")))
+        read = claiming._read
+
+        def erase_before(*arguments: Any) -> list[dict[str, Any]]:
+            run(EMAIL, "--yes")
+            rows: list[dict[str, Any]] = read(*arguments)
+            return rows
+
+        monkeypatch.setattr(claiming, "_read", erase_before)
+        assert claim(slots=1, slowed_slots=1) == []
+        delivery = Delivery.objects.get()
+        assert (delivery.status, delivery.error, delivery.attempts_made) == ("failed", erasing.ERASED, 0)
+        assert story(delivery) == []
+
+    def test_a_body_that_a_retry_has_built_meanwhile_is_erased_too(self, channel, attach, lead, mug, monkeypatch):
+        attach(channel, "order.completed")
+        pay(place(lead, item("mug")))
+        bodies = dict(Event.objects.values_list("pk", "body"))
+        Event.objects.update(body=None)
+        lock = erasing._lock_deliveries
+
+        def build_before(ids: list[str]) -> tuple[int, set[str]]:
+            for pk, body in bodies.items():
+                Event.objects.filter(pk=pk).update(body=body)
+            locked: tuple[int, set[str]] = lock(ids)
+            return locked
+
+        monkeypatch.setattr(erasing, "_lock_deliveries", build_before)
+        run(EMAIL, "--yes")
+        for body in Event.objects.values_list("body", flat=True):
+            assert body is not None
+            assert "Ada" not in body and erasing.PLACEHOLDER in body
 
     def test_an_event_without_a_body_is_never_built_again(self, channel, attach, lead, mug):
         attach(channel, "order.completed")
