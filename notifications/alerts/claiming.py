@@ -158,7 +158,8 @@ def _claimed(copy: AlertCopy) -> Claimed:
     copy.tries += 1
     sending_time = SENDING_TIME + timedelta(seconds=settings.POSTBACK_TIMEOUT_SECONDS)
     AlertCopy.objects.filter(pk=copy.pk).update(tries=copy.tries, claimed_at=Now(), next_try_at=Now() + sending_time)
-    destination, problem = _destination(copy)
+    now = database_now()
+    destination, problem = _destination(copy, now)
     words = Words.of(copy.alert)
     return Claimed(
         copy_id=copy.pk,
@@ -175,15 +176,15 @@ def _claimed(copy: AlertCopy) -> Claimed:
             notice=lambda: notice(words, administrators=copy.channel_id is None),
             reached=tuple(copy.reached),
         ),
-        now=database_now(),
+        now=now,
     )
 
 
-def _destination(copy: AlertCopy) -> tuple[Destination | None, str]:
+def _destination(copy: AlertCopy, now: datetime) -> tuple[Destination | None, str]:
     if copy.channel is None:
         addresses = recipients()
         return (Destination(kind="email", url="", recipients=tuple(addresses)), "") if addresses else (None, NOBODY)
     try:
-        return copy.channel.destination(), ""
+        return copy.channel.destination(now=now), ""
     except SecretUnreadable as error:
         return None, str(error)

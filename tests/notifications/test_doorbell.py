@@ -3,9 +3,10 @@
 import time
 
 import pytest
+from celery import current_app
 from redis import Redis
 
-from notifications import doorbell
+from notifications import doorbell, tasks
 from tests.transports.hostile import HostileServer, Peer
 
 # Far above the promised second, for machines that are busy.
@@ -24,7 +25,7 @@ def broker(settings):
 
 
 def hints(broker: Redis) -> int:
-    return broker.llen("celery")
+    return broker.llen(current_app.conf.task_default_queue)
 
 
 def test_one_hint_is_outstanding_at_a_time(broker):
@@ -34,6 +35,25 @@ def test_one_hint_is_outstanding_at_a_time(broker):
     doorbell.answered()
     doorbell.ring()
     assert hints(broker) == 2
+
+
+def test_the_flag_is_removed_before_the_claim(broker, monkeypatch):
+    """What is committed after the claim's snapshot finds no flag, so it rings for the next look."""
+    rung: list[int] = []
+
+    class Claiming:
+        def deliver_due(self) -> int:
+            doorbell.ring()  # by whoever commits while this claim is at it
+            rung.append(hints(broker))
+            return 0
+
+    monkeypatch.setattr(tasks, "engine", Claiming)
+    doorbell.ring()
+    broker.delete(current_app.conf.task_default_queue)  # the worker has taken the hint
+    tasks.deliver_due()
+    assert rung == [1]
+    # And its flag stays, so that one hint is outstanding.
+    assert broker.exists(doorbell.FLAG) == 1
 
 
 def test_a_lost_hint_is_made_up_for_when_its_flag_runs_out(broker):
