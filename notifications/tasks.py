@@ -43,10 +43,12 @@ def purge() -> int:
 def send_alerts() -> int:
     """Look for what is to be told of what goes wrong, then send the alerts that are due. Returns how many were sent.
 
-    PostgreSQL that is away is left to the next call; a fault in looking keeps nothing from being sent.
+    PostgreSQL that is away is left to the next call; a fault in looking keeps nothing from being sent. A worker that is
+    told to end begins neither.
     """
     try:
-        watch()
+        if not shutting_down.is_set():
+            watch()
     except Exception:
         log.exception("alerts_not_written")
     try:

@@ -10,10 +10,10 @@ from typing import Any, ClassVar
 from django import forms
 from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Lower
-from django.utils import timezone
 
 from channels_app.models import Channel
 from notifications.catalogue import event_type_choices
+from notifications.database_time import database_now
 from notifications.history import of_api_key
 from notifications.id_times import first_id_at
 from notifications.models import IS_WAITING, TEST_EVENT_PREFIX, Delivery, Event, HistoryEntry
@@ -102,7 +102,7 @@ class LogFilters(forms.Form):
         asked = self.cleaned_data
         starts = [asked["since"]] if asked["since"] else []
         if asked["period"]:
-            starts.append(timezone.now() - PERIODS[asked["period"]])
+            starts.append(database_now() - PERIODS[asked["period"]])
         return max(starts, default=None), asked["until"]
 
     def with_ids_between(self, rows: QuerySet[Any], prefix: str) -> QuerySet[Any]:

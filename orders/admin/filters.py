@@ -5,8 +5,8 @@ from typing import Any
 
 from django.contrib.admin import ModelAdmin, SimpleListFilter
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 from django.http import HttpRequest
-from django.utils import timezone
 
 from notifications.models import Delivery
 from orders.admin.postbacks import RETRYABLE
@@ -60,7 +60,7 @@ class CreatedFilter(_Choice):
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         days = self.value()
-        return queryset.filter(created_at__gte=timezone.now() - timedelta(days=int(days))) if days else queryset
+        return queryset.filter(created_at__gte=Now() - timedelta(days=int(days))) if days else queryset
 
 
 class PostbacksFilter(_Choice):

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from channels_app.services import create_channel
 from notifications import alerts, monitoring, services
-from notifications.alerts import sending, targets
+from notifications.alerts import sending, targets, writing
 from notifications.alerts.claiming import NO_LONGER_SO, REPLACED, claim
 from notifications.alerts.writing import FAILING_KINDS
 from notifications.models import Alert, AlertCopy, ChannelHealth
@@ -120,6 +120,22 @@ class TestHowOften:
         assert "Second." in mail.outbox[0].body
         assert told() == [("paused", "administrators", "withdrawn"), ("paused", "administrators", "sent")]
         assert AlertCopy.objects.earliest("id").error == REPLACED
+
+    def test_which_one_is_newer_is_not_told_by_the_clocks_of_those_who_wrote_them(
+        self, channel, broken_mail, settings, monkeypatch
+    ):
+        """Ids carry the time of whoever made them: here the first one came from a host whose clock is ahead."""
+        ids = iter(["alr_7zzz", "alr_0000"])
+        monkeypatch.setattr(writing, "new_alert_id", lambda: next(ids))
+        services.pause_channel(channel_id=channel.pk, reason="First.", by="grace")
+        alerts.send_due()
+        services.resume_channel(channel_id=channel.pk, by="grace")
+        services.pause_channel(channel_id=channel.pk, reason="Second.", by="eve")
+        settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
+        let_pass(minutes=2)
+        assert alerts.send_due() == 1
+        assert "Second." in mail.outbox[0].body
+        assert AlertCopy.objects.get(alert="alr_7zzz").error == REPLACED
 
     def test_a_copy_waits_for_one_of_its_cause_that_is_on_its_way(self, channel):
         services.pause_channel(channel_id=channel.pk, reason="First.", by="grace")
