@@ -100,7 +100,7 @@ def times(tidings: Installation) -> list[tuple[str, timedelta, timedelta]]:
     columns = tidings.ask(
         "SELECT table_name, column_name FROM information_schema.columns "
         "WHERE table_schema = 'public' AND data_type = 'timestamp with time zone' "
-        "AND table_name ~ '^(orders|channels_app|notifications|api)_'"
+        "AND table_name ~ '^(orders|channels_app|notifications|api)_' AND column_name <> 'hour'"
     )
     within = {
         ("orders_order", "tracking"): "(tracking->>'updated_at')::timestamptz",
