@@ -53,7 +53,8 @@ class TestWaking:
         runner.join(20)
         assert Delivery.objects.filter(status="succeeded").count() == 2
 
-    def test_stopping_claims_nothing_more_and_records_what_is_in_flight(self, engine, receiver, channel):
+    def test_stopping_claims_nothing_more_and_records_what_is_in_flight(self, engine, receiver, channel, settings):
+        settings.SWEEP_INTERVAL_SECONDS = 60.0  # no claim has begun when it is stopped
         go_on = threading.Event()
         receiver.answer = lambda request: 200 if go_on.wait(20) else 500
         first = make_delivery(channel)
