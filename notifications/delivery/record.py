@@ -6,7 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 import structlog
-from django.db import DataError, connection, transaction
+from django.db import DataError, OperationalError, connection, transaction
+from psycopg.errors import LockNotAvailable
 
 from channels_app.models import Channel
 from channels_app.services import lock_channel
@@ -24,6 +25,7 @@ log = structlog.get_logger(__name__)
 
 
 LONGEST_REASON = 500
+CHANNEL_AWAITED_AT_MOST = "2s"
 
 # Only rows that still carry our lease token are written: what another worker has taken over since is its own.
 RECORD = """
@@ -208,12 +210,21 @@ def _is_ours(claim: Claim) -> bool:
     return Delivery.objects.filter(pk=claim.delivery_id, lease_token=claim.lease_token).exists()
 
 
-@transaction.atomic
 def _pause_gone(claim: Claim, reason: str) -> None:
-    """Pause a channel whose receiver wants no more, unless that was said at an address that it no longer has."""
+    """Pause a channel whose receiver wants no more, unless that was said at an address that it no longer has.
+
+    Where somebody keeps the channel locked, the next such answer pauses it: what others are sent does not wait.
+    """
     try:
-        channel = lock_channel(claim.channel.pk)
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT set_config('lock_timeout', %s, true)", [CHANNEL_AWAITED_AT_MOST])
+            channel = lock_channel(claim.channel.pk)
+            if _is_ours(claim) and health.is_addressed_alike(claim.channel, channel):
+                pause_channel(channel_id=channel.pk, reason=reason[:LONGEST_REASON], by=history.TIDINGS)
     except Channel.DoesNotExist:
         return  # Deleted meanwhile: nothing is left to pause.
-    if _is_ours(claim) and health.is_addressed_alike(claim.channel, channel):
-        pause_channel(channel_id=channel.pk, reason=reason[:LONGEST_REASON], by=history.TIDINGS)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        log.warning("channel_not_paused", channel_id=claim.channel.pk)

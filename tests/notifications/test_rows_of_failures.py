@@ -5,11 +5,13 @@ import time
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
+from django.db import connection, transaction
 
+from channels_app.services import lock_channel
 from channels_app.transports import Answer, Outcome
 from notifications import services
 from notifications.delivery import health as module
+from notifications.delivery import record as recording
 from notifications.delivery.chores import recover
 from notifications.delivery.claim import claim
 from notifications.delivery.health import failures_in_row
@@ -164,6 +166,32 @@ class TestOfAnotherAddress:
         answer(claimed, Answer(Outcome.GONE, status_code=410, error="Gone."))
         channel.refresh_from_db()
         assert (channel.pause_reason, Alert.objects.get().kind) == ("Gone.", "paused")
+
+    def test_a_channel_that_somebody_keeps_locked_holds_up_no_recording(self, channel, monkeypatch):
+        monkeypatch.setattr(recording, "CHANNEL_AWAITED_AT_MOST", "100ms")
+        make_delivery(channel), make_delivery(channel)
+        first, second = claim(slots=2, slowed_slots=2)
+        holding, go_on = threading.Event(), threading.Event()
+
+        def hold() -> None:
+            with transaction.atomic():
+                lock_channel(channel.pk)
+                holding.set()
+                go_on.wait(20)
+            connection.close()
+
+        holder = threading.Thread(target=hold)
+        holder.start()
+        assert holding.wait(10)
+        answer(first, Answer(Outcome.GONE, status_code=410, error="Gone."))
+        assert Delivery.objects.get(pk=first.delivery_id).outcome == "gone"
+        go_on.set()
+        holder.join(20)
+        channel.refresh_from_db()
+        assert channel.paused_at is None
+        answer(second, Answer(Outcome.GONE, status_code=410, error="Gone."))
+        channel.refresh_from_db()
+        assert channel.paused_at is not None
 
     @pytest.mark.parametrize("change", ["url", "secret", "headers"])
     def test_failures_of_before_do_not_count_against_what_was_corrected(self, channel, change):
