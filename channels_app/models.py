@@ -167,6 +167,7 @@ class Channel(models.Model):
             headers=self.headers,
             secrets=self._secrets_in_force(now or timezone.now()),
             recipients=tuple(self.recipients),
+            channel_id=str(self.pk),
         )
 
     def _secrets_in_force(self, now: datetime) -> tuple[str, ...]:

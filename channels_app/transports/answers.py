@@ -4,26 +4,12 @@ import email.utils
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-import requests
-
 from channels_app.transports.content import words_of
 
 MAX_BODY_BYTES = 64 * 1024
 KEPT_BODY_BYTES = 16 * 1024
 KEPT_HEADER_CHARACTERS = 1024
 MAX_RETRY_AFTER_SECONDS = 3600.0
-
-
-def read_body(response: requests.Response, into: bytearray) -> None:
-    """Read at most 64 KiB of the body as it came over the wire, undecoded, into `into`.
-
-    Raises what urllib3 raises when the body breaks off or is not HTTP; what came before that is kept.
-    """
-    while len(into) < MAX_BODY_BYTES:
-        piece = response.raw.read1(MAX_BODY_BYTES - len(into), decode_content=False)
-        if not piece:
-            return
-        into += piece
 
 
 def body_text(body: bytes, headers: Mapping[str, str], masked: Callable[[bytes], bytes] = bytes) -> str:
@@ -41,7 +27,7 @@ def body_text(body: bytes, headers: Mapping[str, str], masked: Callable[[bytes],
 
 
 def headers_text(headers: Mapping[str, str]) -> dict[str, str]:
-    """Headers for the log: each value at most 1024 characters; http.client gives at most 100 of them."""
+    """Headers for the log: each name and value at most 1024 characters; a head of 64 KiB bounds their number."""
     return {
         storable(name[:KEPT_HEADER_CHARACTERS]): storable(_in_utf8(value)[:KEPT_HEADER_CHARACTERS])
         for name, value in headers.items()

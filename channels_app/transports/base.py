@@ -50,7 +50,8 @@ class Destination:
     """Where a message goes, read from the channel just before the attempt.
 
     `url` is the whole one, also where it is a secret. `secrets` are the signing secrets in force (`whsec_...`), newest
-    first. `recipients` are e-mail addresses. Nothing here is a database object: a transport runs without a database
+    first. `recipients` are e-mail addresses. `channel_id` is the channel's, "" where there is none: connections to its
+    receiver are kept by it. Nothing here is a database object: a transport runs without a database
     connection.
     """
 
@@ -59,6 +60,7 @@ class Destination:
     headers: dict[str, str] = field(default_factory=dict, repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
     recipients: tuple[str, ...] = ()
+    channel_id: str = ""
 
 
 @dataclass(frozen=True)

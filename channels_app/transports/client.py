@@ -1,11 +1,9 @@
 """One POST and what came of it: the only place that calls a receiver over HTTP."""
 
-import http.client
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from http import HTTPStatus
 from urllib.parse import SplitResult, urlsplit
 
 import requests
@@ -13,30 +11,25 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from requests.structures import CaseInsensitiveDict
-from urllib3.exceptions import HTTPError
 
-from channels_app.transports.adapter import DeadlineAdapter
 from channels_app.transports.addresses import refusal
-from channels_app.transports.answers import body_text, headers_text, read_body, retry_after
+from channels_app.transports.answers import body_text, headers_text, retry_after
 from channels_app.transports.base import Answer, Outcome
 from channels_app.transports.certificates import named_instead
 from channels_app.transports.deadline import Exchange
 from channels_app.transports.dialing import (
     CONNECT_SECONDS,
     LOOKUP_SECONDS,
-    AddressRefusedError,
     Dialer,
-    NoConnectionError,
     literal_address,
     refused_sentence,
 )
-from channels_app.transports.faults import (
-    body_was_cut_short,
-    failure_before_status,
-    is_for_somebody_else,
-    is_no_answer,
-    over_time,
-)
+from channels_app.transports.faults import is_for_somebody_else
+from channels_app.transports.http.adapter import ExchangeAdapter, read_body
+from channels_app.transports.http.faults import FAILURES, is_no_answer, of_broken_body, of_failure
+from channels_app.transports.http.pool import Pool
+from channels_app.transports.http.proxies import egress_proxy
+from channels_app.transports.http.statuses import outcome_of
 from channels_app.transports.lookup import Lookups, Resolve
 from channels_app.transports.rules import MASK, check_url
 
@@ -44,14 +37,6 @@ log = structlog.get_logger(__name__)
 
 SHORTEST_CREDENTIAL = 8
 _LOOKUPS = Lookups()
-_FAILURES = (
-    AddressRefusedError,
-    NoConnectionError,
-    requests.RequestException,
-    HTTPError,
-    http.client.HTTPException,
-    OSError,
-)
 
 
 @dataclass(frozen=True)
@@ -70,8 +55,7 @@ class Client:
     resolve: Resolve = _LOOKUPS
     lookup_seconds: float = LOOKUP_SECONDS
     connect_seconds: float = CONNECT_SECONDS
-    # By the extra certificate authorities and whether the addresses are guarded.
-    _adapters: dict[tuple[str, bool], DeadlineAdapter] = field(default_factory=dict, repr=False)
+    _pool: Pool = field(default_factory=Pool, repr=False)
 
     def post(
         self,
@@ -81,6 +65,7 @@ class Client:
         *,
         now: datetime,
         timeout: float,
+        channel: str = "",
         masked: Collection[str] = (),
         hidden: Collection[str] = (),
     ) -> Answer:
@@ -92,9 +77,9 @@ class Client:
         left out of the answer, also where the receiver sends them back. So is what is `hidden`, also out of sentences;
         `url` of the answer is the whole one all the same.
 
-        A connection is kept for the next exchange. Where such a one turns out to have been closed meanwhile, before
-        a single byte of an answer, the request is sent again at once over a connection of its own; so it is where the
-        first line that came is no answer at all, but what a receiver had still to say of the one before.
+        A connection is kept for the next exchange of the same `channel`. Where such a one turns out to have been closed
+        meanwhile, before a single byte of an answer, the request is sent again at once over a connection of its own. So
+        it is where what came is no answer at all, but what a receiver had still to say of the one before.
         """
         exchange = Exchange(timeout)
         unsaid = _Telling(hidden)
@@ -104,7 +89,7 @@ class Client:
             return Answer(Outcome.BLOCKED, url=url, error=unsaid.of_text(str(error)))
         parts = urlsplit(url)
         host = parts.hostname or ""
-        proxy = _egress_proxy()
+        proxy = _usable_proxy()
         literal = literal_address(host) if proxy else None
         if literal and (reason := refusal(literal, settings.POSTBACK_ALLOWED_NETWORKS)):
             return Answer(Outcome.BLOCKED, url=url, error=refused_sentence(literal, reason))
@@ -119,7 +104,8 @@ class Client:
             connect_seconds=self.connect_seconds,
         )
         bundle = settings.EXTRA_CA_BUNDLE
-        adapter = self._adapter(bundle, guarded=not proxy)
+        adapter = ExchangeAdapter(self._pool, dialer, channel=channel, bundle=bundle)
+        proxies = {parts.scheme: proxy} if proxy else None
         credentials = (
             value
             for name, value in request.headers.items()
@@ -129,17 +115,19 @@ class Client:
         sent_again = False
         try:
             try:
-                response = adapter.exchange(request, dialer, proxy=proxy)
-            except _FAILURES as error:
+                response = adapter.send(request, proxies=proxies)
+            except FAILURES as error:
                 if not (exchange.was_stale or (exchange.is_open and is_no_answer(error))):
                     raise
                 log.info("connection_was_stale", host=host)
                 exchange.begin()
                 sent_again = True
-                response = adapter.exchange(request, dialer, proxy=proxy, fresh=True)
-        except _FAILURES as error:
+                adapter = ExchangeAdapter(self._pool, dialer, channel=channel, bundle=bundle, fresh=True)
+                response = adapter.send(request, proxies=proxies)
+        except FAILURES as error:
             port = parts.port or (443 if parts.scheme == "https" else 80)
-            outcome, sentence = failure_before_status(error, exchange, host, port)
+            plain_proxy = bool(proxy) and parts.scheme == "http"
+            outcome, sentence = of_failure(error, exchange, host, port, plain_proxy=plain_proxy)
             if not proxy and is_for_somebody_else(error) and (names := named_instead(dialer, host, port, bundle)):
                 sentence = f"The certificate is for {names}, not for {host}."
             return Answer(
@@ -152,9 +140,9 @@ class Client:
         content = bytearray()
         try:
             read_body(response, content)
-            outcome, sentence = _of_status(response)
-        except _FAILURES as error:
-            outcome, sentence = _of_broken_body(error, exchange, response)
+            outcome, sentence = outcome_of(response.status_code)
+        except FAILURES as error:
+            outcome, sentence = of_broken_body(error, exchange, response.status_code)
         finally:
             response.close()
         return Answer(
@@ -168,12 +156,6 @@ class Client:
             error=sentence,
             connection=exchange.as_connection(sent_again=sent_again),
         )
-
-    def _adapter(self, bundle: str, *, guarded: bool) -> DeadlineAdapter:
-        key = (bundle, guarded)
-        if key not in self._adapters:
-            self._adapters.setdefault(key, DeadlineAdapter(bundle))
-        return self._adapters[key]
 
 
 def _request(parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> requests.PreparedRequest:
@@ -224,38 +206,15 @@ class _Telling:
         return data
 
 
-def _egress_proxy() -> str:
+def _usable_proxy() -> str:
+    """The URL of the egress proxy, or "". Raises `ImproperlyConfigured` for one that cannot be used."""
     proxy: str = settings.EGRESS_PROXY_URL
-    if proxy and not proxy.startswith(("http://", "https://")):
-        # The sockets of a SOCKS client would not be ours, and know neither deadline nor limits.
-        raise ImproperlyConfigured("EGRESS_PROXY_URL must begin with http:// or https://.")
+    if proxy:
+        try:
+            egress_proxy(proxy)
+        except ValueError as error:
+            raise ImproperlyConfigured(f"EGRESS_PROXY_URL cannot be used. {error}") from None
     return proxy
-
-
-def _of_status(response: requests.Response) -> tuple[Outcome, str]:
-    status = response.status_code
-    if 200 <= status < 300:
-        return Outcome.SUCCEEDED, ""
-    if status == HTTPStatus.GONE:
-        return Outcome.GONE, "The receiver answered 410 Gone: it wants no more messages."
-    if 300 <= status < 400:
-        return Outcome.HTTP_ERROR, f"The receiver answered {_named(status)}; redirects are not followed."
-    return Outcome.HTTP_ERROR, f"The receiver answered {_named(status)}."
-
-
-def _of_broken_body(error: Exception, exchange: Exchange, response: requests.Response) -> tuple[Outcome, str]:
-    if exchange.expired:
-        return Outcome.TIMEOUT, over_time(exchange)
-    cut_short = body_was_cut_short(error, exchange)
-    if cut_short and 200 <= response.status_code < 300:
-        return Outcome.SUCCEEDED, ""  # The receiver has said yes; what else it meant to say does not matter.
-    fault = "broke off within its body" if cut_short else "is not valid HTTP"
-    return Outcome.PROTOCOL_ERROR, f"The answer ({_named(response.status_code)}) {fault}."
-
-
-def _named(status: int) -> str:
-    """`404 Not Found`: the standard's phrase, since the receiver's own may be anything."""
-    return f"{status} {HTTPStatus(status).phrase}" if status in set(HTTPStatus) else str(status)
 
 
 def _host_header(parts: SplitResult) -> str:

@@ -5,11 +5,10 @@ the time left before each call instead. (In CPython a timeout bounds the whole o
 receive, so that is enough.)
 """
 
-import http.client
 import socket
 import ssl
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from typing import Any, cast
@@ -24,14 +23,15 @@ class Phase(StrEnum):
 
     LOOKUP = "looking up the name"
     CONNECT = "connecting"
+    TUNNEL = "waiting for the egress proxy"
     TLS = "agreeing on TLS"
     SEND = "sending the request"
     WAIT = "waiting for an answer"
     READ = "reading the answer"
 
 
-class HeadTooLargeError(http.client.HTTPException):
-    """The status line and headers of an answer exceed `MAX_HEAD_BYTES`."""
+class HeadTooLargeError(Exception):
+    """What comes before the body of an answer (a whole reply, in SMTP) exceeds `MAX_HEAD_BYTES`."""
 
 
 class Exchange:
@@ -40,6 +40,8 @@ class Exchange:
     `received` counts the bytes of the answer (inside TLS; a proxy's consent to a tunnel is no part of it), `ended` says
     that the peer has closed its side, `reused` that the connection had served an exchange before. `address` is the one
     connected to, `took` how long (seconds) each phase took that has ended: of those, a first byte ends the waiting.
+    Of a TLS handshake that failed, `certificates` says how many the peer had shown, and `cipher_agreed` whether it had
+    chosen a cipher.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -55,6 +57,8 @@ class Exchange:
         self.reused = False
         self.address = ""
         self.took: dict[Phase, float] = {}
+        self.certificates = 0
+        self.cipher_agreed = False
         self._sent_from: float | None = None
         self._head_left: int | None = None
 
@@ -115,14 +119,10 @@ class Exchange:
         """Connection, tunnel and TLS stand; whatever is received from now on is the answer."""
         self.phase = Phase.SEND
         self._sent_from = time.monotonic()
-        self.begin_head()
 
     def begin_head(self) -> None:
-        """A status line and headers come next: at most `MAX_HEAD_BYTES`, give or take one buffer."""
+        """A reply of SMTP comes next: at most `MAX_HEAD_BYTES`, give or take one buffer."""
         self._head_left = MAX_HEAD_BYTES
-
-    def begin_body(self) -> None:
-        self._head_left = None
 
     def count(self, size: int) -> None:
         """Take note of a receive of `size` bytes."""
@@ -136,11 +136,15 @@ class Exchange:
         if self._head_left is not None:
             self._head_left -= size
             if self._head_left < 0:
-                raise HeadTooLargeError(f"more than {MAX_HEAD_BYTES} bytes of headers")
+                raise HeadTooLargeError(f"more than {MAX_HEAD_BYTES} bytes")
 
 
 class DeadlineSocket(socket.socket):
-    """A TCP socket bound to an exchange."""
+    """A TCP socket bound to an exchange.
+
+    Beside the methods of sockets, each of which ends by the deadline, there are those of `now`: they do what can be
+    done without waiting, for whoever sends and receives at the same time.
+    """
 
     def __init__(self, exchange: Exchange, family: int) -> None:
         super().__init__(family, socket.SOCK_STREAM)
@@ -165,6 +169,35 @@ class DeadlineSocket(socket.socket):
         size = super().recv_into(*args)
         self.exchange.count(size)
         return size
+
+    def send_now(self, data: bytes | memoryview) -> int:
+        """Send as much as the system takes at once: 0 bytes where its buffers are full."""
+        self.settimeout(0)
+        try:
+            return super().send(data)
+        except BlockingIOError:
+            return 0
+
+    def receive_now(self, size: int) -> bytes | None:
+        """At most so many bytes of what has come; b"" where the peer has closed, None where nothing has come."""
+        self.settimeout(0)
+        try:
+            data = super().recv(size)
+        except BlockingIOError:
+            return None
+        self.exchange.count(len(data))
+        return data
+
+    def is_quiet(self) -> bool:
+        """Whether the connection stands, and nothing has come over it that nobody has read."""
+        self.settimeout(0)
+        try:
+            super().recv(1, socket.MSG_PEEK)
+        except BlockingIOError:
+            return True
+        except OSError:
+            pass
+        return False
 
 
 class DeadlineSSLSocket(ssl.SSLSocket):
@@ -194,6 +227,36 @@ class DeadlineSSLSocket(ssl.SSLSocket):
         self.exchange.count(data if isinstance(data, int) else len(data))
         return data
 
+    def send_now(self, data: bytes | memoryview) -> int:
+        """As of a `DeadlineSocket`. Raises `ssl.SSLWantReadError` where TLS must receive something first."""
+        self.settimeout(0)
+        try:
+            return super().send(data)
+        except ssl.SSLWantWriteError:
+            return 0
+
+    def receive_now(self, size: int) -> bytes | None:
+        self.settimeout(0)
+        try:
+            data = super().read(size)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            return None
+        self.exchange.count(len(data))
+        return data
+
+    def is_quiet(self) -> bool:
+        self.settimeout(0)
+        try:
+            if not self.pending():
+                socket.socket.recv(self, 1, socket.MSG_PEEK)
+            # It may be a record of TLS itself, such as a ticket for another session.
+            super().read(1)
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return True
+        except OSError:
+            pass
+        return False
+
 
 class DeadlineContext(ssl.SSLContext):
     """A TLS context that hands the exchange of a `DeadlineSocket` on to the socket that wraps it.
@@ -203,15 +266,9 @@ class DeadlineContext(ssl.SSLContext):
 
     sslsocket_class = DeadlineSSLSocket
 
-    def offer_http_1_1(self) -> None:
-        super().set_alpn_protocols(["http/1.1"])
-
-    def set_alpn_protocols(self, alpn_protocols: Iterable[str]) -> None:
-        """Nothing: urllib3 calls this for each connection, and OpenSSL would free the list another thread copies."""
-
     def wrap_socket(  # type: ignore[override]  # narrower on purpose: client sockets only
         self, sock: DeadlineSocket | DeadlineSSLSocket, *, server_hostname: str | None = None
-    ) -> ssl.SSLSocket:
+    ) -> DeadlineSSLSocket:
         exchange = sock.exchange
         exchange.phase = Phase.TLS
         wrapped = cast(
@@ -223,6 +280,16 @@ class DeadlineContext(ssl.SSLContext):
             with exchange.timed(Phase.TLS):
                 wrapped.do_handshake()
         except (OSError, ValueError):
+            note_failed_handshake(exchange, wrapped)
             wrapped.close()
             raise
         return wrapped
+
+
+def note_failed_handshake(exchange: Exchange, sock: ssl.SSLSocket | ssl.SSLObject) -> None:
+    """Take note of how far it came."""
+    exchange.cipher_agreed = sock.cipher() is not None
+    # Documented from Python 3.13 on; before that it lies one level deeper.
+    known = sock if hasattr(sock, "get_unverified_chain") else sock._sslobj  # type: ignore[union-attr]
+    if hasattr(known, "get_unverified_chain"):
+        exchange.certificates = len(known.get_unverified_chain() or ())

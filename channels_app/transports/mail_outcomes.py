@@ -97,7 +97,7 @@ def _failure(error: BaseException, session: Session) -> tuple[Outcome, str]:
     if isinstance(error, NoConnectionError | AddressRefusedError):
         return Outcome.CONNECTION_ERROR, str(error)
     if exchange.phase == Phase.TLS or isinstance(error, ssl.SSLError):
-        sentence = why_no_tls(error, server.host, server.port, where_plain=_where_plain(session))
+        sentence = why_no_tls(error, exchange, server.host, server.port, where_plain=_where_plain(session))
         return Outcome.CONNECTION_ERROR, sentence or f"{server} closed the connection during the TLS handshake."
     if session.unanswered:
         return Outcome.CONNECTION_ERROR, f"{server} closed the connection before it answered to the message."

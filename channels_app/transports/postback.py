@@ -39,4 +39,12 @@ class PostbackTransport:
             "webhook-signature": " ".join(signatures),
             **extra,
         }
-        return self._client.post(destination.url, message.body, headers, now=now, timeout=timeout, masked=extra.keys())
+        return self._client.post(
+            destination.url,
+            message.body,
+            headers,
+            now=now,
+            timeout=timeout,
+            channel=destination.channel_id,
+            masked=extra.keys(),
+        )

@@ -37,7 +37,9 @@ class SlackTransport:
             return Answer(Outcome.BLOCKED, url=MASK, error="The URL cannot be called. Change that of this channel.")
         body = json.dumps(payload(message.in_words()), ensure_ascii=False, separators=(",", ":")).encode()
         headers = {"Content-Type": "application/json; charset=utf-8"}
-        answer = self._client.post(url, body, headers, now=now, timeout=timeout, hidden=secrets_of(url))
+        answer = self._client.post(
+            url, body, headers, now=now, timeout=timeout, channel=destination.channel_id, hidden=secrets_of(url)
+        )
         return explained(replace(answer, url=masked_url(url)))
 
 

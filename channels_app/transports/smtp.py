@@ -13,7 +13,6 @@ import ssl
 from collections.abc import Sequence
 from typing import Any
 
-from channels_app.transports.adapter import tls_context
 from channels_app.transports.answers import KEPT_BODY_BYTES, storable
 from channels_app.transports.deadline import HeadTooLargeError, Phase
 from channels_app.transports.dialing import Dialer, literal_address
@@ -31,6 +30,7 @@ from channels_app.transports.smtp_replies import (
     Step,
     shown,
 )
+from channels_app.transports.tls import tls_context
 
 QUIT_SECONDS = 1.0
 

@@ -3,7 +3,7 @@
 import os
 import ssl
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -15,6 +15,7 @@ from django.db import connection, transaction
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Outcome
+from channels_app.transports.http.connection import IDLE_SECONDS
 from config.local import processes, programs
 from config.local.processes import Child
 from notifications.models import Delivery, DeliveryAttempt
@@ -99,6 +100,9 @@ def run(ca: trustme.CA, bundle: Path, folder: Path) -> Story:
                 story.paused[trial] = Channel.objects.get(pk=aimed.channel.pk).paused_at is not None
                 story.requests[trial] = [head for head, _ in aimed.server.requests] if aimed.server else []
                 story.connections[trial] = aimed.server.connections if aimed.server else 0
+        # What is idle is closed without anything else being sent.
+        with suppress(AssertionError):
+            wait_until(lambda: open_files(worker) <= story.files_before, timeout=4 * IDLE_SECONDS)
         story.memory_after, story.files_after = peak_memory(worker), open_files(worker)
         deliver(healthy)
         story.healthy = [(attempt.outcome, attempt.status_code) for aimed in healthy for attempt in aimed.attempts]

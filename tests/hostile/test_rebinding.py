@@ -9,8 +9,9 @@ import pytest
 import trustme
 from django.test import override_settings
 
-from channels_app.transports import Outcome, adapter
+from channels_app.transports import Outcome
 from channels_app.transports.client import Client
+from channels_app.transports.http import connection
 from channels_app.transports.lookup import Lookups
 from tests.hostile.names import NameServer
 from tests.transports.hostile import Behaviour, HostileServer, Peer, answers, head, server_context
@@ -146,7 +147,7 @@ def test_after_a_kept_connection_has_had_its_time_the_name_is_looked_up_and_chec
 ) -> None:
     here = scene(keeps, [PUBLIC], ["127.0.0.1"])
     here.send()
-    monkeypatch.setattr(adapter, limit, 0.0)
+    monkeypatch.setattr(connection, limit, 0.0)
     second = here.send()
 
     assert (second.outcome, second.error) == blocked("127.0.0.1")

@@ -10,7 +10,7 @@ from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
 from channels_app.transports import Outcome
-from channels_app.transports.adapter import KEPT_RECEIVERS
+from channels_app.transports.faults import CAME_ALONE
 from tests.hostile.cases import CERTIFICATES
 from tests.hostile.running import TIMEOUT_SECONDS, TRIALS, Story, Trial, run
 
@@ -28,7 +28,7 @@ CERTIFICATE_SENTENCES = {
     "self-signed": "The certificate of 127.0.0.1 is not signed by a known authority; "
     "an operator can add one with EXTRA_CA_BUNDLE.",
     "of an unknown authority": "The certificate of 127.0.0.1 is not signed by a known authority; "
-    "an operator can add one with EXTRA_CA_BUNDLE.",
+    f"an operator can add one with EXTRA_CA_BUNDLE. {CAME_ALONE}",
     "for another name": "The certificate is for other.example and 127.0.0.2, not for 127.0.0.1.",
 }
 
@@ -129,9 +129,9 @@ def test_all_that_takes_little_memory(story: Story) -> None:
     assert story.memory_after - story.memory_before <= GROWTH_MIB
 
 
-def test_no_more_connections_are_left_open_than_are_kept_on_purpose(story: Story) -> None:
-    assert len(TRIALS) > 2 * KEPT_RECEIVERS
-    assert story.files_after - story.files_before <= KEPT_RECEIVERS
+def test_no_connection_is_left_open_once_it_was_idle_for_long(story: Story) -> None:
+    assert story.files_before > 0
+    assert story.files_after <= story.files_before
 
 
 def test_the_worker_lives_and_delivers_to_whoever_behaves(story: Story) -> None:

@@ -10,6 +10,7 @@ import trustme
 from django.test import override_settings
 
 from channels_app.transports import Answer, Outcome
+from channels_app.transports.faults import CAME_ALONE
 from tests.mailserver import HostileMailServer, MailServer, closes, drips, hangs, in_order, never_ends, resets, speaks
 from tests.transports.hostile import Peer, drips_handshake, hangs_after_accept, server_context
 from tests.transports.mailing import ADA, BOB, PASSWORD, USER, mail_goes_to, send_mail
@@ -85,7 +86,8 @@ def test_a_certificate_of_a_foreign_authority_until_an_operator_adds_that(tls: s
 
     assert (refused.outcome, refused.retry) == (Outcome.CONNECTION_ERROR, None)
     assert refused.error == (
-        f"The certificate of {NAME} is not signed by a known authority; an operator can add one with EXTRA_CA_BUNDLE."
+        f"The certificate of {NAME} is not signed by a known authority; an operator can add one with EXTRA_CA_BUNDLE. "
+        f"{CAME_ALONE}"
     )
     assert accepted.outcome == Outcome.SUCCEEDED
 

@@ -7,8 +7,9 @@ import pytest
 import trustme
 from structlog.testing import capture_logs
 
-from channels_app.transports import Outcome, adapter
+from channels_app.transports import Outcome
 from channels_app.transports.client import Client
+from channels_app.transports.http import connection, pool
 from tests.transports.hostile import Behaviour, HostileServer, Peer, head, server_context
 from tests.transports.sending import BODY, send
 from tests.waiting import wait_until
@@ -238,7 +239,7 @@ def test_a_dripping_one_is_cut_at_its_own_deadline(client) -> None:
 def test_none_is_used_that_was_idle_for_long_or_is_old(client, monkeypatch, limit: str) -> None:
     with HostileServer(answers_each(OK)) as server:
         send(server.url, through=client)
-        monkeypatch.setattr(adapter, limit, 0.0)
+        monkeypatch.setattr(connection, limit, 0.0)
         send(server.url, through=client)
         assert (server.connections, len(server.requests)) == (2, 2)
 
@@ -264,7 +265,7 @@ def test_no_more_than_a_few_are_kept_of_a_receiver(client) -> None:
             ended.append(peer)
 
     with HostileServer(behaviour) as server:
-        with ThreadPoolExecutor(12) as pool:
-            list(pool.map(lambda _: send(server.url, through=client), range(12)))
-        wait_until(lambda: len(ended) == 12 - adapter.KEPT_CONNECTIONS)
+        with ThreadPoolExecutor(12) as threads:
+            list(threads.map(lambda _: send(server.url, through=client), range(12)))
+        wait_until(lambda: len(ended) == 12 - pool.KEPT_PER_CHANNEL)
         assert server.connections == 12

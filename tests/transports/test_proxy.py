@@ -104,9 +104,7 @@ def test_a_proxy_that_refuses_the_tunnel() -> None:
         answer = send(f"https://{NAME}/hook")
 
     assert answer.outcome == Outcome.CONNECTION_ERROR
-    assert (
-        answer.error == f"The egress proxy did not open a connection to {NAME}: Tunnel connection failed: 403 Whatever."
-    )
+    assert answer.error == f"The egress proxy did not open a connection to {NAME}: it answered 403 Forbidden."
 
 
 def test_a_proxy_where_nothing_listens() -> None:

@@ -9,7 +9,8 @@ import trustme
 from django.test import override_settings
 
 from channels_app.transports import Outcome
-from channels_app.transports.adapter import tls_context
+from channels_app.transports.faults import CAME_ALONE
+from channels_app.transports.tls import tls_context
 from tests.transports.hostile import (
     Behaviour,
     HostileServer,
@@ -111,7 +112,8 @@ def test_an_unknown_authority_is_refused_until_an_operator_adds_it(ca: trustme.C
 
     assert refused.outcome == Outcome.CONNECTION_ERROR
     assert refused.error == (
-        f"The certificate of {NAME} is not signed by a known authority; an operator can add one with EXTRA_CA_BUNDLE."
+        f"The certificate of {NAME} is not signed by a known authority; an operator can add one with EXTRA_CA_BUNDLE. "
+        f"{CAME_ALONE}"
     )
     assert accepted.outcome == Outcome.SUCCEEDED
 
