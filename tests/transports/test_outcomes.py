@@ -155,3 +155,29 @@ def test_what_came_before_the_deadline_is_kept() -> None:
     assert answer.outcome == Outcome.TIMEOUT
     assert answer.response_body == "half of"
     assert answer.response_headers == {"Content-Length": "100", "X-Id": "7"}
+
+
+@pytest.mark.parametrize(
+    ("status", "sentence"),
+    [
+        (300, "The receiver answered 300 Multiple Choices, which leaves a choice that Tidings cannot make."),
+        (301, "The receiver answered 301 Moved Permanently; redirects are not followed."),
+        (302, "The receiver answered 302 Found; redirects are not followed."),
+        (303, "The receiver answered 303 See Other; redirects are not followed."),
+        (
+            304,
+            "The receiver answered 304 Not Modified, which is no answer to a POST: nothing is asked that may have been "
+            "modified.",
+        ),
+        (305, "The receiver answered 305 Use Proxy, which is not followed."),
+        (306, "The receiver answered 306."),
+        (307, "The receiver answered 307 Temporary Redirect; redirects are not followed."),
+        (308, "The receiver answered 308 Permanent Redirect; redirects are not followed."),
+        (399, "The receiver answered 399."),
+    ],
+)
+def test_each_3xx_is_named_as_what_it_is_and_is_no_success(status: int, sentence: str) -> None:
+    with HostileServer(answers(status, b"")) as server:
+        answer = send(server.url)
+
+    assert (answer.outcome, answer.status_code, answer.error) == (Outcome.HTTP_ERROR, status, sentence)

@@ -3,12 +3,13 @@
 import contextlib
 import ssl
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 import trustme
 from django.test import override_settings
 
-from channels_app.transports import Outcome
+from channels_app.transports import Message, Outcome
 from channels_app.transports.faults import CAME_ALONE
 from channels_app.transports.tls import tls_context
 from tests.transports.hostile import (
@@ -160,12 +161,76 @@ def test_tls_1_2_is_spoken(ca: trustme.CA) -> None:
         assert send(server.url_for(NAME), resolve=HERE).outcome == Outcome.SUCCEEDED
 
 
-def test_a_server_that_wants_a_certificate_of_ours(ca: trustme.CA) -> None:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+@pytest.mark.parametrize("size", [10, 300_000])
+def test_a_server_that_demands_a_certificate_of_ours(ca: trustme.CA, version: ssl.TLSVersion, size: int) -> None:
     context = server_context(ca, NAME)
+    context.minimum_version = context.maximum_version = version
     context.verify_mode = ssl.CERT_REQUIRED
     ca.configure_trust(context)
+    with HostileServer(answers(), tls=context) as server:
+        answer = send(server.url_for(NAME), resolve=HERE, message=Message("evt_1", bytes(size)))
+
+    assert answer.outcome == Outcome.CONNECTION_ERROR
+    assert answer.error == f"{NAME} port {server.port} demands a client certificate, and Tidings has none to show."
+    assert server.requests == []
+
+
+def test_a_server_that_knows_none_of_our_ciphers_demands_no_certificate(ca: trustme.CA) -> None:
+    context = server_context(ca, NAME)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("ECDHE-RSA-AES128-GCM-SHA256")  # its certificate has no RSA key
     with HostileServer(answers(), tls=context) as server:
         answer = send(server.url_for(NAME), resolve=HERE)
 
     assert answer.outcome == Outcome.CONNECTION_ERROR
-    assert server.requests == []
+    assert answer.error.startswith(f"No TLS connection to {NAME} port {server.port}: ")
+    assert "certificate" not in answer.error
+
+
+def signed_by_an_intermediate(ca: trustme.CA, file: Path, *, sent_along: bool) -> ssl.SSLContext:
+    certificate = ca.create_child_ca().issue_cert(NAME)
+    own, *between = certificate.cert_chain_pems
+    shown = [own, *between] if sent_along else [own]
+    file.write_bytes(certificate.private_key_pem.bytes() + b"".join(pem.bytes() for pem in shown))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_a_missing_intermediate_certificate_is_named(ca: trustme.CA, tmp_path: Path, version: ssl.TLSVersion) -> None:
+    context = signed_by_an_intermediate(ca, tmp_path / "server.pem", sent_along=False)
+    context.maximum_version = version
+    with HostileServer(answers(), tls=context) as server:
+        answer = send(server.url_for(NAME), resolve=HERE)
+
+    assert answer.outcome == Outcome.CONNECTION_ERROR
+    assert answer.error.endswith("the server does not send its intermediate certificate, and must be set up to do so.")
+    assert (server.requests, server.connections) == ([], 1)
+
+
+def test_with_its_intermediate_certificate_it_is_accepted(ca: trustme.CA, tmp_path: Path) -> None:
+    with HostileServer(
+        answers(), tls=signed_by_an_intermediate(ca, tmp_path / "server.pem", sent_along=True)
+    ) as server:
+        assert send(server.url_for(NAME), resolve=HERE).outcome == Outcome.SUCCEEDED
+
+
+@pytest.mark.parametrize("which", ["a whole chain of an unknown authority", "self-signed"])
+def test_where_no_intermediate_certificate_is_missing_none_is_asked_for(which: str, tmp_path: Path) -> None:
+    unknown = trustme.CA()
+    if which == "self-signed":
+        file = tmp_path / "server.pem"
+        file.write_bytes(unknown.private_key_pem.bytes() + unknown.cert_pem.bytes())
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(file)
+    else:
+        context = signed_by_an_intermediate(unknown, tmp_path / "server.pem", sent_along=True)
+    with HostileServer(answers(), tls=context) as server:
+        answer = send(server.url_for(NAME), resolve=HERE)
+
+    assert answer.outcome == Outcome.CONNECTION_ERROR
+    assert answer.error == (
+        f"The certificate of {NAME} is not signed by a known authority; an operator can add one with EXTRA_CA_BUNDLE."
+    )
