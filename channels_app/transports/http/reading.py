@@ -23,6 +23,7 @@ class AnswerReader:
         self._blank = 0  # bytes of blank lines before this head
         self._searched = 0  # up to there, the buffer has no end of a head
         self._is_begun = False  # the status line is whole, and is one
+        self._is_ended = False  # the connection was closed
 
     @property
     def complete(self) -> bool:
@@ -36,6 +37,7 @@ class AnswerReader:
             head is not None
             and body is not None
             and body.complete
+            and not self._is_ended
             and not body.rest
             and not head.is_odd
             and head.keeps_connection
@@ -62,6 +64,7 @@ class AnswerReader:
 
     def end(self) -> None:
         """The connection was closed. Raises `AnswerError` where the answer is not whole."""
+        self._is_ended = True
         if self._body is None:
             raise HeadCutOffError("The connection was closed within the headers.")
         self._body.end()
