@@ -32,6 +32,7 @@ from channels_app.transports.http.proxies import egress_proxy
 from channels_app.transports.http.statuses import outcome_of
 from channels_app.transports.lookup import Lookups, Resolve
 from channels_app.transports.rules import MASK, check_url
+from channels_app.transports.tls import tls_context
 
 log = structlog.get_logger(__name__)
 
@@ -104,7 +105,8 @@ class Client:
             connect_seconds=self.connect_seconds,
         )
         bundle = settings.EXTRA_CA_BUNDLE
-        adapter = ExchangeAdapter(self._pool, dialer, channel=channel, bundle=bundle)
+        context = tls_context(bundle)
+        adapter = ExchangeAdapter(self._pool, dialer, context, channel=channel)
         proxies = {parts.scheme: proxy} if proxy else None
         credentials = (
             value
@@ -122,7 +124,7 @@ class Client:
                 log.info("connection_was_stale", host=host)
                 exchange.begin()
                 sent_again = True
-                adapter = ExchangeAdapter(self._pool, dialer, channel=channel, bundle=bundle, fresh=True)
+                adapter = ExchangeAdapter(self._pool, dialer, context, channel=channel, fresh=True)
                 response = adapter.send(request, proxies=proxies)
         except FAILURES as error:
             port = parts.port or (443 if parts.scheme == "https" else 80)

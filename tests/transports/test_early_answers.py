@@ -114,7 +114,7 @@ def test_a_receiver_that_says_yes_at_once_and_reads_on_gets_all_of_it(tls: ssl.S
         head_bytes, _, body = received.partition(b"\r\n\r\n")
         size = len(body)
         while size < len(LARGE):
-            size += len(peer.sock.recv(2**20))
+            size += len(peer.sock.recv(min(2**20, len(LARGE) - size)))
         peer.server.requests.append((head_bytes, b""))
         while True:
             peer.read_request()
@@ -188,7 +188,7 @@ def test_interim_answers_within_the_request_do_not_end_it(tls: ssl.SSLContext | 
             received += peer.sock.recv(65536)
         size = len(received.partition(b"\r\n\r\n")[2])
         while size < len(LARGE):
-            size += len(peer.sock.recv(2**20))
+            size += len(peer.sock.recv(min(2**20, len(LARGE) - size)))
         peer.send(head(200, "Content-Length: 2") + b"ok")
 
     with HostileServer(behaviour, tls=tls) as server:

@@ -6,6 +6,7 @@ from typing import Any
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
+from channels_app.transports.deadline import DeadlineContext
 from channels_app.transports.dialing import Dialer
 from channels_app.transports.http.connection import Connection
 from channels_app.transports.http.errors import AnswerError
@@ -21,22 +22,23 @@ MAX_BODY_BYTES = 64 * 1024
 class ExchangeAdapter(BaseAdapter):
     """Sends the requests of one channel, each for the exchange of `dialer`, over connections of `pool`. No retries.
 
-    `bundle` is the path of a file of certificate authorities trusted beside the public ones, or empty. With `fresh` no
-    kept connection is used.
+    `context` is the TLS to speak. With `fresh` no kept connection is used.
     """
 
-    def __init__(self, pool: Pool, dialer: Dialer, *, channel: str = "", bundle: str = "", fresh: bool = False) -> None:
+    def __init__(
+        self, pool: Pool, dialer: Dialer, context: DeadlineContext, *, channel: str = "", fresh: bool = False
+    ) -> None:
         super().__init__()
         self._pool = pool
         self._dialer = dialer
+        self._context = context
         self._channel = channel
-        self._bundle = bundle
         self._fresh = fresh
 
     def send(
         self,
         request: PreparedRequest,
-        stream: bool = True,
+        stream: bool = False,
         timeout: Any = None,
         verify: Any = True,
         cert: Any = None,
@@ -52,10 +54,10 @@ class ExchangeAdapter(BaseAdapter):
         url = (proxies or {}).get("https" if aim.tls else "http")
         proxy = egress_proxy(url) if url else None
         sent = _as_bytes(request, aim, proxy)
-        key = (self._channel, aim.tls, aim.host, aim.port, proxy, self._bundle)
+        key = (self._channel, aim.tls, aim.host, aim.port, proxy, self._context)
         connection = None if self._fresh else self._pool.take(key)
         if connection is None:
-            connection = open_connection(aim, self._dialer, proxy, self._bundle)
+            connection = open_connection(aim, self._dialer, proxy, self._context)
         else:
             connection.serve(self._dialer.exchange)
         raw = RawAnswer(connection, self._pool, key)
@@ -81,7 +83,7 @@ class RawAnswer:
 
     def __init__(self, connection: Connection, pool: Pool, key: Hashable) -> None:
         self._connection = connection
-        self._closed = False
+        self._is_closed = False
         self._pool = pool
         self._key = key
         self._reader = AnswerReader()
@@ -97,11 +99,16 @@ class RawAnswer:
         return head
 
     def read1(self, size: int) -> bytes:
-        """At most so many bytes, as soon as there are any; b"" at the end. Raises `AnswerError` and `OSError`."""
+        """At most so many bytes, as soon as there are any; b"" at the end, which closes it, and once it is closed.
+
+        Raises `AnswerError` and `OSError`.
+        """
         while not self._content:
+            if self._reader.complete or self._fault is not None:
+                self.close()
             if self._fault is not None:
                 raise self._fault
-            if self._reader.complete or self._closed:
+            if self._is_closed:
                 return b""
             self._receive()
         piece = bytes(self._content[:size])
@@ -120,9 +127,9 @@ class RawAnswer:
 
     def close(self) -> None:
         """Keep the connection where another exchange may follow, close it otherwise."""
-        if self._closed:
+        if self._is_closed:
             return
-        self._closed = True
+        self._is_closed = True
         connection = self._connection
         head = self._reader.head
         if self._reader.complete and head is not None and 200 <= head.status < 300:
@@ -131,6 +138,7 @@ class RawAnswer:
             self._pool.put(self._key, connection)
         else:
             connection.close()
+        self._content.clear()
 
     release_conn = close
 

@@ -1,5 +1,6 @@
 """A connection to a receiver, and the one exchange that it is at."""
 
+import math
 import select
 import ssl
 import time
@@ -13,7 +14,7 @@ from channels_app.transports.deadline import Exchange, Phase
 IDLE_SECONDS = 4.0
 LONGEST_USE_SECONDS = 60.0
 
-# How long a request is sent on after its answer.
+# How long somebody may pause who reads a request on after having answered it.
 REST_SECONDS = 2.0
 RECEIVED_AT_ONCE = 64 * 1024
 
@@ -81,15 +82,13 @@ class Connection:
     def send_rest(self) -> None:
         """Send what is left of the request to a receiver that has said yes to it, which may be reading on.
 
-        That takes `REST_SECONDS` at most; whether all of it can be sent makes no difference any more.
+        That ends with the exchange, or where the receiver takes nothing for `REST_SECONDS`; whether it takes all of it
+        makes no difference any more.
         """
         try:
-            if self._unsent:
-                self.exchange.hurry(REST_SECONDS)
             while self._unsent:
-                if self._sock.receive_now(1) is not None:
+                if self._sock.receive_now(1) is not None or not self._push(REST_SECONDS):
                     self.stop_sending()
-                self._push()
         except OSError:
             self.stop_sending()
 
@@ -109,19 +108,23 @@ class Connection:
     def close(self) -> None:
         self._sock.close()
 
-    def _push(self) -> None:
-        """Send some of the request, or wait until some can be sent or something has come."""
+    def _push(self, seconds: float = math.inf) -> bool:
+        """Send some of the request, or wait until some can be sent or something has come; False: neither, for so long.
+
+        Raises `TimeoutError` where the exchange is over.
+        """
         awaited = select.POLLIN
         try:
             if self._send_some():
-                return
+                return True
             awaited |= select.POLLOUT
         except ssl.SSLWantReadError:
             pass
-        if self._unsent:
-            poll = select.poll()
-            poll.register(self._sock.fileno(), awaited)
-            poll.poll(1000 * self.exchange.left())
+        if not self._unsent:
+            return True
+        poll = select.poll()
+        poll.register(self._sock.fileno(), awaited)
+        return bool(poll.poll(1000 * min(seconds, self.exchange.left())))
 
     def _send_some(self) -> bool:
         """Whether some of the request went out. It is given up where it cannot: the answer may have come before."""

@@ -4,14 +4,13 @@ import functools
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from channels_app.transports.deadline import DeadlineSocket, DeadlineSSLSocket
+from channels_app.transports.deadline import DeadlineContext, DeadlineSocket, DeadlineSSLSocket
 from channels_app.transports.dialing import Dialer
 from channels_app.transports.faults import why_no_tls
 from channels_app.transports.http.connection import Connection, Socket
 from channels_app.transports.http.errors import EgressProxyError
 from channels_app.transports.http.layered import LayeredSocket
 from channels_app.transports.http.proxies import EgressProxy, open_tunnel
-from channels_app.transports.tls import tls_context
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,16 +32,15 @@ def aim_of(url: str) -> Aim:
     return Aim(tls, parts.hostname or "", parts.port or (443 if tls else 80), target)
 
 
-def open_connection(aim: Aim, dialer: Dialer, proxy: EgressProxy | None, bundle: str) -> Connection:
+def open_connection(aim: Aim, dialer: Dialer, proxy: EgressProxy | None, context: DeadlineContext) -> Connection:
     """A fresh connection for the exchange of `dialer`, up to where a request can be sent.
 
-    `bundle` is the file of further certificate authorities, or "". Raises what dialers raise, `EgressProxyError` and
-    `OSError`.
+    Raises what dialers raise, `EgressProxyError` and `OSError`.
     """
     if proxy is None:
         sock = dialer.dial(aim.host, aim.port)
-        return Connection(tls_context(bundle).wrap_socket(sock, server_hostname=aim.host) if aim.tls else sock)
-    to_proxy = _reach(proxy, dialer, bundle)
+        return Connection(context.wrap_socket(sock, server_hostname=aim.host) if aim.tls else sock)
+    to_proxy = _reach(proxy, dialer, context)
     if not aim.tls:
         return Connection(to_proxy)
     try:
@@ -52,18 +50,18 @@ def open_connection(aim: Aim, dialer: Dialer, proxy: EgressProxy | None, bundle:
         raise
     inside: Socket
     if isinstance(to_proxy, DeadlineSSLSocket):
-        inside = LayeredSocket(to_proxy, tls_context(bundle), aim.host)
+        inside = LayeredSocket(to_proxy, context, aim.host)
     else:
-        inside = tls_context(bundle).wrap_socket(to_proxy, server_hostname=aim.host)
+        inside = context.wrap_socket(to_proxy, server_hostname=aim.host)
     return Connection(inside)
 
 
-def _reach(proxy: EgressProxy, dialer: Dialer, bundle: str) -> DeadlineSocket | DeadlineSSLSocket:
+def _reach(proxy: EgressProxy, dialer: Dialer, context: DeadlineContext) -> DeadlineSocket | DeadlineSSLSocket:
     sock = dialer.dial(proxy.host, proxy.port)
     if not proxy.tls:
         return sock
     try:
-        return tls_context(bundle).wrap_socket(sock, server_hostname=proxy.host)
+        return context.wrap_socket(sock, server_hostname=proxy.host)
     except TimeoutError:
         raise
     except OSError as error:

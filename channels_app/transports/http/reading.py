@@ -72,20 +72,9 @@ class AnswerReader:
     def _next_head(self) -> Head | None:
         buffer = self._buffer
         if not self._is_begun:
-            if bytes(buffer[:1]) in {b"\r", b"\n"}:
-                blank = len(buffer) - len(buffer.lstrip(b"\r\n"))
-                self._blank += blank
-                del buffer[:blank]
-                _check_size(self._blank)
-            check_beginning(buffer)
-            end = buffer.find(b"\n", self._searched) + 1
-            if end:
-                _check_size(self._blank + end)
-                check_status_line(bytes(buffer[: end - 1]))
-                self._is_begun = True
+            self._begin()
         found = END.search(buffer, self._searched)
-        size = found.end() if found else len(buffer)
-        _check_size(self._blank + size)
+        _check_size(self._blank + (found.end() if found else len(buffer)))
         if found is None:
             self._searched = max(0, len(buffer) - LONGEST_END + 1)
             return None
@@ -94,6 +83,21 @@ class AnswerReader:
         self._blank = self._searched = 0
         self._is_begun = False
         return head
+
+    def _begin(self) -> None:
+        """Look at what may be a status line as soon as it comes: what is none is not waited for."""
+        buffer = self._buffer
+        if bytes(buffer[:1]) in {b"\r", b"\n"}:
+            blank = len(buffer) - len(buffer.lstrip(b"\r\n"))
+            self._blank += blank
+            del buffer[:blank]
+            _check_size(self._blank)
+        check_beginning(buffer)
+        end = buffer.find(b"\n", self._searched) + 1
+        if end:
+            _check_size(self._blank + end)
+            check_status_line(bytes(buffer[: end - 1]))
+            self._is_begun = True
 
 
 def _check_size(size: int) -> None:
