@@ -36,6 +36,8 @@ BOMB = gzip.compress(bytes(2**20)) * 60
 BOMB_IN_BOMB = gzip.compress(BOMB)
 COOKIES = ("Set-Cookie: session=hush; Path=/", "Set-Cookie: other=hush; Domain=127.0.0.1; Max-Age=9999")
 METADATA = "Location: http://169.254.169.254/latest/meta-data/"
+TWO = "Content-Length: 2"
+MALFORMED = head(200, "X-Frame-Options : DENY", "no header", "Größe: 1", "X: \0\r", " folded", TWO) + b"ok"
 TCP, TLS = "tcp", "tls"
 
 
@@ -63,6 +65,11 @@ def speaks_no_tls(data: bytes) -> Behaviour:
         peer.send(data)
 
     return behaviour
+
+
+def answers_unread(peer: Peer) -> None:
+    peer.sock.recv(1)
+    peer.send(head(200, TWO) + b"ok")
 
 
 HANGS = (
@@ -189,6 +196,13 @@ NONSENSE = (
         body="ok",
     ),
     Case("204 with a body", sends(head(204, "Content-Length: 2") + b"ok"), Outcome.SUCCEEDED, 204, body=""),
+    Case("malformed header lines", sends_then_hangs(MALFORMED), Outcome.SUCCEEDED, 200, body="ok"),
+    Case("malformed length", sends_then_hangs(head(503, "Content-Length : 2") + b"no"), Outcome.HTTP_ERROR, 503),
+    Case(
+        "lines that end in LF", sends_then_hangs(MALFORMED.replace(b"\r\n", b"\n")), Outcome.SUCCEEDED, 200, body="ok"
+    ),
+    Case("two equal lengths", sends_then_hangs(head(200, TWO, TWO) + b"ok"), Outcome.SUCCEEDED, 200, body="ok"),
+    Case("answers before the request is read", answers_unread, Outcome.SUCCEEDED, 200, body="ok"),
     Case("304 with a body", sends(head(304, "Content-Length: 2") + b"ok"), Outcome.HTTP_ERROR, 304, body=""),
     Case("redirects to itself", redirects_to_itself, Outcome.HTTP_ERROR, 307),
     Case("redirects to metadata", answers(302, b"", METADATA), Outcome.HTTP_ERROR, 302),
@@ -199,9 +213,15 @@ NONSENSE = (
     Case("asks for credentials", answers(401, b"", 'WWW-Authenticate: Basic realm="x"'), Outcome.HTTP_ERROR, 401),
     Case("switches protocols", sends(head(101, "Upgrade: h2c")), Outcome.HTTP_ERROR, 101),
 )
-CERTIFICATES = tuple(
-    Case(f"a certificate {which}", answers(), Outcome.CONNECTION_ERROR, over=(TLS,), certificate=which)
-    for which in ("expired", "not yet valid", "self-signed", "of an unknown authority", "for another name")
+CERTIFICATES = (
+    *(
+        Case(f"a certificate {which}", answers(), Outcome.CONNECTION_ERROR, over=(TLS,), certificate=which)
+        for which in (
+            *("expired", "not yet valid", "self-signed", "of an unknown authority", "for another name"),
+            "without its intermediate",
+        )
+    ),
+    Case("demands a certificate", answers(), Outcome.CONNECTION_ERROR, over=(TLS,), certificate="for each other"),
 )
 # What floods takes the processor for itself: it runs apart from what must show exact times.
 WAVES = ((*HANGS, *DRIPS, *ENDS_EARLY, *NONSENSE, *CERTIFICATES), ENDLESS)

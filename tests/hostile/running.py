@@ -176,6 +176,8 @@ def contexts(ca: trustme.CA, folder: Path) -> dict[str, ssl.SSLContext]:
         "self-signed": self_signed(folder / "self-signed.pem"),
         "of an unknown authority": server_context(trustme.CA(), "127.0.0.1"),
         "for another name": server_context(ca, "other.example", "127.0.0.2"),
+        "without its intermediate": without_intermediate(ca, folder / "alone.pem"),
+        "for each other": for_each_other(ca),
     }
 
 
@@ -190,4 +192,19 @@ def self_signed(file: Path) -> ssl.SSLContext:
     file.write_bytes(own.private_key_pem.bytes() + own.cert_pem.bytes())
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(file)
+    return context
+
+
+def without_intermediate(ca: trustme.CA, file: Path) -> ssl.SSLContext:
+    certificate = ca.create_child_ca().issue_cert("127.0.0.1")
+    file.write_bytes(certificate.private_key_pem.bytes() + certificate.cert_chain_pems[0].bytes())
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(file)
+    return context
+
+
+def for_each_other(ca: trustme.CA) -> ssl.SSLContext:
+    context = server_context(ca, "127.0.0.1")
+    context.verify_mode = ssl.CERT_REQUIRED
+    ca.configure_trust(context)
     return context
