@@ -350,6 +350,8 @@ def test_a_large_request_and_an_early_answer_go_through_tls_inside_tls(ca: trust
     def answers_early(peer: Peer) -> None:
         peer.sock.recv(1)
         peer.send(head(413, "Content-Length: 0"))
+        while peer.sock.recv(65536):
+            pass  # else the proxy of this test closes both ways at once, and the answer is lost there
 
     whole = Message("evt_1", bytes(range(256)) * 8192)
     for behaviour, outcome in ((answers(), Outcome.SUCCEEDED), (answers_early, Outcome.HTTP_ERROR)):
