@@ -102,6 +102,26 @@ def test_a_receiver_that_says_no_and_reads_nothing_more_is_not_waited_for(tls: s
     assert (told.outcome, told.status_code) == (Outcome.HTTP_ERROR, 413)
 
 
+def test_after_a_no_nothing_more_is_sent(tls: ssl.SSLContext | None) -> None:
+    received: list[int] = []
+
+    def behaviour(peer: Peer) -> None:
+        reads(peer, 1)
+        peer.send(head(413, "Content-Length: 2"))
+        peer.sock.settimeout(1)
+        try:
+            while received.append(len(peer.sock.recv(65536))) is None and sum(received) < len(LARGE):
+                pass
+        except TimeoutError:  # what was on its way has come
+            peer.send(b"no")
+
+    with HostileServer(behaviour, tls=tls) as server:
+        told = send(server.url, message=Message("evt_1", LARGE), timeout=30)
+
+    assert (told.outcome, told.status_code, told.response_body) == (Outcome.HTTP_ERROR, 413, "no")
+    assert sum(received) < len(LARGE)
+
+
 def test_a_receiver_that_says_yes_at_once_and_reads_on_gets_all_of_it(tls: ssl.SSLContext | None) -> None:
     client = Client()
 

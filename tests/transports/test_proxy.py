@@ -346,6 +346,20 @@ def test_of_a_tunnel_inside_tls_what_comes_counts_only_as_far_as_it_is_the_recei
     assert (answer.outcome, answer.connection.sent_again) == (Outcome.SUCCEEDED, True)
 
 
+def test_a_receiver_that_takes_leave_of_tls_inside_tls_has_answered_nothing(ca: trustme.CA) -> None:
+    def takes_leave(peer: Peer) -> None:
+        peer.read_request()
+        assert isinstance(peer.sock, ssl.SSLSocket)
+        peer.sock.unwrap()
+
+    with (
+        HostileServer(takes_leave, tls=server_context(ca, NAME)) as server,
+        HostileServer(tunnels_to(server.port), tls=server_context(ca, "127.0.0.1")) as proxy,
+        through(proxy),
+    ):
+        assert send(f"https://{NAME}/hook").outcome == Outcome.CONNECTION_ERROR
+
+
 def test_a_large_request_and_an_early_answer_go_through_tls_inside_tls(ca: trustme.CA) -> None:
     def answers_early(peer: Peer) -> None:
         peer.sock.recv(1)
