@@ -167,7 +167,7 @@ def test_a_receiver_behind_a_tunnel_that_closes_before_it_answers(ca: trustme.CA
     "lines",
     [
         (),
-        ("Via: 1.1 proxy.example (squid/6.6)", "X-Cache: MISS from proxy.example"),
+        ("Via: 1.1 proxy.example (squid/6.6)", "X-Cache: MISS from proxy.example", "Server: nginx"),
         ("Proxy-Status: proxy.example; received-status=502",),
         # What lies between the receiver and its own intermediary is the receiver's business.
         ("Proxy-Status: cdn.example; error=connection_refused, proxy.example",),
@@ -196,6 +196,7 @@ def test_an_error_that_a_proxy_passes_on_is_the_receivers(status: int, lines: tu
         (502, ("Proxy-Status: p.example; error=dns_error",), "502 Bad Gateway (p.example; error=dns_error)"),
         (504, ("Proxy-Status: cdn; received-status=200, p; error=x",), "504 Gateway Timeout (cdn;"),
         (403, ("Proxy-Agent: Privoxy 3.0.34",), "403 Forbidden"),
+        (500, ("Server: tinyproxy/1.11.1",), "500 Internal Server Error"),
         (403, ("X-Smokescreen-Error: not allowed",), "403 Forbidden (not allowed)"),
         (403, (f"X-Squid-Error: {'e' * 999}",), f"403 Forbidden ({'e' * 99}…)"),
     ],

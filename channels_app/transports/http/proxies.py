@@ -6,8 +6,9 @@ has one answer, and whose it is can be known only as far as proxies say so. **Th
 - any 407 (RFC 9110, section 15.5.8: only a proxy asks for credentials for itself) and 511 (RFC 6585, section 6: a
   network that wants somebody to sign in first), and
 - any other 4xx or 5xx with a header that only a proxy sets on answers of its own: `Proxy-Authenticate`, `Proxy-Agent`,
-  `X-Squid-Error`, `X-Smokescreen-Error`, or `Proxy-Status` (RFC 9209) whose last member, which is that of the
-  intermediary next to us, tells of an `error`.
+  `X-Squid-Error`, `X-Smokescreen-Error`, `Server` with the name of a program that is a forward proxy (on what it passes
+  on, that is the receiver's), or `Proxy-Status` (RFC 9209) whose last member, which is that of the intermediary next to
+  us, tells of an `error`.
 
 Everything else is the receiver's. `Via` and `X-Cache` tell nothing: a proxy sets them on what it passes on as well.
 """
@@ -28,6 +29,7 @@ LONGEST_DETAIL = 100
 _CREDENTIALS_WANTED = 407
 _OF_PROXIES_ALONE = frozenset({_CREDENTIALS_WANTED, 511})
 _SIGNS = ("X-Squid-Error", "X-Smokescreen-Error", "Proxy-Authenticate", "Proxy-Agent")
+_PROGRAMS = ("squid", "tinyproxy", "privoxy", "mitmproxy", "zscaler")
 # Of these, the value says what is wrong.
 _DETAILS = ("X-Squid-Error", "X-Smokescreen-Error", "Proxy-Status")
 
@@ -107,7 +109,8 @@ def check_whose(head: Head, host: str) -> None:
 def _has_sign_of_a_proxy(head: Head) -> bool:
     last = head.headers.get("Proxy-Status", "").rpartition(",")[2]
     parameters = {parameter.partition("=")[0].strip().lower() for parameter in last.split(";")[1:]}
-    return "error" in parameters or any(sign in head.headers for sign in _SIGNS)
+    program = head.headers.get("Server", "").lower()
+    return "error" in parameters or program.startswith(_PROGRAMS) or any(sign in head.headers for sign in _SIGNS)
 
 
 def _told(head: Head) -> str:
