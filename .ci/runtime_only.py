@@ -44,7 +44,7 @@ def wait_until_ready(port: int, launcher: subprocess.Popen[bytes]) -> None:
     deadline = time.monotonic() + PATIENCE_SECONDS
     while time.monotonic() < deadline and launcher.poll() is None:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/readyz", timeout=5):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/healthz/deliveries", timeout=5):
                 return
         except OSError:
             time.sleep(1)

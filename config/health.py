@@ -13,6 +13,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, ge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
+from config import readiness
 from notifications import monitoring
 
 
@@ -26,7 +27,21 @@ def healthz(_request: HttpRequest) -> JsonResponse:
 @never_cache
 @require_safe
 def readyz(_request: HttpRequest) -> JsonResponse:
-    """Whether deliveries go out: database, broker, worker, beat and the oldest due delivery. 503 where not."""
+    """Whether this web process can do its work: the database answers, can be written to and has every migration.
+
+    503 where not. It asks for neither broker, worker nor beat: events are recorded without them and go out later, so
+    what is wrong there must not keep orders from being taken.
+    """
+    problems = readiness.problems()
+    return JsonResponse(
+        {"status": "unavailable" if problems else "ok", "problems": problems}, status=503 if problems else 200
+    )
+
+
+@never_cache
+@require_safe
+def deliveries(_request: HttpRequest) -> JsonResponse:
+    """Whether deliveries go out: database, broker, worker, beat and what waits. 503 where not. For monitoring."""
     condition = monitoring.look()
     problems = condition.problems(max_age=monitoring.LONGEST_WAIT_SECONDS)
     return JsonResponse(
@@ -67,16 +82,19 @@ _registry.register(DeliveryCollector())
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text format, for whoever has `METRICS_TOKEN` (as a bearer token) or asks from loopback itself."""
-    if not (_has_token(request) or _from_loopback(request)):
-        return HttpResponse("Ask from loopback, or with METRICS_TOKEN as a bearer token.\n", status=403)
+    """Prometheus' text format, for whoever has `METRICS_TOKEN` (as a bearer token).
+
+    While none is set, for whoever asks from loopback itself.
+    """
+    if not (_has_token(request) if settings.METRICS_TOKEN else _from_loopback(request)):
+        return HttpResponse("Ask with METRICS_TOKEN as a bearer token; while none is set, from loopback.\n", status=403)
     return HttpResponse(generate_latest(_registry), content_type=CONTENT_TYPE_LATEST)
 
 
 def _has_token(request: HttpRequest) -> bool:
     expected = f"Bearer {settings.METRICS_TOKEN}".encode()
     given = request.headers.get("Authorization", "").encode()
-    return bool(settings.METRICS_TOKEN) and hmac.compare_digest(given, expected)
+    return hmac.compare_digest(given, expected)
 
 
 def _from_loopback(request: HttpRequest) -> bool:

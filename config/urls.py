@@ -6,7 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from config.api.v1 import api
-from config.health import healthz, metrics, readyz
+from config.health import deliveries, healthz, metrics, readyz
 
 
 def build_urls(*, demo: bool) -> list[URLPattern | URLResolver]:
@@ -17,6 +17,7 @@ def build_urls(*, demo: bool) -> list[URLPattern | URLResolver]:
         path("admin/", admin.site.urls),
         path("api/v1/", api.urls),
         path("healthz", healthz, name="healthz"),
+        path("healthz/deliveries", deliveries, name="healthz_deliveries"),
         path("readyz", readyz, name="readyz"),
         path("metrics", metrics, name="metrics"),
     ]

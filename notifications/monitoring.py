@@ -1,4 +1,4 @@
-"""Is delivering going on? For `check_delivery`, `/readyz`, `/metrics` and the banners of the back office."""
+"""Is delivering going on? For `check_delivery`, `/healthz/deliveries`, `/metrics` and the banners of all pages."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from redis import Redis, RedisError
 
 from notifications import stats
 from notifications.models import FAILURES_BEFORE_PROBING, AlertCopy, ChannelHealth, Heartbeat
+from notifications.patience import within
 
 WORKER_SILENT_SECONDS = 60
 BEAT_SILENT_SECONDS = 300
@@ -71,10 +72,10 @@ class Counts:
 
 
 def look() -> Condition:
-    """Look at database, broker, heartbeats and queue. Never raises for what is away."""
+    """Look at database, broker, heartbeats and queue. Never raises for what is away, and answers within seconds."""
     broker = _broker_answers()
     try:
-        seen = ages()
+        seen = within(ages)
     except DatabaseError:
         return Condition(database=False, broker=broker)
     return Condition(

@@ -99,7 +99,7 @@ class ChannelHour(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a worker last claimed and when beat last ran, for `check_delivery` and `/readyz`."""
+    """When a worker last claimed and when beat last ran, for `check_delivery` and `/healthz/deliveries`."""
 
     class Name(models.TextChoices):
         WORKER = "worker", "Worker"

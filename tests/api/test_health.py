@@ -1,5 +1,10 @@
+from datetime import timedelta
+
 import pytest
+from django.db import connection
+from django.db.migrations.recorder import MigrationRecorder
 from django.test import Client, RequestFactory
+from django.utils import timezone
 from pytest_django import Settings
 
 from channels_app.services import create_channel
@@ -24,31 +29,74 @@ def test_only_reading_is_allowed() -> None:
 
 
 @pytest.mark.django_db
-def test_ready_says_what_is_missing(client: Client) -> None:
+def test_ready_without_broker_worker_or_beat_since_orders_are_taken_without_them(
+    client: Client, settings: Settings
+) -> None:
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    make_delivery(
+        create_channel(name="Warehouse", kind="postback", url="https://example.com/"),
+        next_attempt_at=timezone.now() - timedelta(days=1),
+    )
     answer = client.get("/readyz")
-    assert answer.status_code == 503
-    ready = answer.json()
-    assert ready["problems"] == [
-        "No worker has claimed for as long as this database exists. Is a worker running?",
-        "No beat has run for as long as this database exists. Is beat running?",
-    ]
-    assert (ready["database"], ready["broker"], ready["oldest_due"]) == (True, True, None)
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "problems": []})
+    assert client.get("/healthz/deliveries").status_code == 503
 
 
 @pytest.mark.django_db
-def test_ready_once_worker_and_beat_were_seen(client: Client) -> None:
+def test_not_ready_while_a_migration_is_missing(client: Client) -> None:
+    """As after a new version was started before `manage.py migrate`."""
+    MigrationRecorder.Migration.objects.filter(app="orders", name="0001_initial").delete()
+    answer = client.get("/readyz")
+    assert (answer.status_code, answer.json()) == (
+        503,
+        {
+            "status": "unavailable",
+            "problems": ["Migrations are not applied: orders.0001_initial. Run manage.py migrate."],
+        },
+    )
+
+
+@pytest.mark.django_db
+def test_ready_on_a_database_that_newer_code_has_migrated(client: Client) -> None:
+    MigrationRecorder.Migration.objects.create(app="orders", name="9999_of_a_later_version")
+    assert client.get("/readyz").status_code == 200
+
+
+@pytest.mark.django_db
+def test_not_ready_on_a_replica(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SET TRANSACTION READ ONLY")
+    answer = client.get("/readyz")
+    assert answer.status_code == 503
+    assert answer.json()["problems"] == ["The database (DATABASE_URL) can only be read, as a replica can."]
+
+
+@pytest.mark.django_db
+def test_the_check_of_the_whole_says_what_is_missing(client: Client) -> None:
+    answer = client.get("/healthz/deliveries")
+    assert answer.status_code == 503
+    whole = answer.json()
+    assert whole["problems"] == [
+        "No worker has claimed for as long as this database exists. Is a worker running?",
+        "No beat has run for as long as this database exists. Is beat running?",
+    ]
+    assert (whole["database"], whole["broker"], whole["oldest_due"]) == (True, True, None)
+
+
+@pytest.mark.django_db
+def test_the_whole_is_well_once_worker_and_beat_were_seen(client: Client) -> None:
     for name in Heartbeat.Name:
         beat(name, at_most_every=0)
-    answer = client.get("/readyz")
+    answer = client.get("/healthz/deliveries")
     assert (answer.status_code, answer.json()["status"], answer.json()["problems"]) == (200, "ok", [])
 
 
 @pytest.mark.django_db
-def test_not_ready_without_a_broker(client: Client, settings: Settings) -> None:
+def test_the_whole_is_not_well_without_a_broker(client: Client, settings: Settings) -> None:
     for name in Heartbeat.Name:
         beat(name, at_most_every=0)
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    answer = client.get("/readyz")
+    answer = client.get("/healthz/deliveries")
     assert answer.status_code == 503
     assert answer.json()["problems"] == ["The broker (REDIS_URL) cannot be reached."]
 
@@ -85,6 +133,16 @@ class TestMetrics:
     ) -> None:
         settings.METRICS_TOKEN = token
         answer = client.get("/metrics", headers={"Authorization": given}, REMOTE_ADDR="192.0.2.1")
+        assert answer.status_code == status
+        assert (b"tidings_up" in answer.content) == (status == 200)
+
+    @pytest.mark.parametrize(("given", "status"), [("", 403), ("Bearer other", 403), ("Bearer t0ken", 200)])
+    def test_so_does_loopback_once_there_is_one(
+        self, client: Client, settings: Settings, given: str, status: int
+    ) -> None:
+        """A proxy on this machine that names nobody looks like loopback."""
+        settings.METRICS_TOKEN = "t0ken"
+        answer = client.get("/metrics", headers={"Authorization": given} if given else {})
         assert answer.status_code == status
         assert (b"tidings_up" in answer.content) == (status == 200)
 
