@@ -6,7 +6,7 @@ import sys
 from config.local.processes import Service
 
 WORKER_PROCESSES = 1  # a worker process fills one core; production starts one a core
-WEB_THREADS = 8
+WEB_PROCESSES = 1  # config.web.gunicorn says the rest
 _RECORDING_SECONDS = 10  # to record a delivery after its last second
 
 
@@ -18,9 +18,9 @@ def web(port: int) -> Service:
     return Service(
         name="web",
         command=[
-            *(sys.executable, "-m", "gunicorn", "config.wsgi", "--bind", f"127.0.0.1:{port}"),
-            *("--worker-class", "gthread", "--threads", str(WEB_THREADS), "--graceful-timeout", "8"),
-            *("--log-level", "warning", "--no-control-socket"),
+            *(sys.executable, "-m", "gunicorn", "--config", "python:config.web.gunicorn", "config.wsgi"),
+            *("--bind", f"127.0.0.1:{port}", "--workers", str(WEB_PROCESSES)),
+            *("--graceful-timeout", "8", "--log-level", "warning"),
         ],
         death_signal=signal.SIGQUIT,  # takes its workers along
     )

@@ -1,0 +1,12 @@
+"""How gunicorn serves Tidings: `gunicorn --config python:config.web.gunicorn config.wsgi`.
+
+The command line overrides what stands here.
+"""
+
+worker_class = "config.web.worker.BufferingWorker"
+workers = 2
+threads = 8
+# Idle and slow connections cost memory and a file each, no thread; past this the slowest of them go.
+worker_connections = 4000
+# Nobody uses it, and its place is shared by all copies of one person.
+control_socket_disable = True
