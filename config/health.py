@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 
 from django.conf import settings
+from django.db import DatabaseError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -15,6 +16,7 @@ from prometheus_client.registry import Collector
 
 from config import readiness
 from notifications import monitoring
+from notifications.patience import within
 
 
 @never_cache
@@ -44,8 +46,24 @@ def deliveries(_request: HttpRequest) -> JsonResponse:
     """Whether deliveries go out: database, broker, worker, beat and what waits. 503 where not. For monitoring."""
     condition = monitoring.look()
     problems = condition.problems(max_age=monitoring.LONGEST_WAIT_SECONDS)
+    seen = asdict(condition)
+    del seen["lateness"]
     return JsonResponse(
-        {"status": "unavailable" if problems else "ok", "problems": problems, **asdict(condition)},
+        {
+            "status": "unavailable" if problems else "ok",
+            "problems": problems,
+            **seen,
+            "channels_waiting": condition.lateness.channels,
+            "waiting": [
+                {
+                    "channel": {"id": each.channel_id, "name": each.channel},
+                    "seconds": each.seconds,
+                    "reason": each.reason,
+                    "why": each.why,
+                }
+                for each in condition.lateness.worst
+            ],
+        },
         status=503 if problems else 200,
     )
 
@@ -61,18 +79,53 @@ class DeliveryCollector(Collector):
         yield up
         if not condition.database:
             return
-        counts = monitoring.count()
+        try:
+            counts = within(monitoring.count)
+        except DatabaseError:  # it went away, or there is more to count than the time allows
+            return
         for name, text, value in (
             ("tidings_worker_age_seconds", "Since a worker last claimed.", condition.worker_age),
             ("tidings_beat_age_seconds", "Since beat last ran.", condition.beat_age),
-            ("tidings_oldest_due_seconds", "How long the oldest due delivery has waited.", condition.oldest_due or 0),
-            ("tidings_deliveries_due", "Deliveries that could be sent now.", counts.due),
+            (
+                "tidings_oldest_due_seconds",
+                "How long the oldest due delivery has waited, whatever for.",
+                condition.oldest_due or 0,
+            ),
+            (
+                "tidings_oldest_sendable_seconds",
+                "How long the oldest delivery has waited that could be sent now.",
+                condition.oldest_sendable or 0,
+            ),
+            ("tidings_deliveries_due", "Deliveries that are due and not being sent.", counts.due),
+            (
+                "tidings_deliveries_sendable",
+                "Those of them on channels that are neither paused nor failing.",
+                counts.sendable,
+            ),
             ("tidings_deliveries_in_flight", "Deliveries being sent.", counts.in_flight),
             ("tidings_channels_failing", "Active channels that failed five times in a row.", counts.channels_failing),
+            ("tidings_channels_waiting", "Channels on which a due delivery waits.", condition.lateness.channels),
             ("tidings_alerts_waiting", "Alerts that are still to be sent.", counts.alerts_waiting),
         ):
             if value is not None:
                 yield GaugeMetricFamily(name, text, value=value)
+        yield from _by_channel(condition, counts)
+
+
+def _by_channel(condition: monitoring.Condition, counts: monitoring.Counts) -> Iterable[Metric]:
+    """Only channels on which something waits, and of them those whose oldest delivery has waited for longest."""
+    named = "of the worst channels; reason: sendable, cap, back_off or pause."
+    labels = ["channel", "name", "reason"]
+    ages = GaugeMetricFamily(
+        "tidings_channel_oldest_due_seconds", f"How long the oldest has waited, {named}", labels=labels
+    )
+    due = GaugeMetricFamily("tidings_channel_deliveries_due", f"Due deliveries, {named}", labels=labels)
+    for each in condition.lateness.worst:
+        values = [each.channel_id, each.channel, each.reason]
+        ages.add_metric(values, each.seconds)
+        due.add_metric(values, counts.due_by_channel.get(each.channel_id, 0))
+    yield ages
+    yield due
 
 
 _registry = CollectorRegistry()

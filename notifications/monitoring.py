@@ -1,52 +1,61 @@
 """Is delivering going on? For `check_delivery`, `/healthz/deliveries`, `/metrics` and the banners of all pages."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Count, QuerySet
 from redis import Redis, RedisError
 
-from notifications import stats
+from channels_app.models import Channel
+from notifications import waiting
 from notifications.models import FAILURES_BEFORE_PROBING, AlertCopy, ChannelHealth, Heartbeat
 from notifications.patience import within
+from notifications.waiting import Lateness
 
 WORKER_SILENT_SECONDS = 60
 BEAT_SILENT_SECONDS = 300
-# How old the oldest due delivery may be.
+# How old the oldest delivery may be that could be sent now.
 LONGEST_WAIT_SECONDS = 120
 BROKER_TIMEOUT_SECONDS = 2
 
-# How many deliveries are due on channels that are neither paused nor failing, and how many are in flight.
+# How many deliveries are due and not being sent on each channel, and how many are in flight in all.
 QUEUE = """
-SELECT
-    count(*) FILTER (WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL AND delivery.lease_token IS NULL
-        AND coalesce(health.failures_in_row, 0) < %(failures)s
-        AND delivery.next_attempt_at <= statement_timestamp()),
+SELECT delivery.channel_id,
+    count(*) FILTER (WHERE delivery.lease_token IS NULL AND delivery.next_attempt_at <= statement_timestamp()),
     count(*) FILTER (WHERE delivery.lease_token IS NOT NULL)
-FROM notifications_delivery delivery
-JOIN channels_app_channel channel ON channel.id = delivery.channel_id
-LEFT JOIN notifications_channelhealth health ON health.channel_id = delivery.channel_id
-WHERE delivery.status = 'pending'
+FROM notifications_delivery delivery JOIN channels_app_channel channel ON channel.id = delivery.channel_id
+WHERE delivery.status = 'pending' AND channel.archived_at IS NULL
+GROUP BY delivery.channel_id
 """
 AGES = f"""
-SELECT name, extract(epoch FROM statement_timestamp() - at) FROM notifications_heartbeat
-UNION ALL SELECT 'oldest_due', seconds FROM ({stats.OLDEST_DUE}) oldest
+SELECT name, '', '', extract(epoch FROM statement_timestamp() - at)::float, 0, 'seen', 0 FROM notifications_heartbeat
+UNION ALL ({waiting.WORST})
 """  # noqa: S608
 
 
 @dataclass(frozen=True)
 class Condition:
-    """What was seen. Ages are in seconds; None: never seen, or (`oldest_due`) nothing is due."""
+    """What was seen. Ages are in seconds; None: never seen, or (`oldest_due`, `oldest_sendable`) nothing is due.
+
+    `oldest_due` is the age of the oldest delivery that is due, whatever it waits for, `oldest_sendable` of the oldest
+    that could be sent now. `lateness` says for whom the others wait.
+    """
 
     database: bool
     broker: bool
     worker_age: float | None = None
     beat_age: float | None = None
     oldest_due: float | None = None
+    oldest_sendable: float | None = None
+    lateness: Lateness = field(default_factory=Lateness)
 
     def problems(self, *, max_age: float) -> list[str]:
-        """What is wrong, a sentence each; `max_age` is how long (seconds) a due delivery may wait."""
+        """What is wrong, a sentence each; `max_age` is how long (seconds) a delivery may wait that could be sent now.
+
+        What waits for a channel is nothing that the workers could mend, and no problem of the whole: see `waits`.
+        """
         found = []
         if not self.broker:
             found.append("The broker (REDIS_URL) cannot be reached.")
@@ -56,26 +65,44 @@ class Condition:
             found.append(f"No worker has claimed for {in_words(self.worker_age)}. Is a worker running?")
         if self.beat_age is None or self.beat_age > BEAT_SILENT_SECONDS:
             found.append(f"No beat has run for {in_words(self.beat_age)}. Is beat running?")
-        if self.oldest_due is not None and self.oldest_due > max_age:
-            found.append(f"The oldest due delivery has waited for {in_words(self.oldest_due)}.")
+        if self.oldest_sendable is not None and self.oldest_sendable > max_age:
+            found.append(f"The oldest due delivery has waited for {in_words(self.oldest_sendable)}.")
+        return found
+
+    def waits(self) -> list[str]:
+        """For whom deliveries wait, a sentence a channel, that of the oldest first."""
+        found = [
+            f"A delivery to {each.channel} has waited for {in_words(each.seconds)}: the channel {each.why}."
+            for each in self.lateness.waiting_for_channels
+        ]
+        if more := self.lateness.channels - len(self.lateness.worst):
+            found.append(f"Deliveries to {more} more {'channel' if more == 1 else 'channels'} wait, for less long.")
         return found
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Deliveries that could be sent now and that are being sent, channels that keep failing, alerts to be sent."""
+    """Due deliveries that are not being sent, by channel, and those that are being sent; channels; alerts to be sent.
 
-    due: int
+    `sendable` are those of channels that are neither paused nor failing.
+    """
+
+    due_by_channel: Mapping[str, int]
+    sendable: int
     in_flight: int
     channels_failing: int
     alerts_waiting: int
+
+    @property
+    def due(self) -> int:
+        return sum(self.due_by_channel.values())
 
 
 def look() -> Condition:
     """Look at database, broker, heartbeats and queue. Never raises for what is away, and answers within seconds."""
     broker = _broker_answers()
     try:
-        seen = within(ages)
+        seen, late = within(_ask)
     except DatabaseError:
         return Condition(database=False, broker=broker)
     return Condition(
@@ -83,18 +110,27 @@ def look() -> Condition:
         broker=broker,
         worker_age=seen.get(Heartbeat.Name.WORKER),
         beat_age=seen.get(Heartbeat.Name.BEAT),
-        oldest_due=seen.get("oldest_due"),
+        oldest_due=late.oldest.seconds if late.oldest else None,
+        oldest_sendable=late.oldest_sendable.sendable_seconds if late.oldest_sendable else None,
+        lateness=late,
     )
 
 
 def ages() -> dict[str, float]:
-    """Since how many seconds each `Heartbeat.Name` was not seen, and how long the `oldest_due` delivery has waited.
+    """Since how many seconds each `Heartbeat.Name` was not seen, and how long the `oldest_sendable` delivery waits.
 
     What was never seen, or does not wait, is missing. One quick query. Raises `DatabaseError`.
     """
+    seen, late = _ask()
+    return seen | ({"oldest_sendable": late.oldest_sendable.sendable_seconds} if late.oldest_sendable else {})
+
+
+def _ask() -> tuple[dict[str, float], Lateness]:
     with connection.cursor() as cursor:
-        cursor.execute(AGES, stats.oldest_due_values())
-        return {name: float(age) for name, age in cursor.fetchall()}
+        cursor.execute(AGES, waiting.values())
+        rows = cursor.fetchall()
+    seen = {row[0]: float(row[3]) for row in rows if row[5] == "seen"}
+    return seen, waiting.lateness_of([row for row in rows if row[5] != "seen"])
 
 
 def count() -> Counts:
@@ -103,12 +139,17 @@ def count() -> Counts:
     Raises `DatabaseError` when PostgreSQL is away.
     """
     with connection.cursor() as cursor:
-        cursor.execute(QUEUE, {"failures": FAILURES_BEFORE_PROBING})
-        due, in_flight = cursor.fetchone()
+        cursor.execute(QUEUE)
+        rows = cursor.fetchall()
+    due = {channel_id: waits for channel_id, waits, _ in rows if waits}
+    failing = failing_channels()
+    held = set(Channel.objects.filter(pk__in=due, paused_at__isnull=False).values_list("pk", flat=True))
+    held |= set(failing.filter(pk__in=due).values_list("pk", flat=True))
     return Counts(
-        due=due,
-        in_flight=in_flight,
-        channels_failing=failing_channels().count(),
+        due_by_channel=due,
+        sendable=sum(waits for channel_id, waits in due.items() if channel_id not in held),
+        in_flight=sum(in_flight for _, _, in_flight in rows),
+        channels_failing=failing.count(),
         alerts_waiting=AlertCopy.objects.filter(next_try_at__isnull=False).aggregate(Count("alert", distinct=True))[
             "alert__count"
         ],

@@ -1,4 +1,4 @@
-"""How delivering goes: what pages show of the last 24 hours and 30 days, what waits, and the oldest that is due.
+"""How delivering goes: what pages show of the last 24 hours and 30 days, and how much waits on a channel.
 
 Deliveries are counted when a worker finishes them, in one row for each channel and hour (`ChannelHour`): one that fails
 and is retried counts each time that it finishes, one that ends with the deletion of its channel or of a person's data
@@ -18,7 +18,6 @@ from django.db import connection
 from django.utils import timezone
 
 from notifications.latencies import BOUNDS_MS, percentile
-from notifications.models import FAILURES_BEFORE_PROBING
 
 HOURS = 24
 DAYS = 30
@@ -101,14 +100,6 @@ class Backlog:
         return self.due + self.later
 
 
-@dataclass(frozen=True)
-class OldestDue:
-    """The delivery that could have been sent for longest, and since how many seconds."""
-
-    delivery_id: str
-    seconds: float
-
-
 _SUM_OF_LATENCIES = (
     "ARRAY[" + ", ".join(f"sum(latencies[{index}])" for index in range(1, len(BOUNDS_MS) + 1)) + "]::bigint[]"
 )
@@ -165,28 +156,6 @@ SELECT wanted.id,
         ORDER BY lease_expires_at LIMIT %(bound)s) leased)
 FROM unnest(%(channels)s::text[]) AS wanted(id)
 """
-# Channel by channel, by the index delivery_due. What a receiver keeps waiting says nothing against the delivering: that
-# of a failing channel, which is asked less often on purpose, of one whose every slot is taken, and the backlog of one
-# that was resumed, as long as it is being worked off; otherwise that counts from the resumption.
-OLDEST_DUE = """
-SELECT due.id, extract(epoch FROM statement_timestamp() - greatest(due.next_attempt_at, channel.resumed_at)) AS seconds
-FROM channels_app_channel channel
-LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
-CROSS JOIN LATERAL (
-    SELECT id, next_attempt_at FROM notifications_delivery
-    WHERE channel_id = channel.id AND status = 'pending' AND lease_token IS NULL
-        AND next_attempt_at <= statement_timestamp()
-    ORDER BY next_attempt_at LIMIT 1
-) due
-CROSS JOIN LATERAL (
-    SELECT count(*) AS in_flight FROM notifications_delivery WHERE channel_id = channel.id AND lease_token IS NOT NULL
-) leased
-WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL
-    AND coalesce(health.failures_in_row, 0) < %(failures)s
-    AND leased.in_flight < least(health.in_flight_cap, %(cap)s)
-    AND (leased.in_flight = 0 OR channel.resumed_at IS NULL OR due.next_attempt_at > channel.resumed_at)
-ORDER BY seconds DESC LIMIT 1
-"""
 # Channel by channel, by the index delivery_failed. Whoever sent a test has seen its answer.
 _LATEST_FAILURES = """
 SELECT failed.id
@@ -242,23 +211,6 @@ def channel_backlogs(channel_ids: Iterable[str], *, at_most: int) -> Mapping[str
     with connection.cursor() as cursor:
         cursor.execute(_BACKLOGS, {"channels": list(channel_ids), "bound": at_most + 1})
         return {channel_id: Backlog(*counts) for channel_id, *counts in cursor.fetchall()}
-
-
-def oldest_due() -> OldestDue | None:
-    """The delivery that has waited for longest though it could be sent now; None: nothing waits.
-
-    What a failing, paused or fully used channel keeps waiting does not count, nor a backlog that is being worked off
-    after a pause. One query, of as many steps as there are channels.
-    """
-    with connection.cursor() as cursor:
-        cursor.execute(OLDEST_DUE, oldest_due_values())
-        row = cursor.fetchone()
-    return OldestDue(row[0], float(row[1])) if row else None
-
-
-def oldest_due_values() -> dict[str, int]:
-    """What `OLDEST_DUE` asks for."""
-    return {"failures": FAILURES_BEFORE_PROBING, "cap": settings.CHANNEL_CONCURRENCY}
 
 
 def latest_failures(limit: int) -> list[str]:

@@ -139,6 +139,7 @@ def _when() -> dict[str, Any]:
         "whole": span(whole),
         "ahead": span(whole * stages.LAST_WARNING_AHEAD),
         "late": monitoring.in_words(monitoring.LONGEST_WAIT_SECONDS),
+        "behind": span(watching.BEHIND_AFTER),
         "late_again": span(watching.LATE_AGAIN_AFTER),
         "refused": sending.TRIES_IF_REFUSED,
         "first_pause": span(sending.FIRST_PAUSE),

@@ -107,7 +107,7 @@ def _look() -> Situation:
 
 def _stopped(ages: dict[str, float]) -> str:
     """The first that is so; the others follow from it."""
-    worker, beat, oldest = ages.get(Heartbeat.Name.WORKER), ages.get(Heartbeat.Name.BEAT), ages.get("oldest_due")
+    worker, beat, oldest = ages.get(Heartbeat.Name.WORKER), ages.get(Heartbeat.Name.BEAT), ages.get("oldest_sendable")
     if worker is None or worker > monitoring.WORKER_SILENT_SECONDS:
         return (
             f"Nothing is being delivered: {_unseen('no worker has been seen', worker)}. Start the worker; what is due "

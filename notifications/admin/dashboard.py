@@ -14,13 +14,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from channels_app.models import Channel
-from notifications import stats
+from notifications import stats, waiting
 from notifications.models import EVENT_TEXTS, FAILURES_BEFORE_PROBING, Delivery, EventChannel, EventTypeSwitch
+from notifications.monitoring import in_words
+from notifications.waiting import Lateness
 from orders.models import Order
 
 LATEST_FAILURES = 8
 LATEST_ORDERS = 8
 CHANNELS_IN_TROUBLE = 10
+CHANNELS_WAITING = 10
 # The picture of the chart, in its own units; it is stretched to the page.
 CHART_HEIGHT = 100
 BAR_WIDTH = 7
@@ -104,10 +107,12 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
         "steps": list(first_steps()) if may("notifications.change_eventtypeswitch") else [],
     }
     if sees_log:
-        day = stats.last_day()
+        day, late = stats.last_day(), waiting.lateness()
         context |= {
             "day": day,
-            "tiles": list(tiles(day)),
+            "tiles": list(tiles(day, late)),
+            "waits": [(each, in_words(each.seconds)) for each in late.waiting_for_channels[:CHANNELS_WAITING]],
+            "more_wait": max(0, late.channels - CHANNELS_WAITING),
             "chart": chart(day),
             "failures": latest_failures(),
             "log_url": reverse("admin:notifications_delivery_changelist"),
@@ -124,7 +129,7 @@ def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
     return context
 
 
-def tiles(day: stats.Day) -> Iterator[Tile]:
+def tiles(day: stats.Day, late: Lateness) -> Iterator[Tile]:
     """The numbers at the top."""
     totals, log = day.totals, reverse("admin:notifications_delivery_changelist")
     yield Tile("Deliveries", f"{totals.finished:,}", "finished in the last 24 hours", f"{log}?period=24h")
@@ -132,12 +137,22 @@ def tiles(day: stats.Day) -> Iterator[Tile]:
     yield Tile("Failed", f"{totals.failed:,}", "not delivered", f"{log}?status=failed&period=24h", bool(totals.failed))
     yield Tile("Median answer", duration(totals.median_ms), "half of the answers came faster")
     yield Tile("95th percentile", duration(totals.p95_ms), "19 of 20 answers came faster")
-    oldest = stats.oldest_due()
+    yield oldest_due(late)
+
+
+def oldest_due(late: Lateness) -> Tile:
+    """What has waited for longest, whatever for; beside it the oldest that could be sent now."""
+    oldest, sendable = late.oldest, late.oldest_sendable
     if oldest is None:
-        yield Tile("Oldest due delivery", "None", "nothing waits to be sent")
+        return Tile("Oldest due delivery", "None", "nothing waits to be sent")
+    if oldest.reason == "sendable":
+        seconds, note = oldest.sendable_seconds, "since it could be sent"
     else:
-        page = reverse("admin:notifications_delivery_change", args=[quote(oldest.delivery_id)])
-        yield Tile("Oldest due delivery", duration(round(oldest.seconds * 1000)), "since it could be sent", page)
+        seconds, note = oldest.seconds, f"its channel {oldest.why}"
+        if sendable:
+            note += f"; the oldest that could be sent now waits for {in_words(sendable.sendable_seconds)}"
+    page = reverse("admin:notifications_delivery_change", args=[quote(oldest.delivery_id)])
+    return Tile("Oldest due delivery", duration(round(seconds * 1000)), note, page)
 
 
 def chart(day: stats.Day) -> Chart:

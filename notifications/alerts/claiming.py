@@ -12,7 +12,7 @@ from django.db.models.functions import Now
 
 from channels_app.encryption import SecretUnreadable
 from channels_app.transports import Destination, Message
-from notifications import monitoring, stats
+from notifications import monitoring, waiting
 from notifications.alerts.targets import NOBODY, recipients
 from notifications.alerts.wording import Words, freeze, notice
 from notifications.alerts.writing import FAILING_KINDS, at_most_every
@@ -117,14 +117,21 @@ def still_true(alert: Alert) -> bool:
         return channel.paused_at is not None
     if channel.paused_at:
         return False
+    if alert.kind in {Kind.SLOW, Kind.CAUGHT_UP}:
+        return is_behind(channel.pk) == (alert.kind == Kind.SLOW)
     if alert.kind == Kind.UNREADABLE:
         return not channel.is_readable
     return ChannelHealth.of(channel).failing == (alert.kind in FAILING_KINDS)
 
 
 def deliveries_are_late() -> bool:
-    oldest = stats.oldest_due()
-    return oldest is not None and oldest.seconds > monitoring.LONGEST_WAIT_SECONDS
+    oldest = waiting.lateness().oldest_sendable
+    return oldest is not None and oldest.sendable_seconds > monitoring.LONGEST_WAIT_SECONDS
+
+
+def is_behind(channel_id: str) -> bool:
+    """Whether the oldest due delivery of a channel waits for longer than any should."""
+    return waiting.of_channel(channel_id) > monitoring.LONGEST_WAIT_SECONDS
 
 
 def _others(copy: AlertCopy, kinds: Collection[str]) -> QuerySet[AlertCopy]:

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from channels_app.models import Channel
 from channels_app.transports import kind_label
-from notifications import stats
+from notifications import stats, waiting
 from notifications.alerts.stages import pauses_at
 from notifications.models import Alert, ChannelHealth
 from notifications.monitoring import in_words
@@ -38,6 +38,7 @@ def facts_of(alert: Alert) -> Facts:
     if alert.channel is None:
         return _of_all(alert, since)
     channel, health = alert.channel, ChannelHealth.of(alert.channel)
+    waited = waiting.of_channel(channel.pk) if alert.kind == Kind.SLOW else 0.0
     fails = bool(health.failures_in_row) and alert.kind != Kind.UNREADABLE
     reason = one_line(alert.facts.get("reason", ""))
     pairs = [
@@ -46,6 +47,7 @@ def facts_of(alert: Alert) -> Facts:
         ("Failing since", in_zone(health.failing_since) if fails and health.failing_since else ""),
         ("Failures in a row", number(health.failures_in_row) if fails else ""),
         ("Latest failure", one_line(health.latest_error)[:LONGEST_ERROR] if fails else ""),
+        ("Waits for", in_words(waited) if waited else ""),
         ("Reason", reason if alert.kind == Kind.PAUSED else ""),
         ("Held deliveries" if channel.paused_at else "Waiting deliveries", _waiting(channel)),
     ]
@@ -55,14 +57,17 @@ def facts_of(alert: Alert) -> Facts:
         since=health.failing_since or since,
         at=channel.paused_at,
         pauses_at=pauses_at(health) if fails else None,
+        waited=in_words(waited),
     )
 
 
 def _of_all(alert: Alert, since: datetime | None) -> Facts:
     if alert.kind != Kind.OVERDUE:
         return Facts((), since=since)
-    oldest = stats.oldest_due()
-    seconds, delivery_id = (oldest.seconds, oldest.delivery_id) if oldest else (float(alert.facts["seconds"]), "")
+    oldest = waiting.lateness().oldest_sendable
+    seconds, delivery_id = (
+        (oldest.sendable_seconds, oldest.delivery_id) if oldest else (float(alert.facts["seconds"]), "")
+    )
     pairs = [("Waits for", in_words(seconds)), ("Oldest due delivery", delivery_id)]
     return Facts(tuple((label, value) for label, value in pairs if value), since=since, waited=in_words(seconds))
 

@@ -1,4 +1,4 @@
-"""Looks for what lasts and for what is over: channels that go on failing, late deliveries, secrets that are lost.
+"""Looks for what lasts and for what is over: channels that fail or are slow, late deliveries, secrets that are lost.
 
 Called every few seconds. It looks at everything, so that neither a restart nor a time without beat makes it miss
 something, and decides about each channel again with its rows locked, so that two at once do each thing once. Lock order
@@ -11,28 +11,44 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import Exists, F, Max, OuterRef, Q, QuerySet
+from django.db.models import CharField, Exists, F, Max, OuterRef, Q, QuerySet, Value
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Coalesce, Now
 
 from channels_app.models import Channel
 from channels_app.services import lock_channel
-from notifications import history, monitoring, stats
+from notifications import history, monitoring, stats, waiting
 from notifications.alerts import stages
+from notifications.alerts.claiming import is_behind
 from notifications.alerts.facts import in_zone, one_line
 from notifications.alerts.targets import targets_for
-from notifications.alerts.writing import FAILING_KINDS, LATE_KINDS, write
-from notifications.models import FAILURES_BEFORE_PROBING, Alert, AlertChannel, AlertCopy, ChannelHealth, EventChannel
+from notifications.alerts.writing import FAILING_KINDS, LATE_KINDS, SLOW_KINDS, write
+from notifications.models import (
+    FAILURES_BEFORE_PROBING,
+    Alert,
+    AlertChannel,
+    AlertCopy,
+    ChannelBacklog,
+    ChannelHealth,
+    EventChannel,
+)
 from notifications.pausing import pause_channel
+from notifications.waiting import Lateness
 
 log = structlog.get_logger(__name__)
 
+Unfinished = tuple[str, str | None]
 Kind = Alert.Kind
 Stage = ChannelHealth.Stage
 
 # Deliveries that are late are told at once, after this, and then every so often as they last.
 LATE_AGAIN_AFTER = timedelta(hours=1)
 LATE_THEN_EVERY = timedelta(days=1)
+# A channel at its cap whose oldest delivery waits for so long is behind; two looks at it are so far apart. A backlog
+# of more than so many is not counted on, and told when it is reached.
+BEHIND_AFTER = timedelta(minutes=10)
+COMPARED_AFTER = timedelta(minutes=1)
+COMPARED_AT_MOST = 100_000
 # Reading the secrets of every channel takes a while where there are thousands.
 SECRETS_EVERY_SECONDS = 300.0
 SHARE_OF_SECRETS = 100
@@ -54,7 +70,9 @@ def watch() -> None:
     """
     failing_channels()
     recovered_channels()
-    late_deliveries()
+    late, unfinished = waiting.lateness(), _unfinished()
+    late_deliveries(late, unfinished)
+    slow_receivers(late, unfinished)
     lost_secrets()
 
 
@@ -92,17 +110,21 @@ def recovered_channels() -> None:
                 _tell_the_end(FAILING_KINDS, Kind.RECOVERED, channel_id)
 
 
-def late_deliveries() -> None:
-    """Tell that the oldest due delivery is too old: at once, after an hour, then daily; and that it is over."""
-    oldest = stats.oldest_due()
-    late = oldest is not None and oldest.seconds > monitoring.LONGEST_WAIT_SECONDS
-    if not late and not _open(LATE_KINDS, None).exists():
+def late_deliveries(late: Lateness | None = None, unfinished: Collection[Unfinished] | None = None) -> None:
+    """Tell that the oldest delivery that could be sent now is too old: at once, after an hour, then daily; and its end.
+
+    What was seen just now may be given.
+    """
+    oldest = (waiting.lateness() if late is None else late).oldest_sendable
+    is_late = oldest is not None and oldest.sendable_seconds > monitoring.LONGEST_WAIT_SECONDS
+    unfinished = _unfinished() if unfinished is None else unfinished
+    if not is_late and not any(kind in LATE_KINDS for kind, _ in unfinished):
         return
     with transaction.atomic():
         if not _have_this_alone("late deliveries"):
             return
-        if late and oldest:
-            _tell_of_late(oldest.seconds)
+        if is_late and oldest:
+            _tell_of_late(oldest.sendable_seconds)
         else:
             _tell_the_end(LATE_KINDS, Kind.ON_TIME, None)
 
@@ -114,6 +136,45 @@ def _tell_of_late(seconds: float) -> None:
         return
     since = now - timedelta(seconds=seconds)
     write(Kind.OVERDUE, facts={"seconds": seconds, "since": since.isoformat()})
+
+
+def slow_receivers(late: Lateness | None = None, unfinished: Collection[Unfinished] | None = None) -> None:
+    """Tell of each channel at its cap that is behind and falls further behind, once; and that it has caught up.
+
+    One that is behind is looked at again after a while: only where more waits then is it slower than what comes in,
+    while a backlog that shrinks needs nobody. What was seen just now may be given.
+    """
+    late = waiting.lateness() if late is None else late
+    after = BEHIND_AFTER.total_seconds()
+    behind = {each.channel_id for each in late.worst if each.reason == "cap" and each.seconds > after}
+    unfinished = _unfinished() if unfinished is None else unfinished
+    known = {channel_id for _, channel_id in unfinished if channel_id is not None}
+    for channel_id in sorted(behind | known):
+        with transaction.atomic():
+            channel = Channel.objects.select_for_update(no_key=True).get(pk=channel_id)
+            if channel.archived_at:
+                _open(SLOW_KINDS, channel_id).update(open=False)
+                ChannelBacklog.objects.filter(pk=channel_id).delete()
+            elif _open(SLOW_KINDS, channel_id).exists():
+                if channel.paused_at is None and not is_behind(channel_id):
+                    _tell_the_end(SLOW_KINDS, Kind.CAUGHT_UP, channel_id)
+            elif channel_id in behind:
+                _compare(channel_id)
+            elif not is_behind(channel_id):
+                ChannelBacklog.objects.filter(pk=channel_id).delete()
+
+
+def _compare(channel_id: str) -> None:
+    """With what waited at the last look at this channel, unless that was just now."""
+    due = stats.channel_backlogs([channel_id], at_most=COMPARED_AT_MOST)[channel_id].due
+    before = ChannelBacklog.objects.filter(pk=channel_id).first()
+    if before is None:
+        ChannelBacklog.objects.create(channel_id=channel_id, due=due)
+        return
+    seen = ChannelBacklog.objects.filter(pk=channel_id, seen_at__lte=Now() - COMPARED_AFTER)
+    if seen.update(due=due, seen_at=Now()) and (due > before.due or due > COMPARED_AT_MOST):
+        write(Kind.SLOW, channel_id=channel_id, facts={"due_before": before.due, "due": due})
+        ChannelBacklog.objects.filter(pk=channel_id).delete()
 
 
 def lost_secrets() -> None:
@@ -165,6 +226,13 @@ def _tell_the_end(troubles: Collection[Alert.Kind], end: Alert.Kind, channel_id:
     if missing := uninformed - on_its_way:
         since = [facts["since"] for facts in trouble.values_list("facts", flat=True) if "since" in facts]
         write(end, channel_id=channel_id, facts={"since": min(since)} if since else {}, targets=missing)
+
+
+def _unfinished() -> list[Unfinished]:
+    """The kinds and channels of open alerts about lateness, and ("", a channel) for each that was seen behind."""
+    told = Alert.objects.filter(open=True, kind__in=(*LATE_KINDS, *SLOW_KINDS)).order_by()
+    seen = ChannelBacklog.objects.annotate(kind=Value("", output_field=CharField()))
+    return list(told.values_list("kind", "channel_id").union(seen.values_list("kind", "channel_id"), all=True))
 
 
 def _open(kinds: Collection[Alert.Kind], channel_id: str | None) -> QuerySet[Alert]:

@@ -42,9 +42,11 @@ TITLES = {
     Kind.OVERDUE: "Deliveries wait for too long",
     Kind.ON_TIME: "Deliveries go out in time again",
     Kind.LOST: "Deliveries to {} failed with their workers",
+    Kind.SLOW: "{} is slower than what comes in",
+    Kind.CAUGHT_UP: "{} has caught up",
     Kind.TEST: "This is a test alert",
 }
-TONES: dict[str, Tone] = {Kind.RECOVERED: "good", Kind.ON_TIME: "good", Kind.TEST: "neutral"}
+TONES: dict[str, Tone] = {Kind.RECOVERED: "good", Kind.ON_TIME: "good", Kind.CAUGHT_UP: "good", Kind.TEST: "neutral"}
 
 PROBED = (
     "What becomes of its deliveries: Tidings asks the channel with one delivery at a time, at growing intervals; "
@@ -213,6 +215,18 @@ def _paragraphs(alert: Alert, found: Facts) -> tuple[str, ...]:
                 "What to do: look at the end of the workers' logs, or of the system's, for why they stopped (memory is "
                 "a frequent reason). Then have what failed sent again: the channel's page offers a replay.",
             )
+        case Kind.SLOW:
+            return (
+                f"The channel {name} takes less than what comes in: its oldest due delivery has waited for "
+                f"{found.waited}, and more deliveries wait than before.",
+                f"What becomes of its deliveries: all of them are kept, and go out as fast as the receiver answers, at "
+                f"most {settings.CHANNEL_CONCURRENCY} at a time. Other channels are not affected.",
+                "What to do: have the receiver answer faster, best before it begins its own work. If it can take more "
+                "at a time, raise CHANNEL_CONCURRENCY. Where many channels are told of at once, start more workers.",
+                "You are not told again until it has caught up.",
+            )
+        case Kind.CAUGHT_UP:
+            return f"The channel {name} has caught up: its backlog is worked off.", "What to do: nothing."
         case Kind.ON_TIME:
             late = f"; they had been late {_since(found.since)}" if found.since else ""
             return f"Deliveries go out in time again{late}.", "What to do: nothing."

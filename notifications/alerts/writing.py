@@ -18,11 +18,12 @@ Kind = Alert.Kind
 
 AT_MOST_EVERY = timedelta(hours=1)
 TEST_AT_MOST_EVERY = timedelta(minutes=1)
-# What tells that a channel fails, and that deliveries are late: their end is told as well.
+# What tells that a channel fails, that deliveries are late, that a receiver is slow: their end is told as well.
 FAILING_KINDS = (Kind.FAILING, Kind.STILL_FAILING, Kind.LAST_WARNING)
 LATE_KINDS = (Kind.OVERDUE,)
+SLOW_KINDS = (Kind.SLOW,)
 # While what they tell of lasts, or its end is to be told, alerts of these kinds are open.
-OPEN_KINDS = (*FAILING_KINDS, *LATE_KINDS, Kind.UNREADABLE)
+OPEN_KINDS = (*FAILING_KINDS, *LATE_KINDS, *SLOW_KINDS, Kind.UNREADABLE)
 
 # One that nobody has been sent yet takes the newer facts.
 WRITE = """

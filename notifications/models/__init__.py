@@ -16,7 +16,7 @@ from notifications.models.deliveries import (
     new_delivery_id,
 )
 from notifications.models.events import TEST_EVENT_PREFIX, Event, new_event_id, new_test_event_id
-from notifications.models.health import FAILURES_BEFORE_PROBING, ChannelHealth, ChannelHour, Heartbeat
+from notifications.models.health import FAILURES_BEFORE_PROBING, ChannelBacklog, ChannelHealth, ChannelHour, Heartbeat
 from notifications.models.history import HistoryEntry
 from notifications.models.replays import ReplayJob, new_replay_id
 from notifications.models.routing import EventChannel, EventTypeSwitch, validate_event_type
@@ -30,6 +30,7 @@ __all__ = [
     "Alert",
     "AlertChannel",
     "AlertCopy",
+    "ChannelBacklog",
     "ChannelHealth",
     "ChannelHour",
     "Delivery",

@@ -36,6 +36,8 @@ class Alert(models.Model):
         OVERDUE = "overdue", "Deliveries wait for too long"
         ON_TIME = "on_time", "Deliveries go out in time again"
         LOST = "lost", "Deliveries failed with their workers"
+        SLOW = "slow", "A receiver is slower than what comes in"
+        CAUGHT_UP = "caught_up", "A receiver has caught up"
         TEST = "test", "Test"
 
     id = models.CharField(primary_key=True, max_length=40, default=new_alert_id, editable=False)

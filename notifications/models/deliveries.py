@@ -101,8 +101,10 @@ class Delivery(models.Model):
             models.Index(fields=["channel", "-id"], name="delivery_of_channel"),
             models.Index(fields=["event_type", "-id"], name="delivery_of_type"),
             models.Index(fields=["status", "-id"], name="delivery_of_status"),
-            # replay: what failed on one channel since a time, oldest first.
+            # replay: what failed on one channel since a time, oldest first. Also as delivery_succeeded.
             models.Index(fields=["channel", "finished_at"], condition=Q(status="failed"), name="delivery_failed"),
+            # stats.recount: what succeeded in an hour; waiting: what a channel has just finished.
+            models.Index(fields=["channel", "finished_at"], condition=Q(status="succeeded"), name="delivery_succeeded"),
             # GET /deliveries?created_after=.
             models.Index(fields=["created_at"], name="delivery_created"),
         ]

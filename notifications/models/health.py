@@ -67,6 +67,20 @@ class ChannelHealth(models.Model):
         return self.failures_in_row >= FAILURES_BEFORE_PROBING
 
 
+class ChannelBacklog(models.Model):
+    """A channel at its cap that is late, as `notifications.alerts.watching` saw it last.
+
+    `due` is how much waited at `seen_at`: where more waits at the next look, the receiver is slower than what comes in.
+    """
+
+    channel = models.OneToOneField(Channel, primary_key=True, on_delete=models.CASCADE, related_name="+")
+    due = models.PositiveIntegerField()
+    seen_at = models.DateTimeField(db_default=Now())
+
+    def __str__(self) -> str:
+        return f"{self.channel_id}: {self.due} due at {self.seen_at:%H:%M:%S}"
+
+
 class ChannelHour(models.Model):
     """What one channel's deliveries came to in one hour. Written by `notifications.delivery`, read by `.stats`.
 

@@ -75,6 +75,22 @@ def test_the_chart_has_a_table_beside_it_and_needs_no_script(admin, warehouse):
     assert "<td>3</td><td>0</td><td>40 ms</td>" in table
 
 
+def test_what_waits_for_a_failing_channel_is_not_passed_over(admin, warehouse):
+    ChannelHealth.objects.create(channel=warehouse, failures_in_row=5, failing_since=timezone.now())
+    for _ in range(24):
+        oldest = make_delivery(warehouse, next_attempt_at=timezone.now() - timedelta(minutes=30))
+    page = admin.get("/admin/")
+    text = text_of(page)
+    assert "Oldest due delivery 30 min its channel keeps failing and is asked less often" in text
+    assert "The channel keeps failing and is asked less often. Its oldest due delivery has waited for 30 min." in text
+    assert "nothing waits" not in text
+    other = create_channel(name="Search", kind="postback", url="https://example.com/")
+    make_delivery(other, next_attempt_at=timezone.now() - timedelta(minutes=5))
+    assert "the oldest that could be sent now waits for 5 min" in text_of(admin.get("/admin/"))
+    Delivery.objects.exclude(pk=oldest.pk).update(next_attempt_at=timezone.now() + timedelta(hours=1))
+    assert page_of(oldest) in links_of(admin.get("/admin/"))
+
+
 def test_a_delivery_that_waits_is_linked(admin, warehouse):
     delivery = make_delivery(warehouse, next_attempt_at=timezone.now() - timedelta(minutes=3, seconds=10))
     page = admin.get("/admin/")

@@ -124,6 +124,23 @@ class TestMetrics:
         assert "tidings_alerts_waiting 1.0" in lines
         assert not any(line.startswith("tidings_beat_age_seconds") for line in lines)
 
+    def test_what_waits_is_told_by_channel_and_reason(self, client: Client) -> None:
+        """Also of a failing channel: 24 that wait are 24, and not none."""
+        failing = create_channel(name="Mailing", kind="postback", url="https://example.com/")
+        ChannelHealth.objects.create(channel=failing, failures_in_row=5)
+        for _ in range(24):
+            make_delivery(failing, next_attempt_at=timezone.now() - timedelta(seconds=458))
+        create_channel(name="Idle", kind="postback", url="https://example.com/")
+        told = dict(line.rsplit(" ", 1) for line in client.get("/metrics").content.decode().splitlines())
+        labels = f'{{channel="{failing.pk}",name="Mailing",reason="back_off"}}'
+        assert told["tidings_deliveries_due"] == told[f"tidings_channel_deliveries_due{labels}"] == "24.0"
+        assert 458 <= float(told["tidings_oldest_due_seconds"]) < 600
+        assert 458 <= float(told[f"tidings_channel_oldest_due_seconds{labels}"]) < 600
+        assert told["tidings_oldest_sendable_seconds"] == told["tidings_deliveries_sendable"] == "0.0"
+        assert not any("Idle" in name for name in told)
+        (waits,) = client.get("/healthz/deliveries").json()["waiting"]
+        assert (waits["channel"], waits["reason"]) == ({"id": failing.pk, "name": "Mailing"}, "back_off")
+
     @pytest.mark.parametrize(
         ("token", "given", "status"),
         [("", "Bearer ", 403), ("t0ken", "", 403), ("t0ken", "Bearer other", 403), ("t0ken", "Bearer t0ken", 200)],

@@ -12,7 +12,7 @@ from django.utils import timezone
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications.alerts import targets
-from notifications.models import Alert, AlertCopy, ChannelHealth, Delivery
+from notifications.models import Alert, AlertCopy, ChannelBacklog, ChannelHealth, Delivery
 
 
 class BrokenMail(EmailBackend):
@@ -67,6 +67,7 @@ def let_pass(**duration: float) -> None:
         AlertCopy: ("sent_at", "given_up_at", "next_try_at", "claimed_at"),
         ChannelHealth: ("failing_since", "last_failed_at", "stage_at"),
         Channel: ("paused_at", "resumed_at"),
+        ChannelBacklog: ("seen_at",),
         Delivery: ("next_attempt_at",),
     }
     for model, columns in moved.items():

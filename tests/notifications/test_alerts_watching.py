@@ -14,10 +14,10 @@ from notifications import alerts, retention, services
 from notifications.alerts import watching, wording
 from notifications.alerts.watching import late_deliveries, watch
 from notifications.catalogue import EVENT_TYPES
-from notifications.models import Alert, AlertCopy, Delivery
+from notifications.models import Alert, AlertCopy, ChannelBacklog, Delivery
 from notifications.tasks import send_alerts
 from tests.notifications.alerting import failing, is_well, let_pass, make_administrator, make_target, told
-from tests.notifications.deliveries import make_delivery
+from tests.notifications.deliveries import claim_all, make_delivery
 from tests.notifications.test_alerts_stages import at_once
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -127,6 +127,102 @@ class TestLateDeliveries:
         pass_and_send()
         assert [request.event["type"] for request in receiver.received] == ["alert.overdue"]
         assert receiver.received[0].event["data"]["alert"]["channel"] is None
+
+
+SLOW, CAUGHT_UP = "Warehouse is slower than what comes in", "Warehouse has caught up"
+
+
+class TestSlowReceivers:
+    @pytest.fixture(autouse=True)
+    def at_its_cap(self, channel, settings):
+        settings.CHANNEL_CONCURRENCY = 1
+        make_delivery(channel)
+        assert len(claim_all()) == 1
+
+    def comes_in(self, channel: Channel, number: int = 1, *, minutes: float = 0) -> None:
+        for _ in range(number):
+            late(channel, seconds=minutes * 60)
+
+    def goes_out(self, number: int) -> None:
+        waiting = Delivery.objects.filter(lease_token=None, status="pending").order_by("next_attempt_at")[:number]
+        Delivery.objects.filter(pk__in=[each.pk for each in waiting]).delete()
+
+    def test_one_that_falls_further_behind_is_told_once_and_that_it_has_caught_up(self, channel):
+        self.comes_in(channel, 5, minutes=11)
+        assert pass_and_send() == []  # nobody knows yet whether it grows
+        self.comes_in(channel, 3)
+        assert pass_and_send(seconds=30) == []  # too soon to say
+        assert pass_and_send(seconds=31) == [SLOW]
+        text = " ".join(mail.outbox[-1].body.split())
+        assert "its oldest due delivery has waited for 12 min, and more deliveries wait than before" in text
+        assert "raise CHANNEL_CONCURRENCY" in text
+        for _ in range(5):
+            self.comes_in(channel, 3)
+            assert pass_and_send(hours=1) == []
+        self.goes_out(100)
+        assert pass_and_send() == [CAUGHT_UP]
+        assert pass_and_send(days=1) == []
+        assert not Alert.objects.filter(open=True).exists()
+        self.comes_in(channel, 1, minutes=11)
+        assert pass_and_send(hours=2) == []
+        self.comes_in(channel, 1)
+        assert pass_and_send(hours=2) == [SLOW]
+
+    def test_a_backlog_that_shrinks_needs_nobody(self, channel):
+        """A burst that came at one moment grows older until it is worked off."""
+        self.comes_in(channel, 20, minutes=11)
+        said = []
+        for _ in range(8):
+            said += pass_and_send(minutes=2)
+            self.goes_out(2)
+        assert said == []
+
+    def test_what_is_not_late_or_not_at_its_cap_is_not_slow(self, channel):
+        self.comes_in(channel, 5, minutes=8)
+        assert pass_and_send() == []
+        self.comes_in(channel, 5)
+        assert pass_and_send(seconds=61) == []
+        assert not ChannelBacklog.objects.exists()
+
+    @pytest.mark.parametrize("state", ["paused", "failing", "deleted"])
+    def test_what_has_another_cause_is_not_told_as_this(self, channel, state):
+        self.comes_in(channel, 5, minutes=11)
+        pass_and_send()
+        self.comes_in(channel, 5)
+        if state == "paused":
+            services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        elif state == "failing":
+            failing(channel)
+        else:
+            services.archive_channel(channel_id=channel.pk, by="grace")
+        assert SLOW not in pass_and_send(minutes=5)
+
+    def test_deleting_it_ends_what_was_told(self, channel):
+        self.comes_in(channel, 5, minutes=11)
+        pass_and_send()
+        self.comes_in(channel, 5)
+        assert pass_and_send(minutes=2) == [SLOW]
+        services.archive_channel(channel_id=channel.pk, by="grace")
+        assert pass_and_send(minutes=2) == []
+        assert not Alert.objects.filter(open=True).exists()
+
+    def test_paused_channels_that_hold_for_months_do_not_hide_it(self, channel):
+        for number in range(25):
+            paused = create_channel(name=f"Paused {number}", kind="postback", url="https://example.com/")
+            late(paused, seconds=10_000_000)
+            Channel.objects.filter(pk=paused.pk).update(paused_at=timezone.now())
+        self.comes_in(channel, 5, minutes=11)
+        pass_and_send()
+        self.comes_in(channel, 5)
+        assert pass_and_send(minutes=2) == [SLOW]
+
+    def test_of_two_at_once_one_tells(self, channel):
+        self.comes_in(channel, 5, minutes=11)
+        at_once(watch, 4)
+        let_pass(minutes=2)
+        self.comes_in(channel, 5)
+        at_once(watch, 4)
+        assert Alert.objects.filter(kind="slow").count() == 1
 
 
 class TestLostSecrets:

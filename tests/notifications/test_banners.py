@@ -10,7 +10,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from channels_app.services import create_channel
-from notifications import monitoring, services, stats
+from notifications import monitoring, services, waiting
 from notifications.admin import banners
 from notifications.admin.banners import banners_for
 from notifications.delivery.chores import beat
@@ -173,9 +173,11 @@ class TestCost:
     def test_the_oldest_due_is_found_by_its_index(self, channel):
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL enable_seqscan = off")
-            cursor.execute(f"EXPLAIN {monitoring.AGES}", stats.oldest_due_values())
+            cursor.execute(f"EXPLAIN {monitoring.AGES}", waiting.values())
             plan = "\n".join(line for (line,) in cursor.fetchall())
         assert "Index Scan using delivery_due on notifications_delivery" in plan
+        for index in ("delivery_leased", "delivery_succeeded", "delivery_failed"):
+            assert f"using {index} on notifications_delivery" in plan
 
 
 class TestTroubleWithTheDatabase:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
-from notifications import services, stats
+from notifications import services, stats, waiting
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.chores import recover
 from notifications.delivery.claim import claim
@@ -271,13 +271,17 @@ class TestReading:
         assert stats.channel_summaries([]) == {}
 
 
+def oldest_sendable():
+    return waiting.lateness().oldest_sendable
+
+
 class TestOldestDue:
     def test_it_is_the_one_that_could_have_been_sent_for_longest(self, channel):
-        assert stats.oldest_due() is None
+        assert oldest_sendable() is None
         ages = (30, 90, 60)
         made = [make_delivery(channel, next_attempt_at=timezone.now() - timedelta(seconds=seconds)) for seconds in ages]
         make_delivery(channel, next_attempt_at=timezone.now() + timedelta(hours=1))
-        oldest = stats.oldest_due()
+        oldest = oldest_sendable()
         assert oldest.delivery_id == made[1].pk
         assert 90 <= oldest.seconds < 150
 
@@ -285,7 +289,7 @@ class TestOldestDue:
     def test_what_is_kept_waiting_on_purpose_does_not_count(self, channel, state):
         make_delivery(channel)
         make_due()
-        assert stats.oldest_due() is not None
+        assert oldest_sendable() is not None
         if state == "paused":
             services.pause_channel(channel_id=channel.pk, reason="", by="test")
         elif state == "deleted":
@@ -294,7 +298,7 @@ class TestOldestDue:
             ChannelHealth.objects.create(channel=channel, failures_in_row=5)
         else:
             assert len(claim(slots=1, slowed_slots=1)) == 1
-        assert stats.oldest_due() is None
+        assert oldest_sendable() is None
 
     def test_what_waits_for_a_channel_whose_every_slot_is_taken_does_not_count(self, channel, settings):
         settings.CHANNEL_CONCURRENCY = 2
@@ -302,9 +306,9 @@ class TestOldestDue:
             make_delivery(channel)
         make_due()
         assert len(claim(slots=1, slowed_slots=1)) == 1
-        assert stats.oldest_due() is not None
+        assert oldest_sendable() is not None
         assert len(claim(slots=1, slowed_slots=1)) == 1
-        assert stats.oldest_due() is None
+        assert oldest_sendable() is None
 
     def test_what_was_held_counts_from_the_resumption_and_not_while_it_is_worked_off(self, channel):
         for _ in range(3):
@@ -312,8 +316,8 @@ class TestOldestDue:
         services.pause_channel(channel_id=channel.pk, reason="", by="test")
         services.resume_channel(channel_id=channel.pk, by="test")
         ChannelHealth.objects.all().delete()  # as many at a time as ever
-        assert stats.oldest_due().seconds < 60
+        assert oldest_sendable().sendable_seconds < 60
         assert len(claim(slots=1, slowed_slots=1)) == 1
-        assert stats.oldest_due() is None
+        assert oldest_sendable() is None
         Delivery.objects.filter(lease_token=None).update(next_attempt_at=timezone.now())
-        assert stats.oldest_due() is not None
+        assert oldest_sendable() is not None

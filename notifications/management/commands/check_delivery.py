@@ -6,7 +6,10 @@ from notifications import monitoring
 
 
 class Command(BaseCommand):
-    help = "Exits non-zero, saying what is wrong, when deliveries are not going out as they should."
+    help = (
+        "Exits non-zero, saying what is wrong, when deliveries are not going out as they should. Says for which "
+        "channels deliveries wait, which is nothing that the workers could mend, and no reason for a non-zero exit."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
@@ -14,11 +17,15 @@ class Command(BaseCommand):
             type=float,
             default=monitoring.LONGEST_WAIT_SECONDS,
             metavar="SECONDS",
-            help="how long a due delivery may wait (%(default)s)",
+            help="how long a delivery may wait that could be sent now (%(default)s)",
         )
 
     def handle(self, *args: Any, max_age: float, **options: Any) -> None:
         condition = monitoring.look()
+        waits = condition.waits()
         if problems := condition.problems(max_age=max_age):
-            raise CommandError("\n".join(problems))
-        self.stdout.write("Delivering: database, broker, worker and beat are well, and no delivery is overdue.")
+            raise CommandError("\n".join([*problems, *waits]))
+        overdue = "nothing that could be sent now is overdue" if waits else "no delivery is overdue"
+        self.stdout.write(f"Delivering: database, broker, worker and beat are well, and {overdue}.")
+        for sentence in waits:
+            self.stdout.write(sentence)
