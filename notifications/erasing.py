@@ -18,7 +18,8 @@ from psycopg.errors import DeadlockDetected
 
 from channels_app.transports import Outcome
 from notifications import history
-from notifications.models import ChannelHealth, Delivery, DeliveryAttempt, Event
+from notifications.delivery.count import Counted, count
+from notifications.models import ChannelHealth, Delivery, DeliveryAttempt, Event, Trigger
 from orders.models import Contact, SurveyResponse
 
 BATCH = 100
@@ -178,6 +179,7 @@ def _erase_batch(ids: list[str]) -> Erased:
     of_events.exclude(error="").update(error=ERASED)
     attempts.filter(request_headers__has_key="Subject").update(request_headers=_WITHOUT_SUBJECT)
     pending = of_events.filter(status=Delivery.Status.PENDING)
+    ended = list(pending.exclude(next_trigger=Trigger.TEST).values_list("channel_id", flat=True))
     failed = {"status": Delivery.Status.FAILED, "next_attempt_at": None, "finished_at": Now()}
     no_lease = {"lease_token": None, "lease_expires_at": None}
     begun = Exists(DeliveryAttempt.objects.filter(delivery=OuterRef("pk"), outcome=Outcome.STARTED))
@@ -191,6 +193,7 @@ def _erase_batch(ids: list[str]) -> Erased:
     stopped += pending.update(**failed, error=ERASED)
     erased = _erase_events(ids, bodies)
     _forget_latest_errors(channels)
+    count(Counted(channel_id, "failed") for channel_id in ended)
     return Erased(erased, number, stopped)
 
 

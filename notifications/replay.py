@@ -16,6 +16,7 @@ from django.db.models.functions import Now
 from channels_app.services import lock_channel
 from notifications import doorbell, history
 from notifications.catalogue import EVENT_TYPES
+from notifications.delivery.count import take_back
 from notifications.errors import Conflict
 from notifications.models import TEST_EVENT_PREFIX, Delivery, ReplayJob
 
@@ -28,7 +29,7 @@ WITH room AS (
     WHERE channel_id = %(channel)s AND status = 'pending' AND replayed
 ),
 next AS MATERIALIZED (
-    SELECT delivery.id FROM notifications_delivery delivery
+    SELECT delivery.id, delivery.finished_at FROM notifications_delivery delivery
     JOIN notifications_event event ON event.id = delivery.event_id
     WHERE delivery.channel_id = %(channel)s AND delivery.status = 'failed'
         AND delivery.finished_at >= %(since)s AND delivery.finished_at <= %(until)s
@@ -40,9 +41,9 @@ moved AS (
     UPDATE notifications_delivery delivery
     SET status = 'pending', finished_at = NULL, next_attempt_at = statement_timestamp(), next_trigger = 'replay',
         automatic_retries = 0, unknowns_in_row = 0, replayed = true
-    FROM next WHERE delivery.id = next.id RETURNING delivery.id
+    FROM next WHERE delivery.id = next.id RETURNING next.finished_at
 )
-SELECT (SELECT count(*) FROM moved), (SELECT rows FROM room)
+SELECT (SELECT array_agg(finished_at) FROM moved), (SELECT rows FROM room)
 """
 
 
@@ -110,15 +111,18 @@ def _advance(job_id: str, channel_id: str) -> int:
     if job is None:
         return 0
     archived, paused = channel
-    moved, room = (0, 1) if archived else (0, 0) if paused else _move(job)
+    finished_at, room = ([], 1) if archived else ([], 0) if paused else _move(job)
+    moved = len(finished_at)
     job.replayed += moved
     if moved < room:
         job.status, job.finished_at = ReplayJob.Status.FINISHED, Now()
     job.save(update_fields=["replayed", "status", "finished_at"])
+    take_back((channel_id, at, Delivery.Status.FAILED) for at in finished_at)
     return moved
 
 
-def _move(job: ReplayJob) -> tuple[int, int]:
+def _move(job: ReplayJob) -> tuple[list[datetime], int]:
+    """When those were finished that are pending now, and for how many there was room."""
     with connection.cursor() as cursor:
         cursor.execute(
             ADVANCE,
@@ -131,8 +135,8 @@ def _move(job: ReplayJob) -> tuple[int, int]:
                 "test": TEST_EVENT_PREFIX,
             },
         )
-        moved, room = cursor.fetchone()
-        return int(moved), int(room)
+        finished_at, room = cursor.fetchone()
+        return finished_at or [], int(room)
 
 
 def _failed(job: ReplayJob) -> QuerySet[Delivery]:

@@ -8,6 +8,7 @@ the oldest row on and passes each once, whether it goes or stays: neither a back
 cannot remove yet are read again for every batch.
 """
 
+import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -20,6 +21,7 @@ from django.db import OperationalError, connection, models, transaction
 from django.db.models import Q
 from psycopg.errors import LockNotAvailable
 
+from notifications.delivery.count import take_back
 from notifications.models import Alert, ChannelHour, ReplayJob
 
 log = structlog.get_logger(__name__)
@@ -59,7 +61,8 @@ whole AS MATERIALIZED (
     FOR UPDATE OF event SKIP LOCKED
 ),
 deliveries AS (
-    DELETE FROM notifications_delivery delivery USING whole WHERE delivery.event_id = whole.id RETURNING delivery.id
+    DELETE FROM notifications_delivery delivery USING whole WHERE delivery.event_id = whole.id
+    RETURNING delivery.id, channel_id, finished_at, status, next_trigger
 ),
 attempts AS (
     DELETE FROM notifications_deliveryattempt attempt USING deliveries WHERE attempt.delivery_id = deliveries.id
@@ -67,7 +70,9 @@ attempts AS (
 ),
 events AS (DELETE FROM notifications_event event USING whole WHERE event.id = whole.id RETURNING 1)
 SELECT created_at, id, (SELECT count(*) FROM passed), (SELECT count(*) FROM events),
-    (SELECT count(*) FROM deliveries), (SELECT count(*) FROM attempts)
+    (SELECT count(*) FROM deliveries), (SELECT count(*) FROM attempts),
+    (SELECT jsonb_agg(jsonb_build_array(channel_id, finished_at, status)) FROM deliveries
+     WHERE next_trigger <> 'test' AND finished_at >= date_trunc('hour', %(until)s::timestamptz, 'UTC'))
 FROM passed ORDER BY created_at DESC, id DESC LIMIT 1
 """
 
@@ -128,11 +133,14 @@ def _forget_events(until: datetime, gone: dict[str, int], stop: Callable[[], boo
             with _batch("notifications_event"), connection.cursor() as cursor:
                 cursor.execute(PURGE, values)
                 row = cursor.fetchone()
+                if row is not None and row[-1]:  # of an hour that is still kept
+                    finished = json.loads(row[-1])
+                    take_back((channel, datetime.fromisoformat(at), status) for channel, at, status in finished)
         except _SomebodyElseIsAtIt:
             return
         if row is None:
             return
-        values["at"], values["id"], passed, events, deliveries, attempts = row
+        values["at"], values["id"], passed, events, deliveries, attempts, _ = row
         for name, count in zip(gone, (events, deliveries, attempts, passed), strict=True):
             gone[name] += count
         if passed < BATCH:

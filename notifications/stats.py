@@ -1,9 +1,12 @@
 """How delivering goes: what pages show of the last 24 hours and 30 days, and how much waits on a channel.
 
-Deliveries are counted when a worker finishes them, in one row for each channel and hour (`ChannelHour`): one that fails
-and is retried counts each time that it finishes, one that ends with the deletion of its channel or of a person's data
-does not count. Reading costs as much with a million deliveries as with ten: nothing here counts deliveries or events
-without a bound.
+A delivery counts once: in the hour in which it was last finished, as what it is now, succeeded or failed, however it
+came to that (an answer, a worker that died, the deletion of its channel or of a person's data). One that is pending
+again counts nowhere, nor does a test that somebody sent, nor one that is not kept any longer. So the numbers are those
+of the rows in the log that were finished then (`finished_since`).
+
+They are kept in one row for each channel and hour (`ChannelHour`, see `notifications.delivery.count`), so reading costs
+as much with a million deliveries as with ten: nothing here counts deliveries or events without a bound.
 Times to the answer are kept as a histogram, so a median or a 95th percentile may be off by a fifth
 (`notifications.latencies`).
 """
@@ -15,9 +18,12 @@ from typing import Any
 
 from django.conf import settings
 from django.db import connection
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from channels_app.models import Channel
 from notifications.latencies import BOUNDS_MS, percentile
+from notifications.models import Delivery, Trigger
 
 HOURS = 24
 DAYS = 30
@@ -103,6 +109,7 @@ class Backlog:
 _SUM_OF_LATENCIES = (
     "ARRAY[" + ", ".join(f"sum(latencies[{index}])" for index in range(1, len(BOUNDS_MS) + 1)) + "]::bigint[]"
 )
+_DAY_BEGINS = "SELECT date_trunc('hour', statement_timestamp(), 'UTC') - make_interval(hours => %(hours)s - 1)"
 # One row an hour, hours in which nothing was finished included.
 _DAY = f"""
 SELECT hour.at, coalesce(sum(succeeded), 0), coalesce(sum(failed), 0), {_SUM_OF_LATENCIES}
@@ -167,6 +174,25 @@ CROSS JOIN LATERAL (
 ) failed
 ORDER BY failed.finished_at DESC LIMIT %(limit)s
 """
+
+
+def finished_since(at: datetime) -> QuerySet[Delivery]:
+    """The deliveries that count, of those finished since then: with `day_begins()` those that `last_day` counts.
+
+    They are asked for by channel, so that the indexes by channel and time of finishing serve.
+    """
+    channels = list(Channel.objects.values_list("pk", flat=True))
+    finished = Q(status=Delivery.Status.SUCCEEDED, channel__in=channels, finished_at__gte=at)
+    finished |= Q(status=Delivery.Status.FAILED, channel__in=channels, finished_at__gte=at)
+    return Delivery.objects.filter(finished).exclude(next_trigger=Trigger.TEST)
+
+
+def day_begins() -> datetime:
+    """The beginning of the first of the hours of `last_day`."""
+    with connection.cursor() as cursor:
+        cursor.execute(_DAY_BEGINS, {"hours": HOURS})
+        begins: datetime = cursor.fetchone()[0]
+    return begins
 
 
 def last_day(channel_id: str | None = None) -> Day:

@@ -5,7 +5,7 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.db import Error
 
-from notifications import alerts, doorbell, retention
+from notifications import alerts, doorbell, recounting, retention
 from notifications.alerts.watching import watch
 from notifications.delivery.chores import beat
 from notifications.delivery.clock import engine
@@ -37,6 +37,16 @@ def record_beat() -> None:
 def purge() -> int:
     """Forget what is older than `RETENTION_DAYS`. A worker that is told to end does so after the present batch."""
     return retention.purge(stop=shutting_down.is_set)
+
+
+@shared_task(name="notifications.tasks.recount", one_at_a_time=True)
+def recount() -> int:
+    """Count anew what was finished lately. PostgreSQL that is away is left to the next call."""
+    try:
+        return recounting.recount(stop=shutting_down.is_set)
+    except Error:
+        log.exception("not_recounted")
+        return 0
 
 
 @shared_task(name="notifications.tasks.send_alerts", one_at_a_time=True)

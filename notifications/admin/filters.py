@@ -12,6 +12,7 @@ from django.db.models import F, Model, Q, QuerySet
 from django.db.models.functions import Lower
 
 from channels_app.models import Channel
+from notifications import stats
 from notifications.catalogue import event_type_choices
 from notifications.database_time import database_now
 from notifications.history import of_api_key
@@ -21,6 +22,7 @@ from orders.models import Contact, Order, Source
 
 # More channels than this are not listed to choose from: their name is typed in.
 LISTED_CHANNELS = 100
+FINISHED = ("finished", "succeeded", "failed")
 PERIODS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 
 
@@ -132,12 +134,23 @@ class LogFilters(forms.Form):
 
 
 class DeliveryFilters(LogFilters):
-    """Deliveries by status as shown, event type, channel, source of the event and time."""
+    """Deliveries by status as shown, event type, channel, source of the event and time.
+
+    With a status in which they are finished, a period is that of finishing, and means what the dashboard counts: the
+    last 24 hours are the present one and the 23 before it, and tests are left out. Else it is that of being made.
+    """
 
     searched = "Event or delivery id, order number, e-mail"
 
     status = choice(
-        "Status", [("pending", "Pending"), ("held", "Held"), ("succeeded", "Succeeded"), ("failed", "Failed")]
+        "Status",
+        [
+            ("pending", "Pending"),
+            ("held", "Held"),
+            ("finished", "Finished"),
+            ("succeeded", "Succeeded"),
+            ("failed", "Failed"),
+        ],
     )
     event_type = choice("Event type", event_type_choices())
     channel = forms.CharField(label="Channel", required=False)
@@ -146,7 +159,8 @@ class DeliveryFilters(LogFilters):
     def rows(self) -> QuerySet[Delivery]:
         if not self.is_valid():
             return Delivery.objects.none()
-        rows = Delivery.objects.filter(self._status(), self.equal(event_type="event_type", event__source="source"))
+        rows = self._finished() if self._asks_when_finished() else Delivery.objects.all()
+        rows = rows.filter(self._status(), self.equal(event_type="event_type", event__source="source"))
         if channels := self.cleaned_data["channel"]:
             rows = rows.filter(_one_of("channel_id", channels))
         term = self.cleaned_data["q"]
@@ -156,8 +170,21 @@ class DeliveryFilters(LogFilters):
             rows = rows.filter(search_events(term, "event__"))
         return self.with_ids_between(rows, "dlv")
 
+    def between(self) -> tuple[datetime | None, datetime | None]:
+        asked = self.cleaned_data
+        return (asked["since"], asked["until"]) if self._asks_when_finished() else super().between()
+
+    def _asks_when_finished(self) -> bool:
+        return bool(self.cleaned_data["period"]) and self.cleaned_data["status"] in FINISHED
+
+    def _finished(self) -> QuerySet[Delivery]:
+        period: str = self.cleaned_data["period"]
+        return stats.finished_since(stats.day_begins() if period == "24h" else timezone.now() - PERIODS[period])
+
     def _status(self) -> Q:
         status = self.cleaned_data["status"]
+        if status == "finished":
+            return Q(status__in=FINISHED[1:])
         if status not in {"pending", "held"}:
             return Q(status=status) if status else Q()
         # Asked for first: paused channels are few, and the pending ones of a channel have an index.

@@ -77,6 +77,7 @@ WHERE id IN (
     WHERE channel.archived_at IS NOT NULL
     LIMIT %(batch)s
 )
+RETURNING channel_id, next_trigger = 'test'
 """
 # How many rows are abandoned in one statement, some tens of milliseconds.
 ABANDON_BATCH = 1000
@@ -116,9 +117,11 @@ def recover() -> int:
 
 def abandon() -> int:
     """Fail a batch of what is pending on deleted channels. Returns how many: `ABANDON_BATCH` where more may be left."""
-    with connection.cursor() as cursor:
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute(ABANDON, {"error": CHANNEL_DELETED, "batch": ABANDON_BATCH})
-        return int(cursor.rowcount)
+        abandoned = cursor.fetchall()
+        count(Counted(channel, "failed") for channel, is_test in abandoned if not is_test)
+    return len(abandoned)
 
 
 def beat(name: str, *, at_most_every: float) -> None:

@@ -1,9 +1,15 @@
-"""Counts what deliveries came to, by channel and hour, for `notifications.stats`."""
+"""Counts what deliveries came to, by channel and hour, for `notifications.stats`, which says what counts.
+
+Whoever finishes deliveries counts them, whoever makes finished ones pending again or deletes them takes them back, and
+`notifications.recounting` puts right at intervals what a killed worker had not written.
+"""
 
 import json
 import time
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db import connection
 
@@ -23,6 +29,27 @@ ON CONFLICT (channel_id, hour) DO UPDATE SET
         SELECT before + more
         FROM unnest(kept.latencies, excluded.latencies) WITH ORDINALITY AS bucket(before, more, position)
         ORDER BY position)
+"""
+
+
+# In the order of channels and hours, for the same reason.
+TAKE_BACK = """
+WITH taken AS (
+    SELECT channel_id, date_trunc('hour', finished_at, 'UTC') AS hour,
+        coalesce(sum(number) FILTER (WHERE status = 'succeeded'), 0) AS succeeded,
+        coalesce(sum(number) FILTER (WHERE status = 'failed'), 0) AS failed
+    FROM jsonb_to_recordset(%s::jsonb)
+        AS taken(channel_id text, finished_at timestamptz, status text, number int)
+    GROUP BY 1, 2
+),
+held AS MATERIALIZED (
+    SELECT kept.id, taken.succeeded, taken.failed
+    FROM notifications_channelhour kept JOIN taken ON taken.channel_id = kept.channel_id AND taken.hour = kept.hour
+    ORDER BY kept.channel_id, kept.hour FOR UPDATE OF kept
+)
+UPDATE notifications_channelhour kept
+SET succeeded = greatest(kept.succeeded - held.succeeded, 0), failed = greatest(kept.failed - held.failed, 0)
+FROM held WHERE kept.id = held.id
 """
 
 
@@ -49,7 +76,7 @@ class Tally:
 
     Each time that they are written makes a new version of the row of a channel's hour, which the next one has to step
     over until it is vacuumed. So a busy engine writes them once a second, and when it comes to rest. What a killed
-    worker had not written is missing in the statistics, and nowhere else.
+    worker had not written is missing in the statistics until the next recount, and nowhere else.
     """
 
     def __init__(self) -> None:
@@ -82,3 +109,17 @@ def count(attempts: Iterable[Counted]) -> None:
     tally = Tally()
     tally.add(attempts)
     tally.write()
+
+
+def take_back(finished: Iterable[tuple[str, datetime, str]]) -> None:
+    """These, each a channel's id, when it was finished and as what, are finished no longer, or gone.
+
+    Must be the last of a transaction that takes locks, as `count`.
+    """
+    told = [
+        {"channel_id": channel_id, "finished_at": at.isoformat(), "status": status, "number": number}
+        for (channel_id, at, status), number in Counter(finished).items()
+    ]
+    if told:
+        with connection.cursor() as cursor:
+            cursor.execute(TAKE_BACK, [json.dumps(told)])

@@ -34,4 +34,9 @@ class Migration(migrations.Migration):
             name='kind',
             field=models.CharField(choices=[('failing', 'A channel keeps failing'), ('still_failing', 'A channel still fails'), ('last_warning', 'Last warning before a channel is paused'), ('paused', 'A channel was paused'), ('recovered', 'A channel has recovered'), ('unreadable', 'The secrets of a channel cannot be read'), ('overdue', 'Deliveries wait for too long'), ('on_time', 'Deliveries go out in time again'), ('slow', 'A receiver is slower than what comes in'), ('caught_up', 'A receiver has caught up'), ('test', 'Test')], max_length=20),
         ),
+        migrations.AlterField(
+            model_name='heartbeat',
+            name='name',
+            field=models.CharField(choices=[('worker', 'Worker'), ('beat', 'Beat'), ('recount', 'Recount')], max_length=10, primary_key=True, serialize=False),
+        ),
     ]

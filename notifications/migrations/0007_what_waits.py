@@ -9,7 +9,7 @@ class Migration(migrations.Migration):
     atomic = False
 
     dependencies = [
-        ("notifications", "0005_alerts_in_copies"),
+        ("notifications", "0006_channel_backlog"),
     ]
 
     operations = [
@@ -42,6 +42,8 @@ class Migration(migrations.Migration):
                     ("overdue", "Deliveries wait for too long"),
                     ("on_time", "Deliveries go out in time again"),
                     ("lost", "Deliveries failed with their workers"),
+                    ("slow", "A receiver is slower than what comes in"),
+                    ("caught_up", "A receiver has caught up"),
                     ("test", "Test"),
                 ],
                 max_length=20,

@@ -84,8 +84,8 @@ class ChannelBacklog(models.Model):
 class ChannelHour(models.Model):
     """What one channel's deliveries came to in one hour. Written by `notifications.delivery`, read by `.stats`.
 
-    `succeeded` and `failed` count the deliveries that were finished in this hour, `latencies` the attempts that got an
-    answer, by how long that took: one count for each of `notifications.latencies.BOUNDS_MS`. Tests that people
+    `succeeded` and `failed` count the deliveries that were last finished in this hour, `latencies` the attempts that
+    got an answer, by how long that took: one count for each of `notifications.latencies.BOUNDS_MS`. Tests that people
     send are not counted.
     """
 
@@ -113,11 +113,15 @@ class ChannelHour(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a worker last claimed and when beat last ran, for `check_delivery` and `/healthz/deliveries`."""
+    """When a worker last claimed and when beat last ran, for `check_delivery` and `/healthz/deliveries`.
+
+    And until when `notifications.recounting` has counted.
+    """
 
     class Name(models.TextChoices):
         WORKER = "worker", "Worker"
         BEAT = "beat", "Beat"
+        RECOUNT = "recount", "Recount"
 
     name = models.CharField(primary_key=True, max_length=10, choices=Name)
     at = models.DateTimeField(db_default=Now())

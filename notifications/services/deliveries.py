@@ -9,6 +9,7 @@ from notifications import doorbell, erasing, history
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import health
 from notifications.delivery.chores import CHANNEL_DELETED
+from notifications.delivery.count import take_back
 from notifications.errors import Conflict
 from notifications.models import TEST_EVENT_PREFIX, Delivery, Event, Trigger
 from notifications.receivers import rebuild_body
@@ -52,11 +53,14 @@ def retry_delivery(*, delivery_id: str, by: str) -> Delivery:
         if reason := retry_refused_because(delivery):
             raise Conflict(reason)
         _build_missing_body(delivery)
+        finished_at = delivery.finished_at
         delivery.status, delivery.finished_at = Delivery.Status.PENDING, None
         delivery.next_trigger, delivery.automatic_retries, delivery.unknowns_in_row = Trigger.MANUAL, 0, 0
         delivery.next_attempt_at, delivery.replayed = Now(), False
         delivery.save()
         health.forgive(channel_id)
+        if finished_at is not None:
+            take_back([(channel_id, finished_at, Delivery.Status.FAILED)])
         label = EVENT_TYPES[delivery.event_type].label
         history.record(
             action=history.Action.RETRIED,

@@ -50,7 +50,8 @@ def in_flight_on(channel: Channel, number: int) -> None:
 
 def told(capsys) -> list[str]:
     call_command("check_delivery", max_age=120)
-    return capsys.readouterr().out.splitlines()
+    lines: list[str] = capsys.readouterr().out.splitlines()
+    return lines
 
 
 def test_what_waits_for_a_channel_is_said_and_no_fault_of_the_whole(channel, settings, capsys):
