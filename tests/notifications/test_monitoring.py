@@ -1,5 +1,7 @@
 """Whether delivering goes on, as `check_delivery`, `/readyz` and the banners see it."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from uuid import uuid4
 
@@ -15,6 +17,7 @@ from notifications.delivery.claim import claim
 from notifications.models import ChannelHealth, Delivery, Heartbeat
 from notifications.waiting import CHANNELS_NAMED
 from tests.notifications.deliveries import make_delivery
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db
 
@@ -146,3 +149,22 @@ def test_what_waits_is_counted(channel):
 def test_looking_takes_one_query_of_the_database(channel, django_assert_num_queries):
     with django_assert_num_queries(1):
         monitoring.look()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_busy_channel_is_told_steadily_while_its_backlog_is_worked_off(engine, receiver, channel, settings):
+    """With a real receiver that takes its time: whenever a monitor asks, it hears the same."""
+    settings.CHANNEL_CONCURRENCY = 2
+    receiver.answer = lambda request: time.sleep(0.1) or 200
+    for _ in range(60):
+        waiting(channel, 458)
+    begun = len(receiver.received)
+    seen = []
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(engine.deliver_due)
+        wait_until(lambda: len(receiver.received) > begun + 4)
+        while not done.done():
+            seen += monitoring.look().lateness.worst
+    assert len(seen) > 20
+    assert {each.reason for each in seen} == {"cap"}
+    assert min(each.seconds for each in seen) >= 458
