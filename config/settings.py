@@ -3,7 +3,6 @@
 The table in README.md documents each variable; `config.environment` says how values are read.
 """
 
-import re
 import zoneinfo
 from datetime import timedelta
 from pathlib import Path
@@ -14,8 +13,11 @@ import structlog
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
-from config import content_security, environment
+from config import content_security, environment, redis_url
+from config.connection_urls import refuse_unencoded
 from config.email_url import email_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -135,14 +137,45 @@ _database["OPTIONS"] = {
 DATABASES = {"default": {**_database, "CONN_HEALTH_CHECKS": True}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-# Redis or Valkey: the doorbell's broker and the cache. Nothing in it is needed to deliver.
-REDIS_URL = env.str("REDIS_URL", default="redis://127.0.0.1:6379/0")
-if urlsplit(REDIS_URL).scheme not in {"redis", "rediss", "unix"}:
-    raise ImproperlyConfigured("REDIS_URL must be like redis://host:6379/0, rediss://host:6379/0 or unix:///socket.")
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REDIS_URL}}
+# Certificate authorities that are trusted besides the public ones, whomever Tidings calls.
+EXTRA_CA_BUNDLE = env.str("EXTRA_CA_BUNDLE", default="")
+if EXTRA_CA_BUNDLE and not Path(EXTRA_CA_BUNDLE).is_file():
+    raise ImproperlyConfigured(f"EXTRA_CA_BUNDLE names no file: {EXTRA_CA_BUNDLE}.")
 
-CELERY_BROKER_URL = re.sub(r"^unix://", "redis+socket://", REDIS_URL)
-CELERY_BROKER_TRANSPORT_OPTIONS = {"socket_timeout": 0.5, "socket_connect_timeout": 0.5, "retry_on_timeout": False}
+# Redis or Valkey: the doorbell's broker and the cache. Nothing in it is needed to deliver.
+_redis = redis_url.parse(
+    "REDIS_URL", environment.literal("REDIS_URL") or "redis://127.0.0.1:6379/0", extra_ca_bundle=EXTRA_CA_BUNDLE
+)
+# For `redis.Redis.from_url`, together.
+REDIS_URL = _redis.url
+REDIS_TLS = _redis.tls or {}
+# Other applications, and other installations of Tidings, may share the Redis.
+REDIS_KEY_PREFIX = redis_url.key_prefix(SECRET_KEY)
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": REDIS_URL,
+        "KEY_PREFIX": f"{REDIS_KEY_PREFIX}cache",
+        "OPTIONS": {
+            **REDIS_TLS,
+            "socket_timeout": 0.5,
+            "socket_connect_timeout": 0.5,
+            "retry": Retry(NoBackoff(), 0),
+        },
+    }
+}
+
+CELERY_BROKER_URL = _redis.broker_url
+CELERY_BROKER_USE_SSL = _redis.tls
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "global_keyprefix": REDIS_KEY_PREFIX,
+    "socket_timeout": 0.5,
+    "socket_connect_timeout": 0.5,
+    "retry_on_timeout": False,
+    # A worker that waits for a message of a broker which is gone without a word notices within some ten seconds.
+    "health_check_interval": 5,
+}
+CELERY_TASK_DEFAULT_QUEUE = "tidings"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_CONNECTION_MAX_RETRIES = None
 CELERY_BROKER_CHANNEL_ERROR_RETRY = True  # a broker that is full is no reason to end
@@ -179,11 +212,9 @@ POSTBACK_RETRY_DELAYS_SECONDS = environment.numbers(
 )
 POSTBACK_ALLOWED_NETWORKS = environment.networks(env, "POSTBACK_ALLOWED_NETWORKS")
 EGRESS_PROXY_URL = env.str("EGRESS_PROXY_URL", default="")
+refuse_unencoded("EGRESS_PROXY_URL", EGRESS_PROXY_URL)
 if EGRESS_PROXY_URL and urlsplit(EGRESS_PROXY_URL).scheme not in {"http", "https"}:
     raise ImproperlyConfigured("EGRESS_PROXY_URL must be like http://proxy.example.com:3128.")
-EXTRA_CA_BUNDLE = env.str("EXTRA_CA_BUNDLE", default="")
-if EXTRA_CA_BUNDLE and not Path(EXTRA_CA_BUNDLE).is_file():
-    raise ImproperlyConfigured(f"EXTRA_CA_BUNDLE names no file: {EXTRA_CA_BUNDLE}.")
 PAUSE_FAILING_AFTER_DAYS = environment.number(env, "PAUSE_FAILING_AFTER_DAYS", 5, 0, 365)
 FUNNEL_COMPLETION_SECONDS = environment.number(env, "FUNNEL_COMPLETION_SECONDS", 1800, 1, 86400 * 30)
 DELIVERY_CONCURRENCY = environment.integer(env, "DELIVERY_CONCURRENCY", 64, 1, 1000)

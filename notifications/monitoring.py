@@ -7,6 +7,8 @@ from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import Count, QuerySet
 from redis import Redis, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from channels_app.models import Channel
 from notifications import waiting
@@ -169,7 +171,11 @@ def failing_channels() -> QuerySet[ChannelHealth]:
 
 def _broker_answers() -> bool:
     client = Redis.from_url(
-        settings.REDIS_URL, socket_timeout=BROKER_TIMEOUT_SECONDS, socket_connect_timeout=BROKER_TIMEOUT_SECONDS
+        settings.REDIS_URL,
+        **settings.REDIS_TLS,
+        socket_timeout=BROKER_TIMEOUT_SECONDS,
+        socket_connect_timeout=BROKER_TIMEOUT_SECONDS,
+        retry=Retry(NoBackoff(), 0),
     )
     try:
         return bool(client.ping())

@@ -90,5 +90,5 @@ def test_the_pool_is_merged_into_the_options_of_the_url(tmp_path: Path) -> None:
 
 def test_a_broker_on_a_socket_is_translated_for_celery(tmp_path: Path) -> None:
     loaded = load(tmp_path, **PRODUCTION, REDIS_URL="unix:///tmp/v.sock?db=0")
-    assert loaded["CELERY_BROKER_URL"] == "redis+socket:///tmp/v.sock?db=0"
+    assert loaded["CELERY_BROKER_URL"] == "redis+socket:///tmp/v.sock?virtual_host=0"
     assert loaded["CACHES"]["default"]["LOCATION"] == "unix:///tmp/v.sock?db=0"

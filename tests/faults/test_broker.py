@@ -6,6 +6,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 import pytest
 from celery import Celery
+from django.conf import settings
 
 from config.local import processes
 from tests.faults.installation import DELIVERIES, Installation, frozen
@@ -75,8 +76,9 @@ def test_a_broker_that_is_away_costs_no_order_and_no_event(tidings, receiver, aw
     assert second.alive()
     # It listens to the broker again.
     broker = tidings.valkey.url.replace("unix://", "redis+socket://")
-    with Celery(broker=broker, set_as_current=False) as another:
-        another.send_task("notifications.tasks.record_beat")
+    prefixed = {"global_keyprefix": settings.REDIS_KEY_PREFIX}
+    with Celery(broker=broker, set_as_current=False, broker_transport_options=prefixed) as another:
+        another.send_task("notifications.tasks.record_beat", queue=settings.CELERY_TASK_DEFAULT_QUEUE)
     wait_until(lambda: tidings.ask("SELECT 1 FROM notifications_heartbeat WHERE name = 'beat'"), timeout=30)
     check_all_sent_once(tidings, receiver, orders=ORDERS + 2)
 

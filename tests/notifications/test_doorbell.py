@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from celery import current_app
+from django.conf import settings as django_settings
 from redis import Redis
 
 from notifications import doorbell, tasks
@@ -24,8 +24,12 @@ def broker(settings):
     client.flushall()
 
 
+def queue() -> str:
+    return f"{django_settings.REDIS_KEY_PREFIX}tidings"
+
+
 def hints(broker: Redis) -> int:
-    return broker.llen(current_app.conf.task_default_queue)
+    return broker.llen(queue())
 
 
 def test_one_hint_is_outstanding_at_a_time(broker):
@@ -49,23 +53,23 @@ def test_the_flag_is_removed_before_the_claim(broker, monkeypatch):
 
     monkeypatch.setattr(tasks, "engine", Claiming)
     doorbell.ring()
-    broker.delete(current_app.conf.task_default_queue)  # the worker has taken the hint
+    broker.delete(queue())  # the worker has taken the hint
     tasks.deliver_due()
     assert rung == [1]
     # And its flag stays, so that one hint is outstanding.
-    assert broker.exists(doorbell.FLAG) == 1
+    assert broker.exists(doorbell.flag()) == 1
 
 
 def test_a_lost_hint_is_made_up_for_when_its_flag_runs_out(broker):
     doorbell.ring()
-    assert 0 < broker.ttl(doorbell.FLAG) <= doorbell.FLAG_SECONDS
+    assert 0 < broker.ttl(doorbell.flag()) <= doorbell.FLAG_SECONDS
 
 
 def test_a_broker_that_takes_the_flag_but_not_the_hint_is_rung_again(broker):
     broker.execute_command("ACL", "SETUSER", "default", "-lpush")
     try:
         doorbell.ring()
-        assert broker.exists(doorbell.FLAG) == 0
+        assert broker.exists(doorbell.flag()) == 0
     finally:
         broker.execute_command("ACL", "SETUSER", "default", "+lpush")
     doorbell.ring()
