@@ -6,8 +6,7 @@ from typing import Any
 
 import celery
 from celery import Celery
-from celery.signals import beat_init, setup_logging
-from django.conf import settings
+from celery.signals import setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -38,12 +37,6 @@ class Task(celery.Task):
 app = Celery("tidings", task_cls=Task)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
-
-
-@beat_init.connect
-def _make_folder(**_: object) -> None:
-    """Beat keeps its schedule file there."""
-    settings.DATA_DIR.mkdir(parents=True, exist_ok=True)
 
 
 @setup_logging.connect

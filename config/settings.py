@@ -189,7 +189,7 @@ CELERY_WORKER_CONCURRENCY = 8  # each of beat's tasks holds one at most, which l
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
-CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "beat-schedule")
+CELERY_BEAT_SCHEDULER = "config.beat.MemoryScheduler"
 # Without `expires`: that compares the clock of beat's host with that of the worker's, which then does nothing at all if
 # it is some seconds ahead. Messages that have piled up while no worker ran cost little: each task does one thing at a
 # time, and ends at once where nothing is to be done.

@@ -46,5 +46,4 @@ def beat() -> Service:
     return Service(
         name="beat",
         command=[sys.executable, "-m", "celery", "--quiet", "-A", "config", "beat", "--loglevel", "WARNING"],
-        death_signal=signal.SIGTERM,  # it closes its schedule file
     )

@@ -112,9 +112,8 @@ class Installation:
         command = ["tests.faults.worker" if word == "celery" else word for word in service.command]
         return self._start(replace(service, command=command), settings)
 
-    def beat(self, schedule: Path) -> Child:
-        service = programs.beat()
-        return self._start(replace(service, command=[*service.command, "--schedule", str(schedule)]), {})
+    def beat(self) -> Child:
+        return self._start(programs.beat(), {})
 
     def _start(self, service: Service, settings: dict[str, str]) -> Child:
         log = self._folder / f"{next(self._logs)} {service.name}.log"

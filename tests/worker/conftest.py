@@ -74,7 +74,7 @@ def start(subprocess_environment: dict[str, str], tmp_path: Path) -> Iterator[Ca
                 "--without-mingle",
                 "--without-heartbeat",
             ),
-            "beat": ("beat", "--schedule", str(tmp_path / "schedule")),
+            "beat": ("beat",),
         }
         log = tmp_path / f"{name}{len(started)}.log"
         program = Program({**subprocess_environment, **SETTINGS, **settings}, log, *arguments[name])
