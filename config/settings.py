@@ -18,6 +18,7 @@ from redis.retry import Retry
 
 from config import content_security, environment, redis_url
 from config.connection_urls import refuse_unencoded
+from config.database import url as database_url
 from config.email_url import email_settings
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -122,19 +123,14 @@ TEMPLATES = [
     }
 ]
 
-# PostgreSQL, the queue of record. The pool is merged into OPTIONS: assigning it would lose sslmode and the socket.
-_database: dict[str, Any] = environment.url(env.db_url, "DATABASE_URL", "postgres:///tidings")
-if _database.get("ENGINE") != "django.db.backends.postgresql":
-    raise ImproperlyConfigured("DATABASE_URL must name a PostgreSQL database (postgres://...).")
-_database["OPTIONS"] = {
-    **_database.get("OPTIONS", {}),
-    # The pool tries again after pauses that double until `reconnect_timeout`: a short one, so that deliveries go on
-    # soon after PostgreSQL is back.
-    "pool": {"min_size": 1, "max_size": 12, "timeout": 10, "reconnect_timeout": 2},
-    # A process that is frozen inside a transaction must not hold the claim, or a channel's health, from the others.
-    "options": f"{_database.get('OPTIONS', {}).get('options', '')} -c idle_in_transaction_session_timeout=10s".strip(),
+# PostgreSQL, the queue of record.
+DATABASES = {
+    "default": database_url.parse(
+        "DATABASE_URL",
+        environment.literal("DATABASE_URL") or "postgres:///tidings",
+        pool_size=environment.integer(env, "DATABASE_POOL_SIZE", 12, 1, 1000),
+    )
 }
-DATABASES = {"default": {**_database, "CONN_HEALTH_CHECKS": True}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Certificate authorities that are trusted besides the public ones, whomever Tidings calls.

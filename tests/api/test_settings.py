@@ -41,6 +41,7 @@ def load(tmp_path: Path, **environment: str) -> dict[str, Any]:
         ("TIME_ZONE", "Mars/Phobos"),
         ("DATABASE_URL", "mysql://localhost/tidings"),
         ("DATABASE_URL", "nonsense"),
+        ("DATABASE_POOL_SIZE", "0"),
         ("REDIS_URL", "nonsense"),
         ("EMAIL_URL", "nonsense"),
         ("DEFAULT_CURRENCY", "DOLLARS"),
@@ -77,15 +78,10 @@ def test_unset_and_empty_are_the_same(tmp_path: Path) -> None:
         assert (loaded["DEBUG"], loaded["DEMO"]) == (False, False)
 
 
-def test_the_pool_is_merged_into_the_options_of_the_url(tmp_path: Path) -> None:
-    url = "postgres://tidings@/tidings?host=/tmp/x&sslmode=require"
-    options = load(tmp_path, **PRODUCTION, DATABASE_URL=url)["DATABASES"]["default"]["OPTIONS"]
-    assert options == {
-        "host": "/tmp/x",
-        "sslmode": "require",
-        "pool": {"min_size": 1, "max_size": 12, "timeout": 10, "reconnect_timeout": 2},
-        "options": "-c idle_in_transaction_session_timeout=10s",
-    }
+def test_the_size_of_the_pool(tmp_path: Path) -> None:
+    for environment, size in (({}, 12), ({"DATABASE_POOL_SIZE": "30"}, 30)):
+        database = load(tmp_path, **PRODUCTION, **environment)["DATABASES"]["default"]
+        assert database["OPTIONS"]["pool"]["max_size"] == size
 
 
 def test_a_broker_on_a_socket_is_translated_for_celery(tmp_path: Path) -> None:

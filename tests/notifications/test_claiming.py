@@ -118,8 +118,8 @@ def test_a_worker_frozen_in_its_claim_does_not_stop_the_others(channel):
     assert ended == ["ended"]
 
 
-def test_every_connection_has_the_limit_that_frees_a_frozen_claim():
-    with connection.cursor() as cursor:
+def test_every_transaction_has_the_limit_that_frees_a_frozen_claim():
+    with transaction.atomic(), connection.cursor() as cursor:
         cursor.execute("SHOW idle_in_transaction_session_timeout")
         assert cursor.fetchone() == ("10s",)
 

@@ -1,0 +1,131 @@
+"""Django's backend for PostgreSQL with what Tidings needs of each connection, also through PgBouncer.
+
+In its transaction mode PgBouncer gives a client another session for each transaction. So nothing here is set for a
+session but what PgBouncer follows itself (time zone, encoding); what must hold is said within each transaction.
+"""
+
+import re
+from collections.abc import Callable
+from time import monotonic
+from typing import Any, ClassVar, Self
+
+import psycopg
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+from django.db.backends.base.base import NO_DB_ALIAS
+from django.db.backends.postgresql import base
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+# How every transaction begins, in one round trip. Its isolation is ours, not the database's default. And a process that
+# stands still within it must not keep the claim, a channel's health or an order from the others: PostgreSQL ends its
+# session.
+BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '10s'"
+_READ_COMMITTED = "read committed"
+_LOOK_EVERY_SECONDS = 0.25
+_STATEMENT = re.compile(r"\s*(SELECT|INSERT|UPDATE|DELETE|WITH)\b", re.IGNORECASE)
+
+
+class Connection(psycopg.Connection[Any]):
+    """Remembers why no connection could be made."""
+
+    # When (on the monotonic clock) and why connecting failed last in this process.
+    latest_failure: ClassVar[tuple[float, str]] = (0.0, "")
+    default_isolation = _READ_COMMITTED
+
+    @classmethod
+    def connect(cls, *args: Any, **options: Any) -> Self:
+        try:
+            return super().connect(*args, **options)
+        except psycopg.Error as error:
+            Connection.latest_failure = (monotonic(), _in_one_line(error))
+            raise
+
+
+class Pool(ConnectionPool[Connection]):
+    """Tells those who wait for a connection why there is none, as soon as it has given up for the time being."""
+
+    _given_up = 0
+
+    def reconnect_failed(self) -> None:
+        self._given_up += 1
+
+    def getconn(self, timeout: float | None = None) -> Connection:
+        """As the pool does; raises `psycopg.OperationalError` with the cause where none can be made."""
+        began, given_up = monotonic(), self._given_up
+        patience = self.timeout if timeout is None else timeout
+        while True:
+            try:
+                return super().getconn(min(_LOOK_EVERY_SECONDS, patience))
+            except PoolTimeout:
+                failed_at, why = Connection.latest_failure
+                ended = monotonic() - began >= patience
+                if failed_at >= began and (ended or self._given_up > given_up):
+                    raise psycopg.OperationalError(f"The database (DATABASE_URL) cannot be reached: {why}") from None
+                if ended:
+                    raise PoolTimeout(
+                        f"None of the {self.max_size} connections to the database (DATABASE_POOL_SIZE) was free "
+                        f"within {patience:g} s."
+                    ) from None
+
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    """`OPTIONS["pool"]` is required of every connection that serves; the others (to make test databases) have none."""
+
+    # Django's, which its stubs do not know.
+    _connection_pools: dict[str, Pool]
+    _configure_connection: Callable[[Connection], bool]
+
+    @property
+    def pool(self) -> Pool | None:
+        options = self.settings_dict["OPTIONS"].get("pool")
+        if self.alias == NO_DB_ALIAS or not options:
+            return None
+        if self.alias not in self._connection_pools:
+            if self.settings_dict.get("CONN_MAX_AGE", 0) != 0:
+                raise ImproperlyConfigured("A pool keeps its connections: CONN_MAX_AGE must be 0.")
+            pool = Pool(
+                connection_class=Connection,
+                kwargs={**self.get_connection_params(), "autocommit": True},
+                open=False,
+                configure=self._configure,
+                check=Pool.check_connection if self.settings_dict["CONN_HEALTH_CHECKS"] else None,
+                **options,
+            )
+            self._connection_pools.setdefault(self.alias, pool)
+        return self._connection_pools[self.alias]
+
+    def _configure(self, connection: Connection) -> None:
+        """Called by the pool for each new connection, which is in autocommit."""
+        self._configure_connection(connection)
+        row = connection.execute("SELECT current_setting('default_transaction_isolation')").fetchone()
+        connection.default_isolation = row[0] if row else _READ_COMMITTED
+
+    def init_connection_state(self) -> None:
+        super().init_connection_state()
+        default = getattr(self.connection, "default_isolation", _READ_COMMITTED)
+        if default != _READ_COMMITTED and self._in_read_committed not in self.execute_wrappers:
+            self.execute_wrappers.append(self._in_read_committed)
+
+    def _set_autocommit(self, autocommit: bool) -> None:
+        """Begin a transaction in our own words; psycopg, which stays in autocommit, ends it as it does any other."""
+        with self.wrap_database_errors:
+            if autocommit:
+                self.connection.autocommit = True  # refused within a transaction
+            else:
+                self.connection.execute(BEGIN)
+
+    def _in_read_committed(
+        self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]
+    ) -> Any:
+        """A statement outside of a transaction gets one of our isolation, not that of the database's default.
+
+        There it would fail where two processes change a row at once. It costs two round trips, and only there.
+        """
+        if self.in_atomic_block or not self.autocommit or not _STATEMENT.match(str(sql)):
+            return execute(sql, params, many, context)
+        with transaction.atomic(using=self.alias):
+            return execute(sql, params, many, context)
+
+
+def _in_one_line(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
