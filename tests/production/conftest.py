@@ -1,6 +1,7 @@
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,26 @@ def redis() -> Iterator[Redis]:
         yield server
     finally:
         server.kill()
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A migrated database to copy, and a key of the API that is good in the copies."""
+
+    database: str
+    key: str
+
+
+@pytest.fixture(scope="package")
+def prepared(postgres: PostgreSQL) -> Iterator[Prepared]:
+    folder = folder_for_all()
+    postgres.create("prepared")
+    try:
+        tidings = Installation(folder, DATABASE_URL=postgres.url("prepared"))
+        tidings.prepare(pages=False)
+        yield Prepared("prepared", tidings.key)
+    finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 

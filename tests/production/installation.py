@@ -91,16 +91,28 @@ class Installation:
     def manage(self, command: str, **settings: str) -> str:
         return self.run(f".venv/bin/python manage.py {command}", **settings)
 
-    def prepare(self) -> None:
-        """The README's commands up to the first person."""
+    def prepare(self, pages: bool = True) -> None:
+        """The README's commands up to the first person; without `pages` what the API needs."""
         self.run(readme_command("migrate"))
-        self.run(readme_command("collectstatic"))
-        first = {"USERNAME": "ada", "EMAIL": "ada@example.com", "PASSWORD": "a-password-of-ada"}
-        self.run(
-            f"{readme_command('createsuperuser')} --noinput",
-            **{f"DJANGO_SUPERUSER_{name}": value for name, value in first.items()},
-        )
+        if pages:
+            self.run(readme_command("collectstatic"))
+            first = {"USERNAME": "ada", "EMAIL": "ada@example.com", "PASSWORD": "a-password-of-ada"}
+            self.run(
+                f"{readme_command('createsuperuser')} --noinput",
+                **{f"DJANGO_SUPERUSER_{name}": value for name, value in first.items()},
+            )
         self.key = self.manage('create_api_key "Shop" --scope storefront --scope manage').split()[-1]
+
+    def begin(self, command: str) -> Child:
+        """Start a command of the shell and do not wait for it."""
+        log = self._logs / f"{len(self._programs)} command.log"
+        child = processes.start(Service("command", self._as_nobody(command), log=log), self.environment, self.folder)
+        self._programs.append(child)
+        return child
+
+    def forget(self, child: Child) -> None:
+        """It has been killed, and need not live when the others are stopped."""
+        self._programs.remove(child)
 
     def start(self, name: str, **settings: str) -> Child:
         """`gunicorn`, `worker` or `beat`, by the README's command. Further workers are numbered."""
@@ -169,12 +181,12 @@ class Installation:
         bought = {"status": "approved", "amount": "12.50", "gateway": "card", "reference": "r1"}
         self.call("POST", f"/orders/{order['number']}/transactions", bought)
 
-    def stop(self) -> None:
-        """SIGTERM, and in time. Nobody may have died before, or have stumbled."""
+    def stop(self, stumbling: bool = False) -> None:
+        """SIGTERM, and in time. Nobody may have died before, or have stumbled unless they were pushed."""
         assert [self.log(child)[-3000:] for child in self._programs if not child.alive()] == []
         assert processes.stop(self._programs) == []
         logs = {child.service.name: self.log(child) for child in self._programs}
-        assert {name: log[-3000:] for name, log in logs.items() if "Traceback" in log} == {}
+        assert stumbling or {name: log[-3000:] for name, log in logs.items() if "Traceback" in log} == {}
         self._programs.clear()
 
     def close(self) -> None:

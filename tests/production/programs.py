@@ -102,11 +102,11 @@ class PostgreSQL:
     def url(self, database: str = "tidings", port: int | None = None, password: str = ENCODED_PASSWORD) -> str:
         return f"postgres://tidings:{password}@{self.host}:{port or self.port}/{database}"
 
-    def create(self, database: str) -> None:
-        """Waits for the server, then makes an empty database."""
+    def create(self, database: str, template: str = "template1") -> None:
+        """Waits for the server, then makes a database that is empty or a copy."""
         wait_until(self.answers, timeout=60)
         with self.connect("postgres") as connection:
-            connection.execute(f"CREATE DATABASE {database}")  # type: ignore[call-overload]
+            connection.execute(f"CREATE DATABASE {database} TEMPLATE {template}")  # type: ignore[call-overload]
 
     def answers(self) -> bool:
         try:

@@ -1,6 +1,7 @@
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError, connection
 
 from notifications import monitoring
 
@@ -24,8 +25,18 @@ class Command(BaseCommand):
         condition = monitoring.look()
         waits = condition.waits()
         if problems := condition.problems(max_age=max_age):
-            raise CommandError("\n".join([*problems, *waits]))
+            causes = [] if condition.database else _why_not_reached()
+            raise CommandError("\n".join([*problems, *waits, *causes]))
         overdue = "nothing that could be sent now is overdue" if waits else "no delivery is overdue"
         self.stdout.write(f"Delivering: database, broker, worker and beat are well, and {overdue}.")
         for sentence in waits:
             self.stdout.write(sentence)
+
+
+def _why_not_reached() -> list[str]:
+    """The cause, for the operator's eyes alone: it may name the host and the user."""
+    try:
+        connection.ensure_connection()
+    except DatabaseError as error:
+        return [str(error)]
+    return []
