@@ -17,10 +17,10 @@ _SCHEMES = ("postgres", "postgresql", "psql", "pgsql")
 _DEFAULTS = {
     "connect_timeout": "5",
     "keepalives": "1",
-    "keepalives_idle": "3",
-    "keepalives_interval": "2",
+    "keepalives_idle": "2",
+    "keepalives_interval": "1",
     "keepalives_count": "3",
-    "tcp_user_timeout": "6000",
+    "tcp_user_timeout": "5000",
 }
 # How long a caller waits for a connection, and how long the pool goes on trying before it tells those who wait why
 # there is none. Its pauses double from a second on, so that a server which is back is found within some two seconds.

@@ -11,10 +11,10 @@ from config.database.url import parse
 DEFAULTS = {
     "connect_timeout": "5",
     "keepalives": "1",
-    "keepalives_idle": "3",
-    "keepalives_interval": "2",
+    "keepalives_idle": "2",
+    "keepalives_interval": "1",
     "keepalives_count": "3",
-    "tcp_user_timeout": "6000",
+    "tcp_user_timeout": "5000",
 }
 EMPTY = {"NAME": "", "USER": "", "PASSWORD": "", "HOST": "", "PORT": ""}
 REFUSED = "has an option that PostgreSQL's client library refuses"

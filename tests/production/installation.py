@@ -61,7 +61,7 @@ class Installation:
         self.port = free_port()
         self._logs = folder
         self._before = before
-        self._programs: list[Child] = []
+        self.programs: list[Child] = []
         inherited = {name: value for name, value in os.environ.items() if name not in {*NAMES, *_OF_TESTS}}
         self.environment = {**inherited, "HOME": "/nonexistent", **KEYS, **settings}
         self._owner(servant().user)
@@ -105,24 +105,24 @@ class Installation:
 
     def begin(self, command: str) -> Child:
         """Start a command of the shell and do not wait for it."""
-        log = self._logs / f"{len(self._programs)} command.log"
+        log = self._logs / f"{len(self.programs)} command.log"
         child = processes.start(Service("command", self._as_nobody(command), log=log), self.environment, self.folder)
-        self._programs.append(child)
+        self.programs.append(child)
         return child
 
     def forget(self, child: Child) -> None:
         """It has been killed, and need not live when the others are stopped."""
-        self._programs.remove(child)
+        self.programs.remove(child)
 
     def start(self, name: str, **settings: str) -> Child:
         """`gunicorn`, `worker` or `beat`, by the README's command. Further workers are numbered."""
         command = readme_command({"gunicorn": "config.wsgi"}.get(name, name))
         command = command.replace("127.0.0.1:8000", f"127.0.0.1:{self.port}")
-        command = command.replace("worker1@", f"worker{len(self._programs)}@")
-        log = self._logs / f"{len(self._programs)} {name}.log"
+        command = command.replace("worker1@", f"worker{len(self.programs)}@")
+        log = self._logs / f"{len(self.programs)} {name}.log"
         service = Service(name, self._as_nobody(f"exec {command}"), log=log, death_signal=signal.SIGKILL, patience=45)
         child = processes.start(service, {**self.environment, **settings}, self.folder)
-        self._programs.append(child)
+        self.programs.append(child)
         if name == "gunicorn":
             wait_until(self.web_answers, timeout=60)
         return child
@@ -183,14 +183,14 @@ class Installation:
 
     def stop(self, stumbling: bool = False) -> None:
         """SIGTERM, and in time. Nobody may have died before, or have stumbled unless they were pushed."""
-        assert [self.log(child)[-3000:] for child in self._programs if not child.alive()] == []
-        assert processes.stop(self._programs) == []
-        logs = {child.service.name: self.log(child) for child in self._programs}
+        assert [self.log(child)[-3000:] for child in self.programs if not child.alive()] == []
+        assert processes.stop(self.programs) == []
+        logs = {child.service.name: self.log(child) for child in self.programs}
         assert stumbling or {name: log[-3000:] for name, log in logs.items() if "Traceback" in log} == {}
-        self._programs.clear()
+        self.programs.clear()
 
     def close(self) -> None:
-        for child in self._programs:
+        for child in self.programs:
             child.kill()
 
     def _as_nobody(self, command: str) -> list[str]:

@@ -85,6 +85,10 @@ class PostgreSQL:
             rules.write("host all all 10.0.0.0/8 scram-sha-256\n")
         self.child: Child | None = None
 
+    def move(self, host: str, before: Sequence[str]) -> None:
+        """To be started there, with its data."""
+        self.host, self._before = host, before
+
     def start(self) -> "PostgreSQL":
         settings = (f"listen_addresses={self.host}", f"port={self.port}", "fsync=off", *self._settings)
         service = Service(
@@ -106,7 +110,7 @@ class PostgreSQL:
         """Waits for the server, then makes a database that is empty or a copy."""
         wait_until(self.answers, timeout=60)
         with self.connect("postgres") as connection:
-            connection.execute(f"CREATE DATABASE {database} TEMPLATE {template}")  # type: ignore[call-overload]
+            connection.execute(f"CREATE DATABASE {database} TEMPLATE {template}")
 
     def answers(self) -> bool:
         try:
@@ -171,6 +175,10 @@ class Redis:
         self.host, self.port, self._before = host, free_port(), before
         self._folder, self._settings = folder, settings
         self.child: Child | None = None
+
+    def move(self, host: str, before: Sequence[str]) -> None:
+        """To be started there, empty."""
+        self.host, self._before = host, before
 
     def start(self) -> "Redis":
         listening = () if "--tls-port" in self._settings else ("--port", str(self.port))

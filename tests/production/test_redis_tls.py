@@ -61,7 +61,7 @@ def secure(folder, authority):
 def asked(tidings, url: str, **settings: str) -> list[str]:
     script = tidings.folder.parent / "ask.py"
     script.write_text(ASK)
-    said = tidings.run(f".venv/bin/python manage.py shell --no-imports < {script}", REDIS_URL=url, **settings)
+    said: str = tidings.run(f".venv/bin/python manage.py shell --no-imports < {script}", REDIS_URL=url, **settings)
     return said.split("\n")[:4]
 
 
