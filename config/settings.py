@@ -200,9 +200,9 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 
 # Delivery. The rules behind each value stand in README.md.
 POSTBACK_TIMEOUT_SECONDS = environment.number(env, "POSTBACK_TIMEOUT_SECONDS", 30, 0.1, 300)
-POSTBACK_RETRY_STATUS_CODES = environment.status_codes(
-    env, "POSTBACK_RETRY_STATUS_CODES", ["408", "425", "429", "500", "502", "503", "504"]
-)
+# The 52x and 530 are words of a CDN: it did not reach the receiver behind it.
+_RETRIED = "408 425 429 500 502 503 504 520 521 522 523 525 530"
+POSTBACK_RETRY_STATUS_CODES = environment.status_codes(env, "POSTBACK_RETRY_STATUS_CODES", _RETRIED.split())
 POSTBACK_RETRY_DELAYS_SECONDS = environment.numbers(
     env, "POSTBACK_RETRY_DELAYS_SECONDS", ["60", "300", "1800"], maximum=86400, at_most=3
 )

@@ -84,6 +84,11 @@ def test_the_size_of_the_pool(tmp_path: Path) -> None:
         assert database["OPTIONS"]["pool"]["max_size"] == size
 
 
+def test_what_a_cdn_answers_for_a_receiver_that_it_did_not_reach_is_retried(tmp_path: Path) -> None:
+    codes = load(tmp_path, **PRODUCTION)["POSTBACK_RETRY_STATUS_CODES"]
+    assert codes == {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 525, 530}
+
+
 def test_a_broker_on_a_socket_is_translated_for_celery(tmp_path: Path) -> None:
     loaded = load(tmp_path, **PRODUCTION, REDIS_URL="unix:///tmp/v.sock?db=0")
     assert loaded["CELERY_BROKER_URL"] == "redis+socket:///tmp/v.sock?virtual_host=0"

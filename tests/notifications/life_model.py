@@ -18,7 +18,7 @@ SLOW_AFTER = timedelta(seconds=5)
 RETRY_DELAYS = (60.0, 300.0, 1800.0)
 JITTER = 1.1
 FAILURES_BEFORE_PROBING = 5
-RETRIED_STATUS_CODES = {408, 425, 429, 500, 502, 503, 504}
+RETRIED_STATUS_CODES = {408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 525, 530}
 RETENTION = timedelta(days=30)
 NO_MANUAL_RETRY = {"contact.created": "Contact created has no manual retry."}
 

@@ -91,8 +91,8 @@ def _webhook(event_type: EventType, define: Callable[[Definitions], None]) -> di
             "2XX": {"description": "Received. The body of the answer is not looked at."},
             "410": {"description": "Nothing is wanted here any more: the channel is paused."},
             "default": {
-                "description": "Not received. 408, 425, 429, 500, 502, 503 and 504 are retried up to three times, "
-                "unless set otherwise; all others, redirects included, are not."
+                "description": "Not received. 408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 525 and 530 are "
+                "retried up to three times, unless set otherwise; all others, redirects included, are not."
             },
         },
     }
