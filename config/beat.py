@@ -1,6 +1,7 @@
 """The scheduler of `celery beat`, without a file: nothing has to be made, writable or whole before it starts."""
 
 from datetime import timedelta
+from typing import Any
 
 from celery.beat import Scheduler
 
@@ -17,5 +18,16 @@ class MemoryScheduler(Scheduler):
 
     def setup_schedule(self) -> None:
         super().setup_schedule()
+        self._make_due()
+
+    def tick(self, *args: Any, **options: Any) -> float:
+        """A clock that was set back would stop everything until it has caught up: all is sent anew instead."""
+        if any(entry.last_run_at > entry.default_now() for entry in self.schedule.values()):
+            self._make_due()
+            self.populate_heap()
+        pause: float = super().tick(*args, **options)
+        return pause
+
+    def _make_due(self) -> None:
         for entry in self.schedule.values():
             entry.last_run_at = entry.default_now() - _LONG_AGO

@@ -46,6 +46,18 @@ class Pool(ConnectionPool[Connection]):
 
     _given_up = 0
 
+    @staticmethod
+    def check_connection(conn: Connection) -> None:
+        """Called before a connection is handed out. Raises `psycopg.OperationalError` where it is of no use any more.
+
+        After a failover the old server may live on as a standby, whose connections are well and take no writes.
+        """
+        row = conn.execute("SELECT pg_is_in_recovery()").fetchone()
+        if row and row[0]:
+            Connection.latest_failure = (monotonic(), "the server is a standby, which takes no writes")
+            conn.close()
+            raise psycopg.OperationalError(Connection.latest_failure[1])
+
     def reconnect_failed(self) -> None:
         self._given_up += 1
 

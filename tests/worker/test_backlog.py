@@ -109,7 +109,7 @@ def test_what_beat_sent_while_no_worker_ran_is_soon_over(start, receiver, channe
     for task in BEATS_TASKS[3:]:
         current_app.send_task(task)
     broker = Redis.from_url(settings.REDIS_URL)
-    queue = current_app.conf.task_default_queue
+    queue = f"{settings.REDIS_KEY_PREFIX}{current_app.conf.task_default_queue}"
     assert broker.llen(queue) >= 2162
     worker = start("worker")
     wait_until(lambda: broker.llen(queue) == 0, timeout=60)
