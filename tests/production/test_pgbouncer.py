@@ -7,7 +7,7 @@ import pytest
 from tests.production.programs import PgBouncer
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 CONTACTS = 40
 # Eight threads write one row at a time, each in a statement of its own, as heartbeats are written.

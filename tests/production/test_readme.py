@@ -7,7 +7,7 @@ import pytest
 from tests.production.installation import readme_commands
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 PROGRAMS = ("gunicorn", "worker", "beat")
 

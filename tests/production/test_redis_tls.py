@@ -6,7 +6,7 @@ import trustme
 from tests.production.programs import ENCODED_PASSWORD, Redis, give_away
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 # What each of the three that speak to Redis says, a line each.
 ASK = """

@@ -10,7 +10,7 @@ import pytest
 from tests.local.launching import PROJECT
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 TASKS = 30
 

@@ -9,7 +9,7 @@ from tests.production.installation import last_line, readme_command
 from tests.production.programs import ENCODED_PASSWORD, PASSWORD
 from tests.waiting import wait_until
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 WRONG_PASSWORD = "qzxA7wvkB9"
 CHECK = ".venv/bin/python manage.py check_delivery"
