@@ -179,7 +179,7 @@ class DeliveryFilters(LogFilters):
 
     def _finished(self) -> QuerySet[Delivery]:
         period: str = self.cleaned_data["period"]
-        return stats.finished_since(stats.day_begins() if period == "24h" else timezone.now() - PERIODS[period])
+        return stats.finished_since(stats.day_begins() if period == "24h" else database_now() - PERIODS[period])
 
     def _status(self) -> Q:
         status = self.cleaned_data["status"]
