@@ -5,6 +5,7 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 
 import pytest
 
@@ -162,3 +163,27 @@ def test_a_database_that_refuses_is_told_at_once(
         status, _, body = cut_off.request("GET", "/readyz", timeout=PATIENCE_SECONDS * 2)
         assert (status, json.loads(body)["status"]) == (503, "unavailable")
         assert cut_off.request("GET", "/healthz")[0] == 200
+
+
+def test_what_half_sent_bodies_hold_in_memory_is_bounded(
+    server: Server, subprocess_environment: dict[str, str]
+) -> None:
+    half = HEAD + b"Content-Length: 2600000\r\n\r\n" + b"x" * 2_000_000
+    with serving(subprocess_environment, "--workers", "1") as small:
+        before = resident_bytes(small)
+        opened = [small.connect() for _ in range(150)]
+        for client in opened:
+            with suppress(OSError):  # the first of them have been closed meanwhile
+                client.sendall(half)
+        assert small.request("GET", "/healthz", timeout=PATIENCE_SECONDS)[0] == 200
+        assert resident_bytes(small) - before < 2 * worker.HELD_AT_MOST
+        for client in opened:
+            client.close()
+
+
+def resident_bytes(server: Server) -> int:
+    """Of the one worker process."""
+    master = server.process.pid
+    (pid,) = Path(f"/proc/{master}/task/{master}/children").read_text().split()
+    (line,) = (line for line in Path(f"/proc/{pid}/status").read_text().splitlines() if line.startswith("VmRSS"))
+    return int(line.split()[1]) * 1024
