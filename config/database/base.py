@@ -52,8 +52,13 @@ class Pool(ConnectionPool[Connection]):
 
         After a failover the old server may live on as a standby, whose connections are well and take no writes.
         """
-        row = conn.execute("SELECT pg_is_in_recovery()").fetchone()
-        if row and row[0]:
+        ConnectionPool.check_connection(conn)
+        # The server reports that by itself; a pooler between keeps it back.
+        standby = conn.info.parameter_status("in_hot_standby")
+        if standby is None:
+            row = conn.execute("SELECT pg_is_in_recovery()").fetchone()
+            standby = "on" if row and row[0] else "off"
+        if standby == "on":
             Connection.latest_failure = (monotonic(), "the server is a standby, which takes no writes")
             conn.close()
             raise psycopg.OperationalError(Connection.latest_failure[1])
