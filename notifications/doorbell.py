@@ -16,14 +16,10 @@ from redis.retry import Retry
 
 log = structlog.get_logger(__name__)
 
+FLAG = f"{settings.REDIS_KEY_PREFIX}doorbell"
 FLAG_SECONDS = 5
 TASK = "notifications.tasks.deliver_due"
 TIMEOUT_SECONDS = 0.3
-
-
-def flag() -> str:
-    """The name of the flag in Redis."""
-    return f"{settings.REDIS_KEY_PREFIX}doorbell"
 
 
 def ring_on_commit() -> None:
@@ -36,7 +32,7 @@ def ring_on_commit() -> None:
 def ring() -> None:
     """Two round trips at most, a second in all; a broker that is gone, silent or full costs the caller no error."""
     try:
-        if not _redis().set(flag(), 1, nx=True, ex=FLAG_SECONDS):
+        if not _redis().set(FLAG, 1, nx=True, ex=FLAG_SECONDS):
             return
     except Exception as error:
         log.warning("doorbell_unreachable", error=str(error))
@@ -51,7 +47,7 @@ def ring() -> None:
 def answered() -> None:
     """Remove the flag: the next commit rings again. Called by the worker before it claims."""
     try:
-        _redis().delete(flag())
+        _redis().delete(FLAG)
     except Exception as error:
         log.warning("doorbell_unreachable", error=str(error))
 

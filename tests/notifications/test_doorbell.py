@@ -57,19 +57,19 @@ def test_the_flag_is_removed_before_the_claim(broker, monkeypatch):
     tasks.deliver_due()
     assert rung == [1]
     # And its flag stays, so that one hint is outstanding.
-    assert broker.exists(doorbell.flag()) == 1
+    assert broker.exists(doorbell.FLAG) == 1
 
 
 def test_a_lost_hint_is_made_up_for_when_its_flag_runs_out(broker):
     doorbell.ring()
-    assert 0 < broker.ttl(doorbell.flag()) <= doorbell.FLAG_SECONDS
+    assert 0 < broker.ttl(doorbell.FLAG) <= doorbell.FLAG_SECONDS
 
 
 def test_a_broker_that_takes_the_flag_but_not_the_hint_is_rung_again(broker):
     broker.execute_command("ACL", "SETUSER", "default", "-lpush")
     try:
         doorbell.ring()
-        assert broker.exists(doorbell.flag()) == 0
+        assert broker.exists(doorbell.FLAG) == 0
     finally:
         broker.execute_command("ACL", "SETUSER", "default", "+lpush")
     doorbell.ring()

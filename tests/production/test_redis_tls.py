@@ -21,7 +21,7 @@ def broker():
 
 for name, ask in (
     ("cache", lambda: cache.set("a", 1, 60)),
-    ("doorbell", lambda: doorbell._redis().set(doorbell.flag(), 1, ex=5)),
+    ("doorbell", lambda: doorbell._redis().set(doorbell.FLAG, 1, ex=5)),
     ("broker", broker),
 ):
     try:
