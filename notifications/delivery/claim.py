@@ -23,8 +23,9 @@ log = structlog.get_logger(__name__)
 
 # The advisory lock that lets one claim at a time count the leases of all processes: "tidings", as a bigint.
 CLAIM_LOCK = 0x746964696E6773
-# A process that is frozen while it holds the lock loses it after this; who waits for it asks again after this.
-LOCK_HELD_AT_MOST, LOCK_AWAITED_AT_MOST = "10s", "5s"
+# Who waits for it asks again after this. (A process that is frozen while it holds it is ended by the limit that each
+# transaction has.)
+LOCK_AWAITED_AT_MOST = "5s"
 LEASE_MARGIN_SECONDS = 30
 # A channel that has kept a lease for so long counts as slowed, whatever it will answer in the end.
 SLOW_AFTER_SECONDS = 5
@@ -163,7 +164,7 @@ def _lease(token: UUID, marks: Marks, **limits: int) -> list[Leased]:
         "marked_at": marks.set_at,
     }
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute(LOCK, [LOCK_HELD_AT_MOST, LOCK_AWAITED_AT_MOST, CLAIM_LOCK])
+        cursor.execute(LOCK, [LOCK_AWAITED_AT_MOST, CLAIM_LOCK])
         cursor.execute(CLAIM, values)
         return [Leased(**row) for row in _named(cursor)]
 

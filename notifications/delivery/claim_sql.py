@@ -1,8 +1,7 @@
 """The statements of a claim: the lock, what is leased under it, and what is read after it is released."""
 
 LOCK = """
-SELECT set_config('idle_in_transaction_session_timeout', %s, true), set_config('lock_timeout', %s, true),
-    pg_advisory_xact_lock(%s)
+SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)
 """
 
 # The due rows of one `candidate`, up to {limit}: what a person has retried goes before all others, the oldest first.

@@ -17,6 +17,8 @@ LONGEST_USE_SECONDS = 60.0
 # How long somebody may pause who reads a request on after having answered it.
 REST_SECONDS = 2.0
 RECEIVED_AT_ONCE = 64 * 1024
+# Between two pieces of a request an answer is looked for: TLS would go on for as long as the receiver reads.
+SENT_AT_ONCE = 64 * 1024
 
 
 class Socket(Protocol):
@@ -129,7 +131,7 @@ class Connection:
     def _send_some(self) -> bool:
         """Whether some of the request went out. It is given up where it cannot: the answer may have come before."""
         try:
-            sent = self._sock.send_now(self._unsent)
+            sent = self._sock.send_now(self._unsent[:SENT_AT_ONCE])
         except ssl.SSLWantReadError:
             raise
         except OSError:
