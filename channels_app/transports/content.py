@@ -55,6 +55,12 @@ def words_of(body: bytes, headers: Mapping[str, str], *, at_most: int) -> Words:
         if text is not None and not _CONTROLS.search(text):
             return Words(text)
         return Words(unreadable=f"content packed with {_listed(codings)} that could not be unpacked")
+    words = _of_unpacked(content, content_type)
+    # Nobody packs words with NULs in them: it is a bomb, or no text.
+    return Words(unreadable="binary content") if codings and "\0" in words.text else words
+
+
+def _of_unpacked(content: bytes, content_type: str) -> Words:
     charset = _charset(content_type)
     known = _known(charset)
     for mark, encoding in _BYTE_ORDER_MARKS:

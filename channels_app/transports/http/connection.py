@@ -61,7 +61,11 @@ class Connection:
         exchange.connected()
 
     def send(self, request: bytes) -> None:
-        """Send what the system takes of a request at once. What is left goes out within `receive`."""
+        """Send what the system takes of a request at once. What is left goes out within `receive`.
+
+        Raises `TimeoutError` where the exchange is over: a process that was stopped sends nothing when it goes on.
+        """
+        self.exchange.left()
         self._unsent = memoryview(request)
         with suppress(ssl.SSLWantReadError):
             self._send_some()
