@@ -98,11 +98,17 @@ class Installation:
         self._web = [processes.start(web, self.environment, PROJECT)]
         wait_until(self._web_answers, timeout=60)
 
-    def run(self, module: str, *arguments: str) -> str:
-        """Run a program of this folder to its end. Returns what it printed."""
+    def run(self, module: str, *arguments: str, timeout: float = 120, **settings: str) -> str:
+        """Run a program of this folder to its end. Returns what it printed. Raises `subprocess.TimeoutExpired`."""
         command = [sys.executable, "-m", f"tests.faults.{module}", *arguments]
         ended = subprocess.run(
-            command, cwd=PROJECT, env=self.environment, stdout=subprocess.PIPE, text=True, check=True
+            command,
+            cwd=PROJECT,
+            env={**self.environment, **settings},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=timeout,
         )
         return ended.stdout
 

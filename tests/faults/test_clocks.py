@@ -3,6 +3,7 @@
 The programs are those of production, under libfaketime (Debian's package `faketime`).
 """
 
+import subprocess
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -10,12 +11,14 @@ from pathlib import Path
 
 import pytest
 
+from config.local.processes import Child
 from tests.faults.installation import Installation
 from tests.receiver import Receiver
 from tests.waiting import wait_until
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.timeout(300),  # for the starts that are tried again
     pytest.mark.skipif(
         not list(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1")), reason="The package faketime is missing."
     ),
@@ -23,6 +26,7 @@ pytestmark = [
 
 # The receivers' tolerance by the specification is five minutes; this is for a machine that does other things, too.
 TOLERANCE_SECONDS = 60
+START_SECONDS, STARTS = 15, 5
 # Columns that hold a time to come, and by how much at most.
 TO_COME = {
     "previous_secret_until": timedelta(hours=24),
@@ -40,6 +44,21 @@ def clock(offset: str) -> dict[str, str]:
     return {"LD_PRELOAD": str(library), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
 
 
+def worker_with_a_clock(tidings: Installation, offset: str) -> Child:
+    """One that has claimed. Now and then libfaketime holds up a program for ever before its first line."""
+    seen = "SELECT count(*) FROM notifications_heartbeat WHERE name = 'worker'"
+    for times_left in reversed(range(STARTS)):
+        worker = tidings.worker(**clock(offset))
+        try:
+            wait_until(lambda: tidings.ask(seen) == [(1,)], timeout=START_SECONDS)
+            return worker
+        except AssertionError:
+            if tidings.log(worker) or not times_left:
+                raise
+            worker.kill()
+    raise AssertionError("The last start either returns or raises.")
+
+
 @pytest.fixture
 def hook() -> Iterator[Receiver]:
     with Receiver() as hook:
@@ -55,7 +74,7 @@ def test_a_worker_whose_clock_is_wrong_does_all_of_its_work(tidings: Installatio
         "SELECT id, 'test' FROM channels_app_channel WHERE name = 'Told of alerts'"
     )
     paused = tidings.call("POST", "/channels", {"name": "Paused", "kind": "postback", "url": hook.url})["id"]
-    worker = tidings.worker(**clock(offset))
+    worker = worker_with_a_clock(tidings, offset)
     tidings.beat()
 
     # The buyer never comes to the thank-you page.
@@ -78,12 +97,13 @@ def test_a_worker_whose_clock_is_wrong_does_all_of_its_work(tidings: Installatio
 @pytest.mark.parametrize("offset", ["+1d", "-1d"])
 def test_what_a_host_with_a_wrong_clock_writes_has_the_time_of_the_database(tidings: Installation, hook, offset):
     """Every column of every table that holds a time, after one of each thing that people and shops do."""
-    right = tidings.environment
-    tidings.environment = {**right, **clock(offset)}
-    try:
-        tidings.run("everything", hook.url)
-    finally:
-        tidings.environment = right
+    for times_left in reversed(range(STARTS)):
+        try:
+            tidings.run("everything", hook.url, timeout=3 * START_SECONDS, **clock(offset))
+            break
+        except subprocess.TimeoutExpired:
+            if tidings.ask("SELECT count(*) FROM channels_app_channel") != [(0,)] or not times_left:
+                raise
     written, wrong = times(tidings), wrong_times(tidings)
     assert wrong == [], [name for name, _, _ in wrong]
     assert {
