@@ -100,6 +100,7 @@ def _facts(key: str, now: datetime) -> dict[str, Any]:
         quantity=1,
         unit_price=Decimal("12.50"),
         total=Decimal("12.50"),
+        paid_by=Transaction(order=order, status=Transaction.Status.APPROVED),
     )
     club = Product(
         pk=2,

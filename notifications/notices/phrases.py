@@ -1,6 +1,7 @@
 """How things are called in the middle of a sentence, and how sentences are put together."""
 
 from notifications.notices.reading import Facts
+from notifications.notices.sections import is_paid, pieces
 from notifications.showing import counted
 from orders.models import Order
 
@@ -50,8 +51,10 @@ def reason(text: str) -> str:
 
 
 def goods(lines: list[Facts]) -> str:
+    """What was paid for: the one thing by its name, several by how many pieces they are."""
+    lines = [line for line in lines if is_paid(line)]
     if len(lines) != 1:
-        return counted(len(lines), "item") if lines else "something"
+        return counted(pieces(lines), "item") if lines else "something"
     name, quantity = named(lines[0], "something"), lines[0].text("quantity")
     return name if quantity in {"", "1"} else f"{quantity} × {name}"
 

@@ -59,6 +59,11 @@ class Facts:
             return str(value)
         return one_line(value, longest) if isinstance(value, str) else ""
 
+    def whole(self, name: str, otherwise: int) -> int:
+        """A whole number from 1 on; `otherwise` where there is none."""
+        value = self.members.get(name)
+        return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else otherwise
+
     def is_true(self, name: str) -> bool:
         return self.members.get(name) is True
 

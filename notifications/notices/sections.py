@@ -3,7 +3,7 @@
 Facts without a value are left out, so a section may be empty.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -38,7 +38,19 @@ def item_name(line: Facts) -> str:
     """`2 × Coffee kit (KIT-01)`"""
     name, quantity = product_name(line), line.text("quantity")
     named = f"{quantity} × {name}" if name and quantity else name
-    return f"{named}, upsell" if named and line.is_true("is_upsell") else named
+    if not named:
+        return ""
+    return f"{named}{', upsell' if line.is_true('is_upsell') else ''}{'' if is_paid(line) else ', not paid'}"
+
+
+def is_paid(line: Facts) -> bool:
+    """Bodies from before items said so hold lines that are paid."""
+    return line.members.get("paid") is not False
+
+
+def pieces(lines: Sequence[Facts]) -> int:
+    """How many pieces the lines come to; a line that does not say is one."""
+    return sum(line.whole("quantity", 1) for line in lines)
 
 
 def price(subscription: Facts) -> str:
@@ -76,7 +88,7 @@ def items(order: Facts) -> Section:
     facts = [(item_name(line), line.money("total", currency)) for line in lines[:ITEMS_SHOWN]]
     if more := lines[ITEMS_SHOWN:]:
         rest = sum((line.amount("total") or Decimal(0) for line in more), Decimal(0))
-        facts.append((f"{len(more)} more {'line' if len(more) == 1 else 'lines'}", money(rest, currency).strip()))
+        facts.append((counted(pieces(more), "more item"), money(rest, currency).strip()))
     differs = len(lines) != 1 and order.amount("subtotal") != order.amount("total")
     return section(
         "Items",

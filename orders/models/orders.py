@@ -153,3 +153,8 @@ class OrderItem(models.Model):
 
     def __str__(self) -> str:
         return f"{self.quantity} × {self.title}"
+
+    @property
+    def is_paid(self) -> bool:
+        """It belongs to an approved purchase, whatever of that was given back."""
+        return self.paid_by_id is not None

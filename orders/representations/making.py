@@ -156,4 +156,5 @@ def _item(item: OrderItem) -> dict[str, Any]:
         "unit_price": money_text(item.unit_price),
         "total": money_text(item.total),
         "is_upsell": item.is_upsell,
+        "paid": item.is_paid,
     }

@@ -108,6 +108,15 @@ class OrderItemOut(BaseModel):
     unit_price: Annotated[MoneyText, Field(description="The price of one.")]
     total: Annotated[MoneyText, Field(description="`unit_price` × `quantity`.")]
     is_upsell: Annotated[bool, Field(description="It was added by an upsell.", examples=[False])]
+    paid: Annotated[
+        bool,
+        Field(
+            description="It belongs to an approved purchase: the one that it was sent with or, of an item that the "
+            "order was opened with, the first that is no upsell. What is not paid starts no subscription, is held by "
+            "nobody and causes no product conflict. It stays true when the money is given back.",
+            examples=[True],
+        ),
+    ]
 
 
 class SubscriptionBriefOut(BaseModel):

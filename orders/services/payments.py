@@ -28,10 +28,10 @@ def record_transaction(
 ) -> tuple[Transaction, bool]:
     """Record what the gateway said of a purchase (`approved` or `declined`). Returns it, and whether it is new.
 
-    An approved purchase adds its `items`, pays the order's unpaid ones, starts the subscriptions among all these,
-    turns a lead into a customer, and completes the order unless a funnel is to do so. For each digital product that
-    it pays and that the contact holds already it announces a conflict; nothing is blocked. A declined purchase
-    changes nothing; its items are ignored.
+    An approved purchase adds and pays its `items`; the first that is no upsell also pays those that the order was
+    opened with. It starts the subscriptions among all that it pays, turns a lead into a customer, and completes the
+    order unless a funnel is to do so. For each digital product that it pays and that the contact holds already it
+    announces a conflict; nothing is blocked. A declined purchase changes nothing; its items are ignored.
 
     The same order, status and amount under the same gateway and reference is a repeat: the stored transaction,
     and nothing happens. Raises `Conflict` for any other use of a reference and for a refunded order,
@@ -84,7 +84,9 @@ def _settle(order: Order, purchase: Transaction, items: Sequence[ItemInput]) -> 
     if completes:
         order.complete()
     order.save()
-    if first:
+    if not purchase.is_upsell:
+        # What the order was opened with is nobody's until then: an upsell, or a down-sell after a declined cart, pays
+        # only its own items.
         OrderItem.objects.filter(order=order, paid_by=None).update(paid_by=purchase)
     save_items(order=order, lines=lines, paid_by=purchase, is_upsell=purchase.is_upsell)
     paid = list(OrderItem.objects.filter(paid_by=purchase).select_related("product"))

@@ -115,7 +115,7 @@ def test_an_order_of_several_items_that_is_not_quite_paid():
     notice = told(body_of("order.completed", order={"items": [line, {**line, **kit}], **sums}))
     assert notice.title == "Order 1001 completed: 1,116.50 USD"
     assert notice.paragraphs == (
-        "Ada Byron bought 2 items in the funnel Sample funnel.",
+        "Ada Byron bought 3 items in the funnel Sample funnel.",
         "1,000.00 USD has been paid of a total of 1,116.50 USD. "
         "Of what was paid for the order, 5.00 USD has been given back so far.",
     )
@@ -133,10 +133,35 @@ def test_an_order_of_several_items_that_is_not_quite_paid():
 
 def test_of_a_hundred_items_twenty_are_listed_and_the_others_summed_up():
     line = body_of("order.completed")["data"]["order"]["items"][0]
-    lines = [{**line, "sku": f"S-{number}", "total": "1.10"} for number in range(100)]
+    lines = [{**line, "sku": f"S-{number}", "quantity": 1 + number // 50, "total": "1.10"} for number in range(100)]
     items = facts(told(body_of("order.completed", order={"items": lines})), "Items")
-    assert list(items)[19:21] == ["1 × Sample mug (S-19)", "80 more lines"]
-    assert items["80 more lines"] == "88.00 USD"
+    assert list(items)[19:21] == ["1 × Sample mug (S-19)", "130 more items"]
+    assert items["130 more items"] == "88.00 USD"
+    items = facts(told(body_of("order.completed", order={"items": lines[:21]})), "Items")
+    assert items["1 more item"] == "1.10 USD"
+
+
+def test_pieces_are_counted_and_only_those_that_are_paid():
+    line = body_of("order.completed")["data"]["order"]["items"][0]
+    kit = {**line, "sku": "KIT-01", "title": "Coffee kit", "quantity": 3}
+    cart = {**line, "quantity": 2, "paid": False}
+
+    def bought(*lines):
+        notice = told(body_of("order.completed", order={"items": list(lines)}))
+        return notice.paragraphs[0].removeprefix("Ada Byron bought ").removesuffix(" in the funnel Sample funnel."), (
+            list(facts(notice, "Items"))[: len(lines)]
+        )
+
+    assert bought(kit, {**line, "quantity": 2})[0] == "5 items"
+    assert bought(cart, kit) == (
+        "3 × Coffee kit",
+        ["2 × Sample mug (SAMPLE-MUG), not paid", "3 × Coffee kit (KIT-01)"],
+    )
+    assert bought(cart)[0] == "something"
+    # Bodies of an earlier version say nothing of it, and strange ones anything.
+    old = {name: value for name, value in kit.items() if name != "paid"}
+    assert bought(old)[0] == "3 × Coffee kit"
+    assert bought({**kit, "quantity": None}, {**kit, "quantity": "many"}, {**kit, "quantity": -1})[0] == "3 items"
 
 
 class TestContacts:

@@ -39,7 +39,7 @@ ORDER = [
     *("refunded_total", "funnel", "contact", "items", "subscriptions", "shipping_address", "tracking", "created_at"),
     "completed_at",
 ]
-ITEM = ["sku", "title", "kind", "quantity", "unit_price", "total", "is_upsell"]
+ITEM = ["sku", "title", "kind", "quantity", "unit_price", "total", "is_upsell", "paid"]
 TRANSACTION = [
     *("id", "kind", "status", "amount", "currency", "gateway", "reference", "is_upsell", "decline_code"),
     *("decline_message", "created_at"),
@@ -133,6 +133,7 @@ def test_an_order_of_a_funnel(lead: Contact, mug: Product, course: Product, funn
                 "unit_price": "12.50",
                 "total": "25.00",
                 "is_upsell": False,
+                "paid": True,
             },
             {
                 "sku": "course",
@@ -142,6 +143,7 @@ def test_an_order_of_a_funnel(lead: Contact, mug: Product, course: Product, funn
                 "unit_price": "49.00",
                 "total": "49.00",
                 "is_upsell": True,
+                "paid": True,
             },
         ],
         "subscriptions": [],

@@ -111,15 +111,18 @@ class Rules:
         if transaction.status == "declined":
             self._expect_transaction(transaction)
         else:
-            self._approve(transaction, self._items(body.get("items", []), transaction.is_upsell), answered.began)
+            self._approve(
+                transaction, self._items(body.get("items", []), transaction.is_upsell, paid=True), answered.began
+            )
         return Answer(201, transaction.essentials)
 
     def _approve(self, purchase: Transaction, added: list[Item], began: float) -> None:
         order, contact = purchase.order, purchase.order.contact
         first = not order.purchases
-        purchase.paid_for = [*order.items, *added] if first else added
+        pays_the_cart = not purchase.is_upsell
+        purchase.paid_for = [*(item for item in order.items if pays_the_cart and not item.paid), *added]
         conflicts = list(self._conflicts(purchase))
-        order.items = [*order.items, *added]
+        order.items = [*(replace(item, paid=item.paid or pays_the_cart) for item in order.items), *added]
         order.subscriptions += [
             Subscription(order, item.product, item.total)
             for item in purchase.paid_for
@@ -258,7 +261,7 @@ class Rules:
 
     # What the calls have in common.
 
-    def _items(self, items: list[Body], is_upsell: bool = False) -> list[Item]:
+    def _items(self, items: list[Body], is_upsell: bool = False, *, paid: bool = False) -> list[Item]:
         products = self._catalogue.products
         return [
             Item(
@@ -266,6 +269,7 @@ class Rules:
                 quantity=item["quantity"],
                 unit_price=Decimal(str(item.get("unit_price", products[item["sku"]].unit_price))),
                 is_upsell=is_upsell,
+                paid=paid,
             )
             for item in items
         ]

@@ -21,7 +21,7 @@ _ORDER = (
     *("refunded_total", "funnel", "contact", "items", "subscriptions", "shipping_address", "tracking"),
     *("created_at", "completed_at"),
 )
-_ITEM = ("sku", "title", "kind", "quantity", "unit_price", "total", "is_upsell")
+_ITEM = ("sku", "title", "kind", "quantity", "unit_price", "total", "is_upsell", "paid")
 _TRANSACTION = (
     *("id", "kind", "status", "amount", "currency", "gateway", "reference", "is_upsell"),
     *("decline_code", "decline_message", "created_at"),

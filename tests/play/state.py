@@ -63,6 +63,7 @@ class Item:
     quantity: int
     unit_price: Decimal
     is_upsell: bool = False
+    paid: bool = False
 
     @property
     def total(self) -> Decimal:
@@ -72,7 +73,7 @@ class Item:
     def essentials(self) -> list[Any]:
         product = self.product
         price, total = money(self.unit_price), money(self.total)
-        return [product.sku, product.title, product.kind, self.quantity, price, total, self.is_upsell]
+        return [product.sku, product.title, product.kind, self.quantity, price, total, self.is_upsell, self.paid]
 
 
 @dataclass(eq=False)
