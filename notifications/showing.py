@@ -12,6 +12,7 @@ from django.utils.timezone import get_default_timezone, localtime
 
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Event
+from orders.currencies import money_text
 
 ISO_TIME = "Y-m-d H:i:s"
 
@@ -55,8 +56,8 @@ def counted(count: int, noun: str) -> str:
 
 
 def money(amount: Decimal, currency: str) -> str:
-    """`1,234.50 USD`."""
-    return f"{amount:,.2f} {currency}"
+    """`1,234.50 USD`, with as many decimals as the currency has."""
+    return f"{money_text(amount, currency, grouped=True)} {currency}"
 
 
 def event_label(key: str) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, StringConstraints, WrapValidator
+from pydantic import Field, WrapValidator
 
 from orders.inputs import (
     ONE_LINE,
@@ -23,6 +23,7 @@ from orders.inputs import (
     PublicId,
     Slug,
 )
+from orders.text import Text
 
 Sender = Annotated[Literal["shop", "funnel"], Field(description="Who calls.", examples=["shop"])]
 FunnelSlug = Annotated[
@@ -32,9 +33,7 @@ FunnelSlug = Annotated[
         examples=["spring-launch"],
     ),
 ]
-NamedOrder = Annotated[
-    str, StringConstraints(strict=True, strip_whitespace=True, min_length=1, max_length=40), ONE_LINE
-]
+NamedOrder = Annotated[str, Text(40, 1), ONE_LINE]
 
 
 class ContactCall(ContactInput):

@@ -16,52 +16,58 @@ from django.core.validators import URLValidator, validate_email
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     PlainValidator,
-    StringConstraints,
     WithJsonSchema,
 )
 
+from orders.currencies import CURRENCIES, MOST_DECIMALS
+from orders.text import Text, clean
+
 HIGHEST_AMOUNT = Decimal("9999999999.99")
-_AMOUNT = re.compile(r"(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?")
-_COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries)
-_CURRENCIES = frozenset(currency.alpha_3 for currency in pycountry.currencies)
+_AMOUNT = rf"(0|[1-9][0-9]{{0,9}})(\.[0-9]{{1,{MOST_DECIMALS}}})?"
+_IS_AMOUNT = re.compile(_AMOUNT)
+# Kosovo has no code of its own in ISO 3166-1; XK is the one that everybody uses, out of those left free.
+_COUNTRIES = frozenset(country.alpha_2 for country in pycountry.countries) | {"XK"}
 _LINK = URLValidator(schemes=["http", "https"])
 
 
 def _parse_money(value: Any) -> Decimal:
-    """An amount as its exact decimal text. A float is no amount: it stands for a literal with an exponent."""
+    """An amount as its exact decimal text; how many decimals it may have, its currency says (`orders.currencies`).
+
+    A float is no amount: it stands for a literal with an exponent. The number 100.0 is a whole one.
+    """
     if isinstance(value, str):
-        text = value.strip()
+        text = clean(value).strip()
     elif isinstance(value, Decimal):
-        text = str(value)
+        text = str(value).removesuffix(".0")
     elif isinstance(value, int) and not isinstance(value, bool):
         # Thousands of digits must not be turned into text: Python refuses that with an error of its own.
         text = str(value) if 0 <= value <= HIGHEST_AMOUNT else ""
     else:
         raise ValueError("Give an amount as a string or as a number without an exponent.")
-    if not _AMOUNT.fullmatch(text):
-        raise ValueError("Give an amount from 0 to 9999999999.99 with at most two decimals.")
-    return Decimal(text).quantize(Decimal("0.01"))
+    if not _IS_AMOUNT.fullmatch(text) or Decimal(text) > HIGHEST_AMOUNT:
+        raise ValueError(
+            "Give an amount from 0 to 9999999999.99, with a decimal point and no more decimals than the currency has."
+        )
+    return Decimal(text)
+
+
+def _whole_number(value: Any) -> Any:
+    """1.0 is 1, as JSON has one kind of numbers only; what is not whole stays, to be refused."""
+    if isinstance(value, float | Decimal) and math.isfinite(value) and value == int(value):
+        return int(value)
+    return value
 
 
 Money = Annotated[
     Decimal,
     PlainValidator(_parse_money),
-    WithJsonSchema(
-        {
-            "anyOf": [
-                {"type": "string", "pattern": r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,2})?$"},
-                {"type": "number", "minimum": 0, "maximum": 9999999999.99, "multipleOf": 0.01},
-            ]
-        }
-    ),
+    # JSON numbers are taken too, but a client that is made from the document would calculate with binary fractions.
+    WithJsonSchema({"type": "string", "pattern": f"^{_AMOUNT}$"}),
 ]
-
-
-def _text(longest: int, shortest: int = 0) -> StringConstraints:
-    return StringConstraints(strict=True, strip_whitespace=True, min_length=shortest, max_length=longest)
 
 
 def _refuse_control_characters(text: str) -> str:
@@ -71,7 +77,7 @@ def _refuse_control_characters(text: str) -> str:
 
 
 def _refuse_line_breaks(text: str) -> str:
-    if any(unicodedata.category(character) in {"Cc", "Cs", "Zl", "Zp"} for character in text):
+    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
         raise ValueError("Give a single line of text without control characters.")
     return text
 
@@ -91,7 +97,7 @@ def _check_country(text: str) -> str:
 
 
 def _check_currency(text: str) -> str:
-    if text not in _CURRENCIES:
+    if text not in CURRENCIES:
         raise ValueError("Give a currency as its three letters of ISO 4217, like USD.")
     return text
 
@@ -105,7 +111,7 @@ def _check_link(text: str) -> str:
 
 
 def _plain_json(value: Any) -> Any:
-    """Text as it may be, and fractions as IEEE 754 doubles: RFC 8259, section 6, promises no more to a reader."""
+    """Clean text as it may be, and fractions as IEEE 754 doubles: RFC 8259, section 6, promises no more to a reader."""
     if isinstance(value, dict):
         return {_refuse_control_characters(name): _plain_json(member) for name, member in value.items()}
     if isinstance(value, list):
@@ -115,7 +121,7 @@ def _plain_json(value: Any) -> Any:
         if not math.isfinite(number):
             raise ValueError("A number in the answers is too large.")
         return number
-    return _refuse_control_characters(value) if isinstance(value, str) else value
+    return _refuse_control_characters(clean(value)) if isinstance(value, str) else value
 
 
 def _once_each(tags: list[str]) -> list[str]:
@@ -127,50 +133,58 @@ SOME_LINES = AfterValidator(_refuse_control_characters)
 
 Email = Annotated[
     str,
-    _text(254),
+    Text(254),
     ONE_LINE,
     AfterValidator(_check_email),
     Field(
-        description="An e-mail address; it is compared without case.",
+        description="An e-mail address; it is compared without case, and its domain in its ASCII form (IDNA).",
         examples=["ada@example.com"],
         json_schema_extra={"format": "email"},
     ),
 ]
 Country = Annotated[
     str,
-    _text(2),
+    Text(2),
     AfterValidator(_check_country),
-    Field(description='ISO 3166-1 alpha-2, or "" if unknown.', examples=["GB"]),
+    Field(description='ISO 3166-1 alpha-2, or XK (Kosovo), or "" if unknown.', examples=["GB"]),
 ]
-Currency = Annotated[str, _text(3), AfterValidator(_check_currency), Field(description="ISO 4217.", examples=["USD"])]
-Name = Annotated[str, _text(150), ONE_LINE]
+Currency = Annotated[str, Text(3), AfterValidator(_check_currency), Field(description="ISO 4217.", examples=["USD"])]
+Name = Annotated[str, Text(150), ONE_LINE]
 FirstName = Annotated[Name, Field(description='First name, or "".', examples=["Ada"])]
 LastName = Annotated[Name, Field(description='Last name, or "".', examples=["Byron"])]
-Sku = Annotated[str, _text(64, 1), ONE_LINE, Field(description="The product's sku.", examples=["course"])]
-Slug = Annotated[str, _text(100, 1), ONE_LINE]
-PublicId = Annotated[str, _text(40, 1), ONE_LINE]
-Tag = Annotated[str, _text(50, 1), ONE_LINE]
-GatewayName = Annotated[str, _text(50, 1), ONE_LINE, Field(description="The payment gateway.", examples=["stripe"])]
+Sku = Annotated[str, Text(64, 1), ONE_LINE, Field(description="The product's sku.", examples=["course"])]
+Slug = Annotated[str, Text(100, 1), ONE_LINE]
+PublicId = Annotated[str, Text(40, 1), ONE_LINE]
+Tag = Annotated[str, Text(50, 1), ONE_LINE]
+GatewayName = Annotated[str, Text(50, 1), ONE_LINE, Field(description="The payment gateway.", examples=["stripe"])]
 GatewayReference = Annotated[
     str,
-    _text(200, 1),
+    Text(200, 1),
     ONE_LINE,
     Field(
-        description="The gateway's own id of the purchase, unique with the gateway over all orders.",
+        description="The gateway's own id of this attempt, unique with the gateway over all orders. Each attempt needs "
+        "its own: a second try after a decline is another attempt. The same order, status and amount again under a "
+        "known reference is taken for a repetition and answered with what is stored (200); anything else is a 409.",
         examples=["ch_3PqR7s2eZvKYlo2C"],
     ),
 ]
-DeclineCode = Annotated[str, _text(50), ONE_LINE]
-Explanation = Annotated[str, _text(500), SOME_LINES]
+DeclineCode = Annotated[str, Text(50), ONE_LINE]
+Explanation = Annotated[str, Text(500), SOME_LINES]
 Tags = Annotated[
     list[Tag],
-    Field(max_length=50, description="Labels; those that the contact has stay.", examples=[["newsletter"]]),
+    Field(
+        max_length=50,
+        description="Labels, at most 50 in a call; those that the contact has stay, up to 500 in all.",
+        examples=[["newsletter"]],
+    ),
     AfterValidator(_once_each),
 ]
-ZERO = Decimal("0.00")
-Quantity = Annotated[int, Field(strict=True, ge=1, le=9999, description="How many.", examples=[1])]
-ParcelName = Annotated[str, _text(100, 1), ONE_LINE]
-Link = Annotated[str, _text(2000), ONE_LINE, AfterValidator(_check_link), Field(json_schema_extra={"format": "uri"})]
+ZERO = Decimal(0)
+Quantity = Annotated[
+    int, BeforeValidator(_whole_number), Field(strict=True, ge=1, le=9999, description="How many.", examples=[1])
+]
+ParcelName = Annotated[str, Text(100, 1), ONE_LINE]
+Link = Annotated[str, Text(2000), ONE_LINE, AfterValidator(_check_link), Field(json_schema_extra={"format": "uri"})]
 Answers = Annotated[
     dict[str, Any],
     Field(
@@ -193,7 +207,7 @@ class PhoneInput(Input):
 
     country: Country = ""
     number: Annotated[
-        str, _text(40, 1), ONE_LINE, Field(description="The number, as people write it.", examples=["+44 20 7946 0000"])
+        str, Text(40, 1), ONE_LINE, Field(description="The number, as people write it.", examples=["+44 20 7946 0000"])
     ]
 
 
@@ -203,27 +217,33 @@ class AddressInput(Input):
     first_name: FirstName = ""
     last_name: LastName = ""
     line1: Annotated[
-        str, _text(200), ONE_LINE, Field(description="Street and number.", examples=["12 St James's Square"])
+        str, Text(200), ONE_LINE, Field(description="Street and number.", examples=["12 St James's Square"])
     ] = ""
     line2: Annotated[
-        str, _text(200), ONE_LINE, Field(description="What else the street needs.", examples=["Second floor"])
+        str, Text(200), ONE_LINE, Field(description="What else the street needs.", examples=["Second floor"])
     ] = ""
-    city: Annotated[str, _text(100), ONE_LINE, Field(description="City.", examples=["London"])] = ""
-    state: Annotated[str, _text(100), ONE_LINE, Field(description="State or province.", examples=[""])] = ""
-    zip_code: Annotated[str, _text(20), ONE_LINE, Field(description="ZIP or postal code.", examples=["SW1Y 4JH"])] = ""
+    city: Annotated[str, Text(100), ONE_LINE, Field(description="City.", examples=["London"])] = ""
+    state: Annotated[str, Text(100), ONE_LINE, Field(description="State or province.", examples=[""])] = ""
+    zip_code: Annotated[str, Text(20), ONE_LINE, Field(description="ZIP or postal code.", examples=["SW1Y 4JH"])] = ""
     country: Country = ""
 
 
 class ContactInput(Input):
-    """A person. The e-mail address, compared without case, tells whether the contact is known."""
+    """A person. The e-mail address tells whether the contact is known; then an empty name leaves the known one."""
 
     email: Email
-    first_name: FirstName
-    last_name: LastName
+    first_name: FirstName = ""
+    last_name: LastName = ""
     phone: Annotated[PhoneInput | None, Field(description="Telephone number.")] = None
     billing_address: Annotated[AddressInput | None, Field(description="Where invoices go.")] = None
     shipping_address: Annotated[AddressInput | None, Field(description="Where parcels go.")] = None
     tags: Tags = []
+
+
+class StaffContactInput(ContactInput):
+    """A contact as staff save it: with all the tags that it has, not those of one call."""
+
+    tags: Annotated[list[Tag], AfterValidator(_once_each)] = []
 
 
 class ItemInput(Input):

@@ -3,6 +3,9 @@
 from decimal import Decimal
 from typing import Any
 
+from django.conf import settings
+
+from orders.currencies import decimals_of
 from orders.inputs import AddressInput, ContactInput, ItemInput, TrackingInput
 from orders.models import Contact, Funnel, Order, Product, Source, Survey, Transaction
 from orders.services import create_order, record_transaction, set_tracking
@@ -11,10 +14,15 @@ STARTER, TASTING = "barista-starter", "summer-tasting"
 SURVEY = "how-was-your-coffee"
 
 
+def price(amount: str | Decimal) -> Decimal:
+    """Rounded to what the shop's currency has of decimals; the story's own has two."""
+    return Decimal(amount).quantize(Decimal(1).scaleb(-decimals_of(settings.DEFAULT_CURRENCY)))
+
+
 def stock_shop() -> None:
     """Products of every kind, two funnels and a survey."""
     physical, digital, subscription = Product.Kind.PHYSICAL, Product.Kind.DIGITAL, Product.Kind.SUBSCRIPTION
-    for sku, title, kind, price, interval in (
+    for sku, title, kind, amount, interval in (
         ("KIT-01", "Pour-over coffee kit", physical, "64.00", None),
         ("MUG-02", "Stoneware mug", physical, "14.50", None),
         ("BEANS-1KG", "House blend, 1 kg", physical, "22.00", None),
@@ -23,7 +31,7 @@ def stock_shop() -> None:
         ("CLUB-MONTH", "Coffee of the month", subscription, "19.90", Product.Interval.MONTH),
         ("CLUB-YEAR", "Tasting club", subscription, "180.00", Product.Interval.YEAR),
     ):
-        Product.objects.create(sku=sku, title=title, kind=kind, unit_price=Decimal(price), interval=interval)
+        Product.objects.create(sku=sku, title=title, kind=kind, unit_price=price(amount), interval=interval)
     Funnel.objects.create(name="Barista starter", slug=STARTER)
     Funnel.objects.create(name="Summer tasting", slug=TASTING)
     Survey.objects.create(title="How was your coffee?", slug=SURVEY)
@@ -36,7 +44,8 @@ def person(first_name: str, last_name: str, email: str, **members: Any) -> Conta
 def lines(*items: tuple[str, int] | tuple[str, int, str]) -> list[ItemInput]:
     """Of each the sku, the quantity and, where it is not the product's own, the price."""
     return [
-        ItemInput.model_validate(dict(zip(("sku", "quantity", "unit_price"), each, strict=False))) for each in items
+        ItemInput(sku=sku, quantity=quantity, unit_price=price(given[0]) if given else None)
+        for sku, quantity, *given in items
     ]
 
 
@@ -54,8 +63,8 @@ def order(
         source=source,
         contact=contact.pk if isinstance(contact, Contact) else contact,
         items=lines(*items),
-        shipping=Decimal(shipping),
-        tax=Decimal(tax),
+        shipping=price(shipping),
+        tax=price(tax),
         funnel=funnel,
         shipping_address=AddressInput.model_validate(address) if isinstance(address, dict) else address,
     )
@@ -63,14 +72,16 @@ def order(
 
 def pay(order: Order, reference: str, gateway: str = "card") -> None:
     approved = Transaction.Status.APPROVED
-    record_transaction(number=order.number, status=approved, amount=order.total, gateway=gateway, reference=reference)
+    record_transaction(
+        number=order.number, status=approved, amount=price(order.total), gateway=gateway, reference=reference
+    )
 
 
-def add_upsell(order: Order, reference: str, sku: str, price: str) -> None:
+def add_upsell(order: Order, reference: str, sku: str, amount: str) -> None:
     record_transaction(
         number=order.number,
         status=Transaction.Status.APPROVED,
-        amount=Decimal(price),
+        amount=price(amount),
         gateway="card",
         reference=reference,
         is_upsell=True,
@@ -82,7 +93,7 @@ def decline(order: Order, reference: str, code: str, message: str) -> None:
     record_transaction(
         number=order.number,
         status=Transaction.Status.DECLINED,
-        amount=order.total,
+        amount=price(order.total),
         gateway="card",
         reference=reference,
         decline_code=code,

@@ -3,8 +3,6 @@
 Between them its people bring about every event type and every status of an order.
 """
 
-from decimal import Decimal
-
 from config.demo.shop import (
     STARTER,
     SURVEY,
@@ -16,6 +14,7 @@ from config.demo.shop import (
     order,
     pay,
     person,
+    price,
     send_parcel,
     stock_shop,
 )
@@ -50,7 +49,7 @@ def _first_day() -> None:
         offer = create_quote(
             contact=grace.pk,
             items=lines(("KIT-01", 10, "58.00"), ("BEANS-1KG", 20, "19.50")),
-            shipping=Decimal("24.00"),
+            shipping=price("24.00"),
         )
 
     # Olivia wants the newsletter and buys nothing.
@@ -141,18 +140,18 @@ def _second_day() -> None:
     mugs, yearly = latest_order_of("hannah.lindqvist@example.org"), latest_order_of("chloe.martin@example.org")
     with ago(hours=21):
         kind, reason = Refund.Kind.REFUND, "One mug arrived broken"
-        apply_refund(number=mugs.number, kind=kind, amount=Decimal("14.50"), reason=reason)
+        apply_refund(number=mugs.number, kind=kind, amount=price("14.50"), reason=reason)
     with ago(hours=18):
         cancel_subscription(subscription_id=yearly.subscriptions.get().pk, reason="Moved abroad")
     with ago(hours=17, minutes=50):
-        apply_refund(number=yearly.number, kind=kind, amount=yearly.total, reason="Moved abroad")
+        apply_refund(number=yearly.number, kind=kind, amount=price(yearly.total), reason="Moved abroad")
 
     # Petr orders by telephone and has not paid yet; Margaret thinks an offer over.
     with ago(hours=17):
         order(Source.ADMIN, person("Petr", "Novák", "petr.novak@example.com"), ("KIT-01", 2), shipping="9.00")
     with ago(hours=16):
         margaret = latest_order_of("margaret.osei@example.org").contact
-        create_quote(contact=margaret.pk, items=lines(("BEANS-1KG", 40, "18.00")), shipping=Decimal("30.00"))
+        create_quote(contact=margaret.pk, items=lines(("BEANS-1KG", 40, "18.00")), shipping=price("30.00"))
 
     # Tom buys the course again, from the shop: he owns it already.
     with ago(hours=14):

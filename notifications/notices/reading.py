@@ -15,7 +15,7 @@ VALUE_CHARACTERS = 300
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
 # Halves of characters, which no encoding takes, and what turns the direction of all that follows.
 _UNFIT = re.compile(r"[\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
-_AMOUNT = re.compile(r"-?[0-9]{1,15}(\.[0-9]{1,4})?")
+_AMOUNT = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,4})?")
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 
 

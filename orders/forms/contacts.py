@@ -6,7 +6,7 @@ from django import forms
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
 from orders.forms.fields import sentence
-from orders.inputs import ContactInput
+from orders.inputs import StaffContactInput
 from orders.models import Contact
 
 ADDRESSES = ("billing_address", "shipping_address")
@@ -71,7 +71,7 @@ class ContactForm(forms.Form):
         if self.errors:
             return values
         try:
-            values["contact"] = ContactInput.model_validate(members)
+            values["contact"] = StaffContactInput.model_validate(members)
         except pydantic.ValidationError as refusal:
             for error in refusal.errors():
                 field = "_".join(part for part in error["loc"] if isinstance(part, str))

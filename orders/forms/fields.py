@@ -1,6 +1,7 @@
 """What the forms have in common: fields that check with the types of `orders.inputs`, and how refusals are shown."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any
 
 import pydantic
@@ -49,6 +50,14 @@ class MoneyField(CheckedField):
     def __init__(self, **options: Any) -> None:
         options.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}))
         super().__init__(Money, empty_value=None, **options)
+
+    def clean(self, value: Any) -> Decimal | None:
+        """Of 12.50 and 12.00 the zeros mean nothing, whatever the currency has; 1.000 may be meant as a thousand."""
+        amount: Decimal | None = super().clean(value)
+        if amount is None or amount.as_tuple().exponent not in (-1, -2):
+            return amount
+        whole = amount.to_integral_value()
+        return whole if whole == amount else amount
 
 
 def sentence(error: Mapping[str, Any]) -> str:

@@ -6,6 +6,7 @@ from django import forms
 from typeid import TypeID
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldBooleanWidget
 
+from orders.currencies import money_text
 from orders.forms.fields import CheckedField, MoneyField
 from orders.inputs import ZERO, DeclineCode, Explanation, GatewayName, GatewayReference
 from orders.models import Order, Refund, Transaction
@@ -33,7 +34,7 @@ class PaymentForm(forms.Form):
     def __init__(self, *, order: Order, **options: Any) -> None:
         # A further purchase of nothing is rarely meant, so where nothing is left the amount is to be typed.
         left = max(order.total - order.paid_total, ZERO)
-        amount = left if left or order.status == Order.Status.OPEN else None
+        amount = money_text(left, order.currency) if left or order.status == Order.Status.OPEN else None
         super().__init__(initial={"amount": amount, "generated_reference": _new_reference()}, **options)
 
     def purchase(self) -> dict[str, Any]:
@@ -67,9 +68,9 @@ class RefundForm(forms.Form):
         kinds: Sequence[Refund.Kind] = tuple(Refund.Kind),
         **options: Any,
     ) -> None:
-        initial: dict[str, Any] = {"refunded_total": order.refunded_total}
+        initial: dict[str, Any] = {"refunded_total": money_text(order.refunded_total, order.currency)}
         if len(purchases) == 1:
-            initial["amount"] = left_of(purchases[0])
+            initial["amount"] = money_text(left_of(purchases[0]), order.currency)
         super().__init__(initial=initial, **options)
         choices = [(purchase.pk, _describe(purchase)) for purchase in purchases]
         purchase = forms.ChoiceField(label="Purchase", choices=choices, widget=UnfoldAdminSelectWidget)
@@ -78,7 +79,7 @@ class RefundForm(forms.Form):
 
     def follow(self, order: Order) -> None:
         """Nothing was recorded: what is sent next is meant for the order as it is shown now."""
-        self.data = _replaced(self, "refunded_total", str(order.refunded_total))
+        self.data = _replaced(self, "refunded_total", money_text(order.refunded_total, order.currency))
 
 
 def left_of(purchase: Transaction) -> Decimal:
@@ -87,8 +88,11 @@ def left_of(purchase: Transaction) -> Decimal:
 
 
 def _describe(purchase: Transaction) -> str:
-    left = f", {left_of(purchase):,.2f} {purchase.currency} left" if purchase.refunded_total else ""
-    return f"{purchase.amount:,.2f} {purchase.currency}{left} ({purchase.gateway} {purchase.reference})"
+    def shown(amount: Decimal) -> str:
+        return f"{money_text(amount, purchase.currency, grouped=True)} {purchase.currency}"
+
+    left = f", {shown(left_of(purchase))} left" if purchase.refunded_total else ""
+    return f"{shown(purchase.amount)}{left} ({purchase.gateway} {purchase.reference})"
 
 
 def _new_reference() -> str:

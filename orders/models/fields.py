@@ -1,22 +1,41 @@
 """What the models have in common: where things are sold, and how money is kept."""
 
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import models
 from django.db.models.expressions import Combinable
 
-# Wide enough for 100 items of 9999 pieces at 9999999999.99, many times over.
-TOTAL_DIGITS = 20
-HIGHEST_TOTAL = Decimal(10) ** (TOTAL_DIGITS - 2) - Decimal("0.01")
+from orders.currencies import MOST_DECIMALS
+
+# Wide enough for 100 items of 9999 pieces at 9999999999.99, many times over, in a currency of four decimals.
+AMOUNT_DIGITS = 10 + MOST_DECIMALS
+TOTAL_DIGITS = 18 + MOST_DECIMALS
+_TWO_DECIMALS = Decimal("0.01")
+HIGHEST_TOTAL = Decimal(10) ** (TOTAL_DIGITS - MOST_DECIMALS) - _TWO_DECIMALS
 
 
 def default_currency() -> str:
     return str(settings.DEFAULT_CURRENCY)
 
 
-def money_field(digits: int = 12) -> "models.DecimalField[Decimal | Combinable, Decimal]":
-    return models.DecimalField(max_digits=digits, decimal_places=2, default=0)
+class MoneyField(models.DecimalField):  # type: ignore[type-arg]
+    """An amount in any currency. It is read with two decimals, and with more only where it has them."""
+
+    def from_db_value(self, value: Decimal | None, *_: Any) -> Decimal | None:
+        if value is None:
+            return None
+        short = value.quantize(_TWO_DECIMALS)
+        return short if short == value else value.normalize()
+
+    def deconstruct(self) -> Any:
+        name, _, arguments, options = super().deconstruct()
+        return name, "django.db.models.DecimalField", arguments, options
+
+
+def money_field(digits: int = AMOUNT_DIGITS) -> "models.DecimalField[Decimal | Combinable, Decimal]":
+    return MoneyField(max_digits=digits, decimal_places=MOST_DECIMALS, default=0)
 
 
 class Source(models.TextChoices):

@@ -46,10 +46,16 @@ class Quote(models.Model):
 
 
 class QuoteItem(models.Model):
-    """One line of a quote. Only the price is promised: title and kind are the product's when it is sold."""
+    """One line of a quote, with the product's title, kind and interval as they were when it was offered.
+
+    Where `title` is empty an older version made the quote: these three are the product's.
+    """
 
     quote = models.ForeignKey(Quote, on_delete=models.PROTECT, related_name="items")
     product = models.ForeignKey(Product, on_delete=models.PROTECT, related_name="quote_items")
+    title = models.CharField(max_length=200, default="", db_default="")
+    kind = models.CharField(max_length=12, choices=Product.Kind, default="", db_default="")
+    interval = models.CharField(max_length=5, choices=Product.Interval, null=True, blank=True)  # noqa: DJ001
     quantity = models.PositiveIntegerField()
     unit_price = money_field()
 
@@ -62,7 +68,7 @@ class QuoteItem(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.quantity} × {self.product.title}"
+        return f"{self.quantity} × {self.title or self.product.title}"
 
     @property
     def total(self) -> Decimal:

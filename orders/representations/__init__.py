@@ -1,7 +1,7 @@
 """What the outside sees: the JSON objects of API answers and event bodies, member for member.
 
-Amounts are strings with two decimals, times RFC 3339 in UTC with six digits and `Z`. A member that does not
-apply is null, never absent.
+Amounts are strings with as many decimals as the currency has, times RFC 3339 in UTC with six digits and `Z`. A member
+that does not apply is null, never absent.
 """
 
 from orders.representations.making import (
@@ -36,7 +36,6 @@ from orders.representations.objects import (
     TimeText,
     TrackingOut,
     TransactionOut,
-    money_text,
     time_text,
 )
 
@@ -61,7 +60,6 @@ __all__ = [
     "TimeText",
     "TrackingOut",
     "TransactionOut",
-    "money_text",
     "represent_contact",
     "represent_funnel",
     "represent_order",

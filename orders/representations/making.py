@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from orders.currencies import money_text
 from orders.models import (
     Contact,
     Funnel,
@@ -24,7 +25,6 @@ from orders.representations.objects import (
     SubscriptionOut,
     SurveyOut,
     TransactionOut,
-    money_text,
     time_text,
 )
 
@@ -64,15 +64,15 @@ def represent_order(order: Order) -> OrderOut:
             "origin": order.origin,
             "status": order.status,
             "currency": order.currency,
-            "subtotal": money_text(order.subtotal),
-            "shipping": money_text(order.shipping),
-            "tax": money_text(order.tax),
-            "total": money_text(order.total),
-            "paid_total": money_text(order.paid_total),
-            "refunded_total": money_text(order.refunded_total),
+            "subtotal": money_text(order.subtotal, order.currency),
+            "shipping": money_text(order.shipping, order.currency),
+            "tax": money_text(order.tax, order.currency),
+            "total": money_text(order.total, order.currency),
+            "paid_total": money_text(order.paid_total, order.currency),
+            "refunded_total": money_text(order.refunded_total, order.currency),
             "funnel": represent_funnel(order.funnel) if order.funnel else None,
             "contact": represent_contact(order.contact),
-            "items": [_item(item) for item in order.items.all()],
+            "items": [_item(item, order.currency) for item in order.items.all()],
             "subscriptions": [
                 {"id": subscription.id, "sku": subscription.item.sku, "status": subscription.status}
                 for subscription in sorted(order.subscriptions.all(), key=lambda each: each.item_id)
@@ -91,7 +91,7 @@ def represent_transaction(transaction: Transaction) -> TransactionOut:
             "id": transaction.id,
             "kind": transaction.kind,
             "status": transaction.status,
-            "amount": money_text(transaction.amount),
+            "amount": money_text(transaction.amount, transaction.currency),
             "currency": transaction.currency,
             "gateway": transaction.gateway,
             "reference": transaction.reference,
@@ -108,7 +108,7 @@ def represent_refund(refund: Refund) -> RefundOut:
         {
             "id": refund.id,
             "kind": refund.kind,
-            "amount": money_text(refund.amount),
+            "amount": money_text(refund.amount, refund.currency),
             "currency": refund.currency,
             "reason": refund.reason,
             "created_at": time_text(refund.created_at),
@@ -123,7 +123,7 @@ def represent_subscription(subscription: Subscription) -> SubscriptionOut:
             "id": subscription.id,
             "status": subscription.status,
             "product": {"sku": subscription.item.sku, "title": subscription.item.title},
-            "amount": money_text(subscription.amount),
+            "amount": money_text(subscription.amount, subscription.currency),
             "currency": subscription.currency,
             "interval": subscription.interval,
             "source": subscription.source,
@@ -147,14 +147,14 @@ def represent_response(response: SurveyResponse) -> ResponseOut:
     )
 
 
-def _item(item: OrderItem) -> dict[str, Any]:
+def _item(item: OrderItem, currency: str) -> dict[str, Any]:
     return {
         "sku": item.sku,
         "title": item.title,
         "kind": item.kind,
         "quantity": item.quantity,
-        "unit_price": money_text(item.unit_price),
-        "total": money_text(item.total),
+        "unit_price": money_text(item.unit_price, currency),
+        "total": money_text(item.total, currency),
         "is_upsell": item.is_upsell,
         "paid": item.is_paid,
     }

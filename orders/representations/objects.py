@@ -1,12 +1,14 @@
 """The JSON objects, member for member, with what each member means."""
 
 from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-MoneyText = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]{2}$", examples=["49.00"])]
+from orders.currencies import money_text
+from orders.models import Product
+
+MoneyText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]{1,4})?$", examples=["49.00"])]
 TimeText = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T18:36:00.123456Z"])]
 SourceName = Annotated[Literal["admin", "shop", "funnel"], Field(description="Where it comes from.", examples=["shop"])]
 ProductKind = Annotated[
@@ -19,10 +21,6 @@ SkuText = Annotated[str, Field(description="The product's name in calls.", examp
 TitleText = Annotated[str, Field(description="The product's name for people.", examples=["Watercolours for beginners"])]
 CreatedAt = Annotated[TimeText, Field(description="When it was recorded.")]
 TransactionId = Annotated[str, Field(description="The transaction's id.", examples=["txn_01kaskf4zze4t9a1t8cdhyjvb5"])]
-
-
-def money_text(amount: Decimal) -> str:
-    return f"{amount:.2f}"
 
 
 def time_text(moment: datetime) -> str:
@@ -89,13 +87,19 @@ class ListedProductOut(ProductOut):
 
     model_config = ConfigDict(from_attributes=True)
 
-    unit_price: Annotated[
-        MoneyText, BeforeValidator(money_text), Field(description="The price of one piece, or of one interval.")
-    ]
+    unit_price: Annotated[MoneyText, Field(description="The price of one piece, or of one interval.")]
     currency: CurrencyCode
     interval: Annotated[
         Interval | None, Field(description="How often a subscription is paid; null for the rest.", examples=["month"])
     ]
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, value: Any) -> Any:
+        if not isinstance(value, Product):
+            return value
+        shown = {name: getattr(value, name) for name in cls.model_fields}
+        return {**shown, "unit_price": money_text(value.unit_price, value.currency)}
 
 
 class OrderItemOut(BaseModel):

@@ -6,8 +6,10 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 
 from orders import signals
+from orders.currencies import too_precise, too_precise_value
 from orders.inputs import ZERO, AddressInput, ContactInput, ItemInput
-from orders.models import HIGHEST_TOTAL, Contact, Order, OrderItem, Product, Source, Transaction
+from orders.models import HIGHEST_TOTAL, Contact, Funnel, Order, OrderItem, Product, Source, Transaction
+from orders.services.amounts import refuse_decimals
 from orders.services.contacts import save_new_contact, save_sent_contact
 from orders.services.reading import find_contact, find_funnel, read_again
 
@@ -26,20 +28,20 @@ def create_order(
     """Open an order of a known contact (its id) or of one sent along, which is then announced.
 
     From a shop or a funnel a contact sent along is created or reactivated; from staff (source admin) it must be
-    new. Raises `ValidationError` on `funnel`, `contact.id`, `contact.email`, `items[i].sku` (unknown) or
-    `items[i].unit_price` (to be given where the product is priced in another currency than the order).
+    new. Raises `ValidationError` on `funnel`, `contact.id`, `contact.email`, `contact.tags` (too many), `shipping`
+    or `tax` (more decimals than the currency has), `items[i].sku` (unknown) or `items[i].unit_price` (too many
+    decimals, or to be given where the product is priced in another currency than the order).
     """
     currency = currency or settings.DEFAULT_CURRENCY
+    refuse_decimals(currency, shipping=shipping, tax=tax)
     with transaction.atomic():
         from_funnel = find_funnel(source=source, slug=funnel)
         lines = price_items(items=items, currency=currency)
         created = False
         if isinstance(contact, str):
             buyer = find_contact(contact, field="contact.id")
-        elif source == Source.ADMIN:
-            buyer, created = _enter_contact(contact), True
         else:
-            buyer, created = save_sent_contact(source=source, data=contact, funnel=from_funnel)
+            buyer, created = _save_contact(source=source, data=contact, funnel=from_funnel)
         order = Order(
             contact=buyer,
             source=source,
@@ -79,7 +81,12 @@ def price_items(*, items: Sequence[ItemInput], currency: str) -> list[OrderItem]
                 f"Give the price in {currency}: the product is priced in {product.currency}."
             ]
             continue
-        unit_price = product.unit_price if item.unit_price is None else item.unit_price
+        given = item.unit_price is not None
+        unit_price = item.unit_price if item.unit_price is not None else product.unit_price
+        refusal = too_precise(unit_price, currency) if given else too_precise_value(unit_price, currency)
+        if refusal:
+            refused[f"items[{position}].unit_price"] = [refusal]
+            continue
         lines.append(
             OrderItem(
                 product=product,
@@ -112,9 +119,12 @@ def save_items(
     OrderItem.objects.bulk_create(lines)
 
 
-def _enter_contact(data: ContactInput) -> Contact:
+def _save_contact(*, source: str, data: ContactInput, funnel: Funnel | None) -> tuple[Contact, bool]:
+    """Returns the contact of an order, and whether it is new."""
     try:
-        return save_new_contact(data=data)
+        if source == Source.ADMIN:
+            return save_new_contact(data=data), True
+        return save_sent_contact(source=source, data=data, funnel=funnel)
     except ValidationError as refusal:
         raise ValidationError(
             {f"contact.{field}": messages for field, messages in refusal.message_dict.items()}

@@ -5,9 +5,11 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 
 from orders import signals
+from orders.currencies import money_text
 from orders.errors import Conflict
 from orders.inputs import ItemInput
 from orders.models import Contact, Order, OrderItem, Product, Transaction
+from orders.services.amounts import refuse_decimals
 from orders.services.conflicts import find_conflicts
 from orders.services.ordering import charge_items, price_items, save_items
 from orders.services.reading import lock_order, read_again
@@ -35,12 +37,14 @@ def record_transaction(
 
     The same order, status and amount under the same gateway and reference is a repeat: the stored transaction,
     and nothing happens. Raises `Conflict` for any other use of a reference and for a refunded order,
-    `ValidationError` on `items[i]...` (see `create_order`) or on the reason of a decline that is none.
+    `ValidationError` on `amount` for too many decimals, on `items[i]...` (see `create_order`) or on the reason of a
+    decline that is none.
     """
     if status == Transaction.Status.APPROVED:
         _refuse_reasons(decline_code=decline_code, decline_message=decline_message)
     with transaction.atomic():
         order = lock_order(number=number)
+        refuse_decimals(order.currency, amount=amount)
         stored = _find(gateway, reference)
         if stored is not None:
             return _same_again(stored, order, status, amount), False
@@ -117,10 +121,15 @@ def _refuse_reasons(**reasons: str | None) -> None:
 
 
 def _find(gateway: str, reference: str) -> Transaction | None:
-    return Transaction.objects.filter(gateway=gateway, reference=reference).first()
+    found = Transaction.objects.select_related("order")
+    return found.filter(gateway=gateway, reference=reference).first()
 
 
 def _same_again(stored: Transaction, order: Order, status: str, amount: Decimal) -> Transaction:
     if (stored.order_id, stored.status, stored.amount) != (order.pk, status, amount):
-        raise Conflict("This gateway and reference stand for another purchase.")
+        money = f"{money_text(stored.amount, stored.currency)} {stored.currency}"
+        raise Conflict(
+            f"This gateway and reference stand for a purchase of {money} that was {stored.status} on order "
+            f"{stored.order.number}. Each attempt needs a reference of its own."
+        )
     return stored

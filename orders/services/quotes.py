@@ -6,7 +6,8 @@ from django.db import transaction
 
 from orders.errors import Conflict
 from orders.inputs import ZERO, ItemInput
-from orders.models import Order, Quote, QuoteItem, Source
+from orders.models import Order, OrderItem, Quote, QuoteItem, Source
+from orders.services.amounts import refuse_decimals
 from orders.services.ordering import charge_items, price_items, save_order
 from orders.services.reading import find_contact
 
@@ -21,9 +22,10 @@ def create_quote(
 ) -> Quote:
     """Offer a known contact (its id) these items, at the prices given or else the products' own of today.
 
-    Raises `ValidationError` on `contact`, `items[i].sku` or `items[i].unit_price` (see `create_order`).
+    Raises `ValidationError` on `contact`, and on amounts and items as `create_order` does.
     """
     currency = currency or settings.DEFAULT_CURRENCY
+    refuse_decimals(currency, shipping=shipping, tax=tax)
     with transaction.atomic():
         buyer = find_contact(contact, field="contact")
         lines = price_items(items=items, currency=currency)
@@ -38,14 +40,22 @@ def create_quote(
             total=order.total,
         )
         QuoteItem.objects.bulk_create(
-            QuoteItem(quote=quote, product=line.product, quantity=line.quantity, unit_price=line.unit_price)
+            QuoteItem(
+                quote=quote,
+                product=line.product,
+                title=line.title,
+                kind=line.kind,
+                interval=line.interval,
+                quantity=line.quantity,
+                unit_price=line.unit_price,
+            )
             for line in lines
         )
     return quote
 
 
 def sell_quote(*, quote_id: int) -> Order:
-    """Open the order that the contact agreed to: of the admin, with origin quote, at the prices of the quote.
+    """Open the order that the contact agreed to: of the admin, with origin quote, and with what the quote offered.
 
     Raises `Quote.DoesNotExist`, and `Conflict` for a quote that is sold. Nothing is announced: an order announces
     itself when it is paid.
@@ -54,10 +64,6 @@ def sell_quote(*, quote_id: int) -> Order:
         quote = Quote.objects.select_for_update(no_key=True).get(pk=quote_id)
         if quote.order is not None:
             raise Conflict(f"The quote is sold: it became order {quote.order.number}.")
-        items = [
-            ItemInput(sku=line.product.sku, quantity=line.quantity, unit_price=line.unit_price)
-            for line in quote.items.select_related("product")
-        ]
         order = Order(
             contact_id=quote.contact_id,
             source=Source.ADMIN,
@@ -66,7 +72,23 @@ def sell_quote(*, quote_id: int) -> Order:
             shipping=quote.shipping,
             tax=quote.tax,
         )
-        order = save_order(order=order, lines=price_items(items=items, currency=quote.currency))
+        order = save_order(order=order, lines=[_as_offered(line) for line in quote.items.select_related("product")])
         quote.sell(order)
         quote.save()
     return order
+
+
+def _as_offered(line: QuoteItem) -> OrderItem:
+    """Whatever became of the product since."""
+    product = line.product
+    sold_as = line if line.title else product
+    return OrderItem(
+        product=product,
+        sku=product.sku,
+        title=sold_as.title,
+        kind=sold_as.kind,
+        interval=sold_as.interval,
+        quantity=line.quantity,
+        unit_price=line.unit_price,
+        total=line.total,
+    )

@@ -5,7 +5,9 @@ from django.db.models import QuerySet
 from django.db.transaction import atomic
 
 from orders import signals
+from orders.currencies import money_text
 from orders.models import Order, Refund, Transaction
+from orders.services.amounts import refuse_decimals
 from orders.services.reading import lock_order, read_again
 
 
@@ -18,10 +20,11 @@ def apply_refund(
     the purchase's id, may be left out while the order has exactly one approved purchase. The order is refunded
     once all that was paid is given back; where nothing was to be paid, once every approved purchase is voided.
 
-    Raises `ValidationError` on `transaction`, `amount` or `kind`.
+    Raises `ValidationError` on `transaction`, `amount` (too many decimals included) or `kind`.
     """
     with atomic():
         order = lock_order(number=number)
+        refuse_decimals(order.currency, amount=amount)
         approved = Transaction.objects.filter(order=order, status=Transaction.Status.APPROVED)
         purchase = _find_purchase(approved, transaction)
         given_back = _check_void(purchase, amount) if kind == Refund.Kind.VOID else _check_refund(purchase, amount)
@@ -61,7 +64,8 @@ def _check_refund(purchase: Transaction, amount: Decimal | None) -> Decimal:
         raise ValidationError({"amount": ["A refund needs an amount."]})
     left = purchase.amount - purchase.refunded_total
     if not 0 < amount <= left:
-        raise ValidationError({"amount": [f"Give an amount above 0 and up to {left}, which is left of the purchase."]})
+        most = money_text(left, purchase.currency)
+        raise ValidationError({"amount": [f"Give an amount above 0 and up to {most}, which is left of the purchase."]})
     return amount
 
 
@@ -70,7 +74,8 @@ def _check_void(purchase: Transaction, amount: Decimal | None) -> Decimal:
     if purchase.refunded_total > 0 or purchase.refunds.filter(kind=Refund.Kind.VOID).exists():
         raise ValidationError({"kind": ["A purchase of which something was given back cannot be voided."]})
     if amount is not None and amount != purchase.amount:
-        raise ValidationError({"amount": [f"A void gives back the whole purchase, {purchase.amount}."]})
+        whole = money_text(purchase.amount, purchase.currency)
+        raise ValidationError({"amount": [f"A void gives back the whole purchase, {whole}."]})
     return purchase.amount
 
 

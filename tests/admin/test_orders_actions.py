@@ -10,7 +10,7 @@ from django.urls import reverse
 from channels_app.services import pause_channel
 from orders.models import Order, Refund, Transaction
 from tests.admin.reading import buttons_of, messages_of, text_of
-from tests.orders.shop import counts, decline, item, pay, place, refund, stored
+from tests.orders.shop import NO_AMOUNT, counts, decline, item, pay, place, refund, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -113,7 +113,7 @@ def test_a_payment_sent_twice_is_one_payment(admin_client, announced, lead, mug)
     ("values", "field", "sentence"),
     [
         ({"amount": ""}, "amount", "This field is required."),
-        ({"amount": "1e3"}, "amount", "Give an amount from 0 to 9999999999.99 with at most two decimals."),
+        ({"amount": "1e3"}, "amount", NO_AMOUNT),
         ({"gateway": ""}, "gateway", "This field is required."),
         ({"status": "pending"}, "status", "Select a valid choice. pending is not one of the available choices."),
         ({"decline_code": "51"}, "decline_code", "Only a declined purchase has this."),
@@ -135,7 +135,10 @@ def test_a_reference_of_another_purchase_is_refused_with_the_reason(admin_client
     before = counts()
     response = act(admin_client, order, "record_payment", gateway="stripe", reference="ch_1")
     said = refused(response, order, before, announced)
-    assert said == ["This gateway and reference stand for another purchase."]
+    assert said == [
+        "This gateway and reference stand for a purchase of 12.50 USD that was approved on "
+        f"order {other.number}. Each attempt needs a reference of its own."
+    ]
     assert stored(order).status == "open"
 
 

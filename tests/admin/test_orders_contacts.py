@@ -5,7 +5,7 @@ from django.urls import reverse
 
 from orders.models import Contact, Funnel, Product
 from tests.admin.reading import buttons_of, follow, messages_of, text_of
-from tests.orders.shop import contact_input, item, place
+from tests.orders.shop import NO_AMOUNT, contact_input, item, place
 
 pytestmark = pytest.mark.django_db
 
@@ -141,7 +141,7 @@ def test_a_product_is_added_and_its_sku_stays(admin_client):
 @pytest.mark.parametrize(
     ("changed", "field", "sentence"),
     [
-        ({"unit_price": "-1"}, "unit_price", "Give an amount from 0 to 9999999999.99 with at most two decimals."),
+        ({"unit_price": "-1"}, "unit_price", NO_AMOUNT),
         ({"currency": "XYZ"}, "currency", "Give a currency as its three letters of ISO 4217, like USD."),
         ({"interval": "month"}, "__all__", "A subscription has an interval; other products have none."),
         ({"sku": "mug"}, "sku", "Product with this Sku already exists."),

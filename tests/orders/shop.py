@@ -28,6 +28,7 @@ from tests.waiting import wait_until
 
 WRITTEN = (Contact, Order, OrderItem, Transaction, Refund, Subscription, SurveyResponse, Quote, QuoteItem)
 NOTHING = {model.__name__: 0 for model in WRITTEN}
+NO_AMOUNT = "Give an amount from 0 to 9999999999.99, with a decimal point and no more decimals than the currency has."
 SIGNALS = {
     "contact.created": signals.contact_created,
     "transaction.approved": signals.transaction_approved,

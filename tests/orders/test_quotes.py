@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 from orders import services
 from orders.errors import Conflict
-from orders.models import Contact, Order, Product, Quote
+from orders.models import Contact, Order, Product, Quote, Subscription
 from orders.representations import represent_order
 from tests.orders.shop import Announcements, counts, item, pay, stored
 
@@ -27,12 +27,12 @@ def quote(lead: Contact, mug: Product, course: Product) -> Quote:
 def test_a_quote_keeps_its_prices_and_announces_nothing(quote: Quote, lead: Contact, announced: Announcements) -> None:
     kept = Quote.objects.get()
     assert (kept.contact, kept.status, kept.order, kept.currency) == (lead, "open", None, "USD")
-    assert [(line.product.sku, line.quantity, str(line.unit_price), str(line.total)) for line in kept.items.all()] == [
-        ("mug", 2, "12.50", "25.00"),
-        ("course", 1, "40.00", "40.00"),
+    assert [(line.product.sku, line.quantity, line.unit_price, line.total) for line in kept.items.all()] == [
+        ("mug", 2, Decimal("12.50"), Decimal(25)),
+        ("course", 1, Decimal(40), Decimal(40)),
     ]
     amounts = (kept.subtotal, kept.shipping, kept.tax, kept.total)
-    assert [str(amount) for amount in amounts] == ["65.00", "5.00", "1.50", "71.50"]
+    assert amounts == (Decimal(65), Decimal(5), Decimal("1.50"), Decimal("71.50"))
     assert (counts()["Order"], announced.names) == (0, [])
 
 
@@ -77,7 +77,7 @@ def test_an_unknown_quote_is_not_found(db: None) -> None:
 def test_a_price_in_another_currency_is_given(lead: Contact, mug: Product, poster: Product) -> None:
     quote = services.create_quote(contact=lead.id, items=[item("poster"), item("mug", 1, "11")], currency="EUR")
     order = services.sell_quote(quote_id=quote.pk)
-    assert (order.currency, str(order.total)) == ("EUR", "20.90")
+    assert (order.currency, order.total) == ("EUR", Decimal("20.90"))
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,28 @@ def test_a_total_larger_than_can_be_recorded_is_refused(lead: Contact, mug: Prod
         services.create_quote(contact=lead.id, items=[item("mug", 9999, "9999999999.99")] * 10_003)
     assert list(refusal.value.message_dict) == ["items"]
     assert counts()["Quote"] == 0
+
+
+def test_a_quote_is_sold_as_it_was_offered(
+    lead: Contact, club: Product, mug: Product, announced: Announcements
+) -> None:
+    quote = services.create_quote(contact=lead.id, items=[item("club"), item("mug")])
+    Product.objects.filter(pk=club.pk).update(title="Archive", kind="digital", interval=None)
+    Product.objects.filter(pk=mug.pk).update(title="Cup", currency="EUR")
+    order = services.sell_quote(quote_id=quote.pk)
+    assert [(line.sku, line.title, line.kind, line.interval) for line in order.items.all()] == [
+        ("club", "Book club", "subscription", "month"),
+        ("mug", "Mug", "physical", None),
+    ]
+    assert str(quote.items.first()) == "1 × Book club"
+    pay(order, "21.50")
+    assert [one.item.title for one in Subscription.objects.all()] == ["Book club"]
+
+
+def test_a_quote_of_the_version_before_is_sold_with_what_the_products_are(lead: Contact, club: Product) -> None:
+    quote = services.create_quote(contact=lead.id, items=[item("club")])
+    quote.items.update(title="", kind="", interval=None)
+    order = services.sell_quote(quote_id=quote.pk)
+    assert [(line.title, line.kind, line.interval) for line in order.items.all()] == [
+        ("Book club", "subscription", "month")
+    ]

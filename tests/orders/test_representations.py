@@ -8,6 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from orders import services
+from orders.currencies import money_text
 from orders.inputs import AddressInput
 from orders.models import Contact, Funnel, Product
 from orders.representations import (
@@ -16,7 +17,6 @@ from orders.representations import (
     ProductOut,
     RefundOut,
     TransactionOut,
-    money_text,
     represent_contact,
     represent_order,
     represent_product,
@@ -57,8 +57,8 @@ REFUND = ["id", "kind", "amount", "currency", "reason", "created_at"]
         ("9998999999990001.01", "9998999999990001.01"),
     ],
 )
-def test_money_has_two_decimals(amount: str, text: str) -> None:
-    assert money_text(Decimal(amount)) == text
+def test_money_has_the_two_decimals_of_its_currency(amount: str, text: str) -> None:
+    assert money_text(Decimal(amount), "USD") == text
 
 
 def test_times_are_utc_with_six_digits() -> None:

@@ -248,7 +248,7 @@ def test_the_same_purchase_again_is_compared_before_the_order_is_looked_at(
     again = pay(order)
     assert again == first
     assert again.refunded_total == Decimal("12.50")
-    with pytest.raises(Conflict, match="another purchase"):
+    with pytest.raises(Conflict, match=f"12.50 USD that was approved on order {order.number}"):
         pay(order, "12.51")
     assert announced.names == []
 
