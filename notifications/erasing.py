@@ -20,6 +20,7 @@ from channels_app.transports import Outcome
 from notifications import history
 from notifications.delivery.count import Counted, count
 from notifications.models import ChannelHealth, Delivery, DeliveryAttempt, Event, Trigger
+from orders.email_keys import spellings
 from orders.models import Contact, SurveyResponse
 
 BATCH = 100
@@ -147,12 +148,15 @@ def _member(name: str, value: Any) -> Any:
 
 
 def _contact(email: str) -> Contact | None:
-    return Contact.objects.filter(email_key=email.strip().lower()).first()
+    return Contact.objects.with_email(email.strip()).first()
 
 
 def _concerning(email: str) -> QuerySet[Event]:
     """The events of the contact, and the survey answers that came with this address before it was one."""
-    responses = SurveyResponse.objects.filter(email__iexact=email.strip()).values_list("pk", flat=True)
+    same_address = Q()
+    for spelling in spellings(email.strip()):
+        same_address |= Q(email__iexact=spelling)
+    responses = SurveyResponse.objects.filter(same_address).values_list("pk", flat=True)
     surveys = Q(type="survey.completed", contact=None, facts__response__in=list(responses))
     contact = _contact(email)
     return Event.objects.filter(Q(contact=contact) | surveys if contact else surveys)

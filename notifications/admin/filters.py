@@ -253,7 +253,7 @@ def search_events(term: str, prefix: str = "") -> Q:
 
 def _owner(term: str) -> tuple[str, Model | None]:
     if "@" in term:
-        return "contact_id", Contact.objects.filter(email_key=term.lower()).first()
+        return "contact_id", Contact.objects.with_email(term).first()
     return "order_id", Order.objects.filter(number=term).first()
 
 

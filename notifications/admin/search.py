@@ -61,7 +61,7 @@ def _orders(term: str) -> Iterator[Hit]:
 
 def _contacts(term: str) -> Iterator[Hit]:
     if "@" in term:
-        contacts = Contact.objects.filter(email_key=term)
+        contacts = Contact.objects.with_email(term)
     elif term.startswith("con_"):
         contacts = Contact.objects.filter(pk=term)
     else:
@@ -105,7 +105,7 @@ def _log(term: str) -> Iterator[Hit]:
     if number := _order_number(term):
         known, term = Order.objects.filter(number=number).exists(), number
     else:
-        known = "@" in term and Contact.objects.filter(email_key=term).exists()
+        known = "@" in term and Contact.objects.with_email(term).exists()
     if known:
         url = f"{reverse('admin:notifications_delivery_changelist')}?{urlencode({'q': term})}"
         yield Hit(f"Deliveries about {term}", "In the delivery log", url)

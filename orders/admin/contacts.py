@@ -75,7 +75,11 @@ class ContactAdmin(LargeListAdmin):
         form = ContactForm(contact=contact, data=request.POST)
         if not form.is_valid():
             return self._page(request, form, contact)
-        contact = services.edit_contact_by_staff(contact=contact, data=form.cleaned_data["contact"])
+        try:
+            contact = services.edit_contact_by_staff(contact=contact, data=form.cleaned_data["contact"])
+        except ValidationError as refusal:
+            add_refusal(form, refusal)
+            return self._page(request, form, contact)
         self.log_change(request, contact, [{"changed": {"fields": form.changed_data}}] if form.has_changed() else [])
         self.message_user(request, f"Contact {contact} was saved.", messages.SUCCESS)
         return self.to_page_of(request, contact)

@@ -1,9 +1,15 @@
+import idna
 import pytest
 from django.core.exceptions import ValidationError
+from django.db import IntegrityError, transaction
+from hypothesis import given
+from hypothesis import strategies as st
 
 from orders import services, signals
-from orders.models import Contact, Funnel
-from tests.orders.shop import Announcements, contact_input
+from orders.email_keys import ascii_form
+from orders.inputs import ContactInput, StaffContactInput
+from orders.models import Contact, Funnel, Order, Product, Survey
+from tests.orders.shop import Announcements, contact_input, item, place
 
 pytestmark = pytest.mark.django_db
 
@@ -167,3 +173,104 @@ def test_staff_cannot_give_a_contact_the_email_of_another(lead: Contact, announc
     other.refresh_from_db()
     assert (other.email, other.first_name) == ("bob@example.com", "Ada")
     assert announced.names == []
+
+
+@pytest.mark.parametrize("names", [{"first_name": "", "last_name": ""}, {"first_name": "\u200b", "last_name": " "}, {}])
+def test_names_left_empty_leave_known_ones(names: dict[str, str], lead: Contact) -> None:
+    again, created = services.create_contact(
+        source="shop", data=ContactInput.model_validate({"email": lead.email, **names})
+    )
+    assert (created, again.first_name, again.last_name) == (False, "Ada", "Byron")
+    one, _ = services.create_contact(source="shop", data=contact_input(first_name="Augusta", last_name=""))
+    assert (one.first_name, one.last_name) == ("Augusta", "Byron")
+
+
+def test_a_contact_without_a_name_is_made_and_told_of(announced: Announcements) -> None:
+    contact, created = services.create_contact(source="shop", data=ContactInput(email="ada@example.com"))
+    assert (created, str(contact), contact.first_name) == (True, "ada@example.com", "")
+    assert announced.names == ["contact.created"]
+
+
+def test_staff_take_a_name_away(lead: Contact) -> None:
+    assert services.edit_contact_by_staff(contact=lead, data=contact_input(last_name="")).last_name == ""
+
+
+def test_a_contact_has_at_most_500_tags_and_keeps_what_it_has(lead: Contact, announced: Announcements) -> None:
+    def send(first: int, last: int) -> None:
+        tags = [f"t{number}" for number in range(first, last)]
+        services.create_contact(source="shop", data=contact_input(tags=tags))
+
+    for first in range(0, 500, 50):
+        send(first, first + 50)
+    send(450, 500)
+    announced.take()
+    with pytest.raises(ValidationError) as refusal:
+        send(451, 501)
+    assert refusal.value.message_dict == {"tags": ["A contact has at most 500 tags; this would make 501."]}
+    lead.refresh_from_db()
+    assert (len(lead.tags), announced.names) == (500, [])
+
+    # What is stored can be saved again, and be made less, even where it is more than is allowed now.
+    lead.tags = [f"t{number}" for number in range(600)]
+    lead.save()
+    send(0, 1)
+    for count in (600, 599):
+        kept = StaffContactInput.model_validate({"email": lead.email, "first_name": "A", "tags": lead.tags[:count]})
+        assert len(services.edit_contact_by_staff(contact=lead, data=kept).tags) == count
+    with pytest.raises(ValidationError):
+        more = StaffContactInput.model_validate({"email": lead.email, "tags": [*lead.tags[:500], "new"]})
+        services.edit_contact_by_staff(contact=lead, data=more)
+
+
+def test_too_many_tags_of_the_contact_of_an_order_are_refused_there(lead: Contact, mug: Product) -> None:
+    lead.tags = [f"t{number}" for number in range(500)]
+    lead.save()
+    with pytest.raises(ValidationError) as refusal:
+        place(contact_input(tags=["new"]), item("mug"))
+    assert list(refusal.value.message_dict) == ["contact.tags"]
+    assert Order.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("ada@bücher.example", "ADA@xn--bcher-kva.example"),
+        ("ada@XN--BCHER-KVA.example", "Ada@BÜCHER.Example"),
+        ("ada@straße.example", "ada@xn--strae-oqa.example"),
+        ("ada@bu\u0308cher.example", "ada@bücher.example"),
+        ("ada@日本語.jp", "ada@xn--wgv71a119e.jp"),
+    ],
+)
+def test_two_spellings_of_one_domain_are_one_contact(first: str, second: str, survey: Survey) -> None:
+    made, _ = services.create_contact(source="shop", data=contact_input(first))
+    again, created = services.create_contact(source="shop", data=contact_input(second))
+    assert (created, again.pk, again.email) == (False, made.pk, first)
+    with pytest.raises(ValidationError):
+        services.create_contact_by_staff(data=contact_input(second))
+    other = services.create_contact_by_staff(data=contact_input("eve@example.com"))
+    with pytest.raises(ValidationError):
+        services.edit_contact_by_staff(contact=other, data=contact_input(second))
+    response = services.complete_survey(slug="finding", source="shop", answers={}, email=second)
+    assert response.contact == made
+    with pytest.raises(IntegrityError), transaction.atomic():
+        Contact.objects.create(email=second, source="shop")
+
+
+def test_a_contact_is_found_by_the_address_that_staff_gave_it(lead: Contact) -> None:
+    services.edit_contact_by_staff(contact=lead, data=contact_input("ada@bücher.example"))
+    assert Contact.objects.with_email("ada@xn--bcher-kva.example").get() == lead
+    services.edit_contact_by_staff(contact=lead, data=contact_input("ada@example.com"))
+    assert not Contact.objects.with_email("ada@bücher.example").exists()
+    assert Contact.objects.with_email("ADA@example.com").get() == lead
+
+
+@given(st.text(st.characters(exclude_categories=["Cc", "Cs"], exclude_characters="@"), min_size=1, max_size=30))
+def test_the_key_of_a_domain_is_ascii_and_that_of_its_own_ascii_form(domain: str) -> None:
+    key = ascii_form(f"ada@{domain}")
+    assert key.isascii()
+    assert ascii_form(key) == key
+    try:
+        encoded = idna.encode(domain, uts46=True).decode()
+    except (idna.IDNAError, UnicodeError):
+        return
+    assert key == f"ada@{encoded}".lower()
