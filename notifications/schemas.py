@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any
 
 from ninja import Schema
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from notifications import services
 from notifications.models import Delivery, Event, EventChannel, ReplayJob
@@ -190,15 +190,30 @@ class DeliveryOut(Schema):
         return list(delivery.attempts.all())
 
 
+def _shaped(pattern: str, sentence: str) -> AfterValidator:
+    """What cannot be the name of anything is a mistake, and not a list of nothing."""
+
+    def check(text: str) -> str:
+        if not re.fullmatch(pattern, text, re.ASCII):
+            raise ValueError(sentence)
+        return text
+
+    return AfterValidator(check)
+
+
+OrderNumber = Annotated[str, _shaped(r"[0-9]{1,20}", "This must be the number of an order, such as 1001.")]
+ChannelId = Annotated[str, _shaped(r"chn_[0-9a-z_]{1,36}", "This must be the id of a channel; those begin with chn_.")]
+
+
 class EventFilters(Schema):
     event_type: str | None = None
-    order: str | None = None
+    order: OrderNumber | None = None
     source: str | None = None
 
 
 class DeliveryFilters(Schema):
     status: str | None = None
     event_type: str | None = None
-    channel: str | None = None
-    order: str | None = None
+    channel: ChannelId | None = None
+    order: OrderNumber | None = None
     created_after: Moment | None = None

@@ -14,6 +14,7 @@ from config.api.handlers import exception_handlers
 from config.api.idempotency import idempotent
 from config.api.openapi.document import Document
 from config.api.parsing import StrictParser
+from config.api.query import strict_query
 from config.api.rendering import AnswerRenderer
 from notifications.catalogue import EventType
 
@@ -81,6 +82,7 @@ def build_api(
         renderer=AnswerRenderer(),
         event_types=event_types,
     )
+    api.add_decorator(strict_query, mode="view")
     api.add_decorator(idempotent, mode="view")
     for exception, handler in exception_handlers.items():
         api.add_exception_handler(exception, handler)

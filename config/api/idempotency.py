@@ -6,6 +6,7 @@ savepoint in it, and what they do on commit happens after it.
 """
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable
 from contextlib import suppress
@@ -41,7 +42,7 @@ def idempotent(run: Run) -> Run:
     where the first answer can no longer be decrypted. Only answers of 2xx are kept; a call that is answered otherwise
     writes nothing and leaves its key free.
     """
-    operation: Operation = run.__self__  # type: ignore[attr-defined]
+    operation: Operation = inspect.unwrap(run).__self__  # type: ignore[attr-defined]
 
     @wraps(run)
     def once(request: HttpRequest, **path_parameters: Any) -> HttpResponse:

@@ -82,8 +82,9 @@ def phrase(status: int) -> str:
 class ProblemMiddleware:
     """Stands outermost. Under `/api/v1/` no answer of 400 and above leaves but as a problem.
 
-    It also does what HTTP asks of every resource and ninja does not do: HEAD wherever there is GET, OPTIONS, and
-    refusing a body that is too large (413, before a byte of it is read), of unknown length (411) or not JSON (415).
+    It also does what HTTP asks of every resource and ninja does not do: HEAD wherever there is GET, OPTIONS, reading a
+    body that comes in chunks, and refusing one that is too large (413; where its length is announced, before a byte of
+    it is read), whose end nobody can tell (411), that is not JSON or is encoded (415).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
@@ -107,12 +108,14 @@ class ProblemMiddleware:
         self, request: HttpRequest, _view: Callable[..., Any], _args: Sequence[Any], _kwargs: Mapping[str, Any]
     ) -> HttpResponse | None:
         """Refuse a body that is not JSON, once it is clear that the path exists."""
-        if (
-            request.path_info.startswith(f"{PREFIX}/")
-            and request.method in METHODS_WITH_A_BODY
-            and _content_length(request)
-            and request.content_type != "application/json"
-        ):
+        api = request.path_info.startswith(f"{PREFIX}/") and request.method in METHODS_WITH_A_BODY
+        if not api or not _content_length(request):
+            return None
+        if request.headers.get("Content-Encoding"):
+            return Problem(
+                415, "The body must be sent without a Content-Encoding.", headers={"Accept-Encoding": "identity"}
+            ).response()
+        if request.content_type != "application/json":
             return Problem(415, "The body must be of Content-Type application/json.").response()
         return None
 
@@ -120,9 +123,11 @@ class ProblemMiddleware:
         """What can be said before the path is looked at."""
         if request.path_info == PREFIX or not is_clean(request.path_info):
             return Problem(404, DETAILS[404])
-        length = _content_length(request)
         if request.META.get("HTTP_TRANSFER_ENCODING"):
-            return Problem(411, "The body must be sent with a Content-Length; chunks are not read.")
+            refusal = _read_chunks(request)
+            if refusal is not None:
+                return refusal
+        length = _content_length(request)
         if length is None:
             return Problem(400, "Content-Length is not a number.")
         if length > MAX_BODY_BYTES:
@@ -147,6 +152,27 @@ class ProblemMiddleware:
         if method == "HEAD":
             response["Content-Length"] = str(len(response.content))
             response.content = b""
+
+
+def _read_chunks(request: HttpRequest) -> Problem | None:
+    """Read a body without a length, one byte further than it may be long, and say how long it is.
+
+    Our own web process hands bodies over with a length; other servers that take chunks give their end as the end of
+    `wsgi.input` and say so. With a length beside the chunks the server has done the work, too.
+    """
+    if request.META["HTTP_TRANSFER_ENCODING"].strip().lower() != "chunked":
+        return Problem(415, "The body must be sent without a Transfer-Encoding but chunked.")
+    if request.META.get("CONTENT_LENGTH"):
+        return None
+    if not request.META.get("wsgi.input_terminated"):
+        return Problem(411, "The server in front of this one does not tell where chunks end: send a Content-Length.")
+    try:
+        body = request.META["wsgi.input"].read(MAX_BODY_BYTES + 1)
+    except Exception:  # each server has errors of its own for chunks that are none
+        return Problem(400, DETAILS[400])
+    request.META["CONTENT_LENGTH"] = str(len(body))
+    request._body = body
+    return None
 
 
 def _content_length(request: HttpRequest) -> int | None:

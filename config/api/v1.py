@@ -16,10 +16,15 @@ System notifications for a commerce back office: shops and funnels report what h
 **Keys.** `Authorization: Bearer KEY`. A key has one or both of the scopes `storefront` (what a shop or a funnel calls)
 and `manage` (what an administrator's script calls); each operation says which it needs.
 
-**Values.** Ids are opaque strings of at most 40 characters. Amounts come in as strings or JSON numbers without an
-exponent, 0 to 9999999999.99 with at most two decimals, and go out as strings with two decimals. Times are RFC 3339 in
-UTC with six digits. Text is trimmed and must not hold control characters. In answers a member that does not apply is
-null, never absent. Unknown members of a body are refused.
+**Values.** Ids are opaque strings of at most 40 characters. Amounts come in as strings, 0 to 9999999999.99 with at most
+as many decimals as the currency has by ISO 4217 (JPY 0, USD 2, KWD 3), and go out as strings with exactly as many;
+numbers of JSON without an exponent are taken as well. Times are RFC 3339 in UTC with six digits. Text is trimmed, loses
+format characters that nobody sees, and must not hold control characters. Whole numbers may be written `1.0`. A body may
+come in chunks, but not compressed.
+
+**Members may be added** to answers and to postbacks at any time: pass over those that you do not know. In answers a
+member that does not apply is null, never absent. What is sent in is strict: unknown members of a body are refused, and
+so are query parameters that are unknown or repeated.
 
 **Refusals** are `application/problem+json` (RFC 9457) on every path, unknown ones (404) and methods that a path does
 not take (405) included.

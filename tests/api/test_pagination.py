@@ -1,3 +1,4 @@
+import json
 from datetime import timedelta
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -82,9 +83,9 @@ def test_the_row_that_a_cursor_names_may_be_gone(call: Caller) -> None:
 def test_next_keeps_the_other_parameters(call: Caller) -> None:
     add_keys("é & ?", "other", "é & ?", "é & ?")
 
-    page = read(call, "/keys?name=%C3%A9%20%26%20%3F&limit=1&unknown=1")
+    page = read(call, "/keys?name=%C3%A9%20%26%20%3F&limit=1")
     parameters = parse_qs(urlsplit(page["next"]).query)
-    assert (parameters["name"], parameters["limit"], parameters["unknown"]) == (["é & ?"], ["1"], ["1"])
+    assert (parameters["name"], parameters["limit"]) == (["é & ?"], ["1"])
     rest = follow(call, page["next"])
     assert names(rest) == ["é & ?"]
     assert follow(call, rest["next"])["next"] is None
@@ -133,3 +134,22 @@ def test_a_cursor_that_is_not_of_this_list_is_422(call: Caller) -> None:
         assert_fields(call("GET", f"/keys?cursor={other}"), NOT_OURS)
     assert_fields(call("GET", f"/sessions?cursor={cursor}"), NOT_OURS)
     assert_fields(call("GET", f"/event-types?cursor={cursor}"), NOT_OURS)
+
+
+def test_parameters_that_are_unknown_or_repeated_are_422(call: Caller, stranger: Caller) -> None:
+    unknown, repeated = "This parameter is unknown.", "This parameter is given more than once."
+    assert_fields(
+        call("GET", "/keys?nmae=a&limit=1&limit=1&%00=1&="),
+        {
+            "nmae": unknown,
+            "limit": repeated,
+            "\ufffd": "Text must not contain control characters or lone surrogates.",
+            "": unknown,
+        },
+    )
+    assert_fields(call("GET", "/orders/1001?expand=1"), {"expand": unknown})
+    assert_fields(call("POST", "/orders?dry_run=1", {}), {"dry_run": unknown})
+    assert_fields(call("GET", "/keys?a&a"), {"a": unknown})
+    many = call("GET", "/keys?" + "&".join(f"p{number}=1" for number in range(500)))
+    assert (many.status_code, len(json.loads(many.content)["errors"])) == (422, 100)
+    assert stranger("GET", "/keys?nmae=a").status_code == 401

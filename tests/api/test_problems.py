@@ -1,3 +1,4 @@
+import gzip
 import json
 from io import BytesIO
 from typing import Any
@@ -132,10 +133,61 @@ def test_a_length_that_is_not_a_number_is_400(stranger: Caller) -> None:
         assert_problem(response, 400, "Content-Length is not a number.")
 
 
-def test_chunks_are_411(stranger: Caller) -> None:
-    response = stranger("POST", "/orders", headers={"Transfer-Encoding": "chunked"})
+ORDER = {"source": "shop", "items": [{"sku": "A", "quantity": 1}]}
 
-    assert_problem(response, 411, "The body must be sent with a Content-Length; chunks are not read.")
+
+def chunked(body: Any) -> dict[str, Any]:
+    """As a server hands over a body that came in chunks: without a length, and ending where it ends."""
+    return {
+        "headers": {"Transfer-Encoding": "chunked"},
+        "wsgi.input": body if isinstance(body, BytesIO) else BytesIO(body),
+        "wsgi.input_terminated": True,
+        "CONTENT_LENGTH": "",
+        "CONTENT_TYPE": "application/json",
+    }
+
+
+def test_chunks_are_read_up_to_the_limit(call: Caller) -> None:
+    content = json.dumps(ORDER).encode()
+    fits = content + b" " * (LIMIT - len(content))
+
+    assert call("POST", "/orders", **chunked(content)).status_code == 201
+    assert call("POST", "/orders", **chunked(fits)).status_code == 201
+    for rest in (b" ", b" " * 10**6):
+        body = BytesIO(fits + rest)
+        assert_problem(call("POST", "/orders", **chunked(body)), 413, f"A body has at most {LIMIT} bytes.")
+        assert body.tell() == LIMIT + 1
+    assert_problem(call("POST", "/orders", **chunked(b"{")), 400, "The body is not JSON: line 1, column 2.")
+    assert_problem(
+        call("POST", "/orders", **{**chunked(content), "CONTENT_TYPE": "text/plain"}),
+        415,
+        "The body must be of Content-Type application/json.",
+    )
+    # An empty body is none, and a repetition under a key is known by its body.
+    assert_fields(call("POST", "/orders", **chunked(b"")), {"": "A JSON body is required."})
+    first, again = (call("POST", "/orders", **{**chunked(content), "HTTP_IDEMPOTENCY_KEY": "chunks"}) for _ in range(2))
+    assert (again.content, again["Idempotent-Replayed"]) == (first.content, "true")
+
+
+def test_chunks_that_break_off_are_400(call: Caller) -> None:
+    class Broken(BytesIO):
+        def read(self, size: int | None = -1) -> bytes:
+            raise RuntimeError("Invalid chunk size")
+
+    assert_problem(call("POST", "/orders", **chunked(Broken())), 400, "The request cannot be read.")
+
+
+def test_what_is_encoded_otherwise_is_refused(call: Caller) -> None:
+    unknown_end = {**chunked(b"{}"), "wsgi.input_terminated": False}
+    detail = "The server in front of this one does not tell where chunks end: send a Content-Length."
+    assert_problem(call("POST", "/orders", **unknown_end), 411, detail)
+    both = {**chunked(b"{}"), "headers": {"Transfer-Encoding": "gzip, chunked"}}
+    detail = "The body must be sent without a Transfer-Encoding but chunked."
+    assert_problem(call("POST", "/orders", **both), 415, detail)
+    for encoding in ("gzip", "br", "x-own, deflate"):
+        response = call("POST", "/orders", gzip.compress(b"{}"), headers={"Content-Encoding": encoding})
+        assert_problem(response, 415, "The body must be sent without a Content-Encoding.")
+        assert response["Accept-Encoding"] == "identity"
 
 
 @pytest.mark.parametrize("content_type", ["", "text/plain", "application/x-www-form-urlencoded", "application/jsonx"])
@@ -152,7 +204,7 @@ def test_a_body_that_is_not_json_is_415(call: Caller, method: str, path: str, co
 )
 def test_json_may_have_parameters(call: Caller, content_type: str) -> None:
     order = {"source": "shop", "items": [{"sku": "é", "quantity": 1}]}
-    response = call("POST", "/orders?a=%C3%A9", json.dumps(order, ensure_ascii=False).encode(), content_type)
+    response = call("POST", "/orders", json.dumps(order, ensure_ascii=False).encode(), content_type)
 
     assert response.status_code == 201
     assert json.loads(response.content)["items"][0]["sku"] == "é"

@@ -339,7 +339,7 @@ class TestReading:
             ("?source=shop", 3),
             ("?source=funnel", 0),
             ("?order={number}", 3),
-            ("?order=nonsense", 0),
+            ("?order=99999999", 0),
             ("?order={number}&event_type=refund.applied", 0),
         ],
     )
@@ -352,6 +352,13 @@ class TestReading:
         ("path", "field"),
         [
             ("/events?event_type=moon", "event_type"),
+            ("/events?order=nonsense", "order"),
+            ("/events?order=", "order"),
+            ("/events?order=%D9%A1", "order"),
+            ("/deliveries?order=1e3", "order"),
+            ("/deliveries?channel=moon", "channel"),
+            ("/deliveries?channel=dlv_01kaskf4zze4t9a1t8cdhyjvb5", "channel"),
+            ("/deliveries?chanel=chn_01kaskf4zze4t9a1t8cdhyjvb5", "chanel"),
             ("/events?source=moon", "source"),
             ("/deliveries?status=lost", "status"),
             ("/deliveries?event_type=moon", "event_type"),

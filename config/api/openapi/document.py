@@ -70,9 +70,10 @@ class Document(OpenAPISchema):
         self["webhooks"] = webhooks_of(event_types, self.add_schema_definitions)
         for schema in self._answered():
             if "properties" in schema:
-                # Pydantic lets members with a default be absent; we send them all, and no other.
+                # Pydantic lets members with a default be absent; we send them all. Others may be added at any time, so
+                # what is given out is open, and only what is sent in is strict.
                 schema["required"] = list(schema["properties"])
-                schema.setdefault("additionalProperties", False)
+                schema.pop("additionalProperties", None)
         for path in self["paths"].values():
             if "patch" in path:
                 self._forget_defaults(path["patch"])
@@ -110,7 +111,7 @@ class Document(OpenAPISchema):
         details["parameters"] = parameters
         details["responses"] = {
             **_described_answers(details["responses"], method),
-            **refusals_of(method=method, path_parameters="path" in places, parameters="query" in places),
+            **refusals_of(method=method, path_parameters="path" in places),
         }
         return details
 

@@ -38,11 +38,9 @@ PROBLEM: dict[str, Any] = {
                     },
                     "message": {"type": "string", "description": "A sentence for people."},
                 },
-                "additionalProperties": False,
             },
         },
     },
-    "additionalProperties": False,
 }
 
 _NAMES = {
@@ -52,7 +50,6 @@ _NAMES = {
     404: "NotFound",
     405: "MethodNotAllowed",
     409: "Conflict",
-    411: "LengthRequired",
     413: "ContentTooLarge",
     415: "UnsupportedMediaType",
     422: "UnprocessableContent",
@@ -92,16 +89,14 @@ def refusals() -> dict[str, Any]:
             "The order has no approved purchase yet.",
             headers={"Retry-After": _WAIT},
         ),
-        _NAMES[411]: _response(
-            411,
-            "The body comes in chunks, without a Content-Length.",
-            "The body must be sent with a Content-Length; chunks are not read.",
-        ),
         _NAMES[413]: _response(413, "The body is larger than 256 KiB.", f"A body has at most {MAX_BODY_BYTES} bytes."),
-        _NAMES[415]: _response(415, "The body is not JSON.", "The body must be of Content-Type application/json."),
+        _NAMES[415]: _response(
+            415, "The body is not JSON, or it is encoded.", "The body must be of Content-Type application/json."
+        ),
         _NAMES[422]: _response(
             422,
-            "Members, parameters or the `Idempotency-Key` cannot be accepted; `errors` says which and why.",
+            "Members, parameters or the `Idempotency-Key` cannot be accepted, unknown and repeated parameters "
+            "included; `errors` says which and why.",
             DETAILS[422],
             errors=[{"field": "items[0].sku", "message": "This member is required."}],
         ),
@@ -111,17 +106,15 @@ def refusals() -> dict[str, Any]:
     }
 
 
-def refusals_of(*, method: str, path_parameters: bool, parameters: bool) -> dict[str, Any]:
+def refusals_of(*, method: str, path_parameters: bool) -> dict[str, Any]:
     """The `responses` of an operation that are refusals. `method` in capitals."""
-    statuses = {400, 401, 403, 429}
+    statuses = {400, 401, 403, 422, 429}
     if path_parameters:
         statuses.add(404)
     if method in _WITH_A_BODY:
-        statuses |= {411, 413, 415, 422}
+        statuses |= {413, 415}
     if method != "GET":
         statuses.add(409)
-    if parameters:
-        statuses.add(422)
     return {str(status): {"$ref": f"#/components/responses/{_NAMES[status]}"} for status in sorted(statuses)}
 
 
