@@ -17,6 +17,7 @@ from ninja.parser import Parser
 from config.api.field_errors import MAX_ERRORS, FieldError, field_path
 from config.api.problems import Problem
 from config.api.text import UNCLEAN_MESSAGE, is_clean
+from orders.text import clean
 
 MAX_DEPTH = 64
 
@@ -25,7 +26,8 @@ class StrictParser(Parser):
     """Ninja's hook for reading a request. It is asked for a body only where one is there and wanted."""
 
     def parse_body(self, request: HttpRequest) -> dict[str, Any]:
-        return parse_object(request.body)
+        document: dict[str, Any] = _seen(parse_object(request.body))
+        return document
 
     def parse_querydict(
         self, data: MultiValueDict[str, Any], list_fields: list[str], request: HttpRequest
@@ -71,6 +73,15 @@ def parse_object(body: bytes) -> dict[str, Any]:
             unclean.append(field_path(path))
     _refuse(unclean)
     return document
+
+
+def _seen(value: Any) -> Any:
+    """The document with its texts as they are judged: see `orders.text.clean`. Names of members stay."""
+    if isinstance(value, dict):
+        return {name: _seen(member) for name, member in value.items()}
+    if isinstance(value, list):
+        return [_seen(member) for member in value]
+    return clean(value) if isinstance(value, str) else value
 
 
 def _walk(document: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:

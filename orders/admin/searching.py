@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from django.db.models import Q, Value
-from django.db.models.functions import Lower
+from django.db.models import Q
+
+from orders.models import Contact
 
 
 @dataclass(frozen=True)
@@ -27,9 +28,10 @@ class Search:
         if term.startswith("con_"):
             return Q(**{f"{self.contact}pk": term})
         if not self.contact:
-            return Q(email_key__startswith=term.lower())
+            begins = Q(email_key__startswith=term.lower())
+            return begins | Q(pk__in=Contact.objects.with_email(term).values("pk")) if "@" in term else begins
         if "@" in term:
-            return Q(**{f"{self.contact}email_key": Lower(Value(term))})
+            return Q(**{f"{self.contact}in": Contact.objects.with_email(term)})
         if term.isdecimal() and self.order:
             return Q(**{self.order: term})
         return self.otherwise(term) if self.otherwise else Q(pk__in=[])
