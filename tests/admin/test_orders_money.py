@@ -1,0 +1,100 @@
+"""Staff in currencies of other decimals than two, and what of an order is paid."""
+
+import pytest
+from django.urls import reverse
+
+from orders.models import Contact, Order, Product, Quote, Refund
+from tests.admin.reading import messages_of, text_of
+from tests.admin.test_orders_actions import act, page_of
+from tests.admin.test_orders_adding import ADD, filled
+from tests.orders.shop import decline, item, pay, place, stored
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.mark.parametrize(
+    ("currency", "price", "shown"), [("JPY", "1500", "1,500 JPY"), ("KWD", "1500.125", "1,500.125 KWD")]
+)
+def test_an_order_from_opening_to_refund(admin_client, lead, mug, currency, price, shown):
+    # The 0.00 that the form proposes is nothing in any currency.
+    response = admin_client.post(ADD, filled(lead, (mug, "1", price), currency=currency))
+    order = stored(Order.objects.get())
+    assert f"of {shown} was opened" in messages_of(response)[0]
+    assert shown in text_of(admin_client.get(page_of(order)))
+
+    response = act(admin_client, order, "record_payment")
+    assert f"Payment of {shown} recorded" in messages_of(response)[0]
+    response = act(admin_client, order, "refund")
+    assert f"Refund of {shown} applied" in messages_of(response)[0]
+    assert Refund.objects.get().amount == order.total
+    assert stored(order).status == "refunded"
+
+
+@pytest.mark.parametrize(
+    ("currency", "amount", "sentence"),
+    [
+        ("JPY", "10.50", "Give an amount without decimals: JPY has none."),
+        ("USD", "1.125", "Give an amount with at most 2 decimals: USD has no more."),
+        ("USD", "1.000", "Give an amount with at most 2 decimals: USD has no more."),
+    ],
+)
+def test_more_decimals_are_refused_beside_the_field(admin_client, lead, mug, currency, amount, sentence):
+    response = admin_client.post(ADD, filled(lead, (mug, "1", "5"), currency=currency, shipping=amount))
+    assert response.context["form"].errors == {"shipping": [sentence]}
+    response = admin_client.post(ADD, filled(lead, (mug, "1", amount), currency=currency))
+    assert response.context["items"].errors[0] == {"unit_price": [sentence]}
+    quote = reverse("admin:orders_quote_add")
+    response = admin_client.post(quote, filled(lead, (mug, "1", "5"), currency=currency, tax=amount))
+    assert response.context["form"].errors == {"tax": [sentence]}
+    assert (Order.objects.count(), Quote.objects.count()) == (0, 0)
+
+    order = place(lead, item("mug", 1, "5"), currency=currency)
+    response = act(admin_client, order, "record_payment", amount=amount)
+    assert response.context["form"].errors == {"amount": [sentence]}
+    pay(order, "20")
+    response = act(admin_client, order, "refund", amount=amount)
+    assert response.context["form"].errors == {"amount": [sentence]}
+
+    product = {"sku": "tea", "title": "Tea", "kind": "physical", "unit_price": amount, "currency": currency}
+    response = admin_client.post("/admin/orders/product/add/", product)
+    assert response.context["adminform"].form.errors == {"unit_price": [sentence]}
+
+
+def test_the_page_of_a_product_proposes_its_price_as_it_can_be_saved(admin_client, mug):
+    Product.objects.filter(pk=mug.pk).update(currency="JPY", unit_price="1500")
+    url = reverse("admin:orders_product_change", args=[mug.pk])
+    form = admin_client.get(url).context["adminform"].form
+    assert form["unit_price"].value() == "1500"
+    sent = {"title": "Mug", "kind": "physical", "unit_price": "1500", "currency": "JPY"}
+    assert admin_client.post(url, sent).status_code == 302
+
+
+def test_the_page_of_an_order_says_what_is_not_paid(admin_client, lead, club, mug):
+    order = place(lead, item("club"))
+    assert "Book club (not paid)" in text_of(admin_client.get(page_of(order)))
+    decline(order)
+    pay(order, is_upsell=True, items=[item("mug")])
+    page = text_of(admin_client.get(page_of(order)))
+    assert "Book club (not paid)" in page
+    assert "Mug (upsell)" in page and "Mug (upsell) (not paid)" not in page
+
+
+def test_a_quote_shows_what_was_offered(admin_client, lead, club):
+    admin_client.post(reverse("admin:orders_quote_add"), filled(lead, (club, "1", "")))
+    Product.objects.update(title="Archive")
+    page = text_of(admin_client.get(reverse("admin:orders_quote_change", args=[Quote.objects.get().pk])))
+    assert "Book club" in page and "Archive" not in page
+
+
+def test_a_contact_with_more_tags_than_a_call_may_send_is_saved_again(admin_client, lead):
+    url = reverse("admin:orders_contact_change", args=[lead.pk])
+    for count, number_saved in ((120, 120), (500, 500), (501, 500)):
+        tags = [f"t{number}" for number in range(count)]
+        response = admin_client.post(url, {"first_name": "Ada", "last_name": "Byron", "tags": "\n".join(tags)})
+        lead.refresh_from_db()
+        assert len(lead.tags) == number_saved
+    assert response.context["form"].errors == {"tags": ["A contact has at most 500 tags; this would make 501."]}
+    Contact.objects.filter(pk=lead.pk).update(tags=tags)
+    response = admin_client.post(url, {"first_name": "Augusta", "last_name": "Byron", "tags": "\n".join(tags)})
+    lead.refresh_from_db()
+    assert (response.status_code, lead.first_name, len(lead.tags)) == (302, "Augusta", 501)
