@@ -42,7 +42,7 @@ def idempotent(run: Run) -> Run:
     where the first answer can no longer be decrypted. Only answers of 2xx are kept; a call that is answered otherwise
     writes nothing and leaves its key free.
     """
-    operation: Operation = inspect.unwrap(run).__self__  # type: ignore[attr-defined]
+    operation: Operation = inspect.unwrap(run).__self__
 
     @wraps(run)
     def once(request: HttpRequest, **path_parameters: Any) -> HttpResponse:

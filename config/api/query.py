@@ -20,7 +20,7 @@ def strict_query(run: Run) -> Run:
 
     A misspelled filter that is passed over answers with everything; of two values of one, somebody meant the other.
     """
-    operation: Operation = inspect.unwrap(run).__self__  # type: ignore[attr-defined]
+    operation: Operation = inspect.unwrap(run).__self__
 
     @wraps(run)
     def checked(request: HttpRequest, **path_parameters: Any) -> HttpResponse:

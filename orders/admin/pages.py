@@ -6,6 +6,7 @@ from typing import Any
 from django.contrib import admin
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
+from django.db import models
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -14,9 +15,11 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
+from unfold.widgets import UnfoldAdminTextInputWidget
 
 from notifications.showing import ago
 from orders.admin.searching import Search
+from orders.forms import LineField
 
 Fact = tuple[str, Any]
 
@@ -49,6 +52,10 @@ class CommerceAdmin(ModelAdmin):
     change_list_template = "admin/orders/list.html"
     change_form_template = "admin/orders/form.html"
     nothing_yet = ""
+    formfield_overrides = {
+        models.CharField: {"form_class": LineField, "widget": UnfoldAdminTextInputWidget},
+        models.SlugField: {"widget": UnfoldAdminTextInputWidget},
+    }
 
     def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
         return False

@@ -5,13 +5,14 @@ same rules in the same words, and hands over what `orders.services` takes.
 from orders.forms.catalogue import ProductForm
 from orders.forms.changes import CancelForm, TrackingForm
 from orders.forms.contacts import ContactForm
-from orders.forms.fields import add_refusal
+from orders.forms.fields import LineField, add_refusal
 from orders.forms.ordering import OrderForm, OrderItemFormSet
 from orders.forms.payments import PaymentForm, RefundForm, left_of
 
 __all__ = [
     "CancelForm",
     "ContactForm",
+    "LineField",
     "OrderForm",
     "OrderItemFormSet",
     "PaymentForm",

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import pydantic
 from django import forms
@@ -11,7 +11,10 @@ from pydantic import TypeAdapter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from orders.errors import Conflict
-from orders.inputs import Money
+from orders.inputs import ONE_LINE, Money
+from orders.text import Text
+
+LONGEST_LINE = 200
 
 
 def add_refusal(form: forms.Form, refusal: ValidationError | Conflict) -> None:
@@ -42,6 +45,13 @@ class CheckedField(forms.CharField):
             return self._adapter.validate_python(text.upper() if self._upper else text)
         except pydantic.ValidationError as refusal:
             raise ValidationError([sentence(error) for error in refusal.errors()]) from None
+
+
+class LineField(CheckedField):
+    """A line of text as a model's `CharField` keeps it."""
+
+    def __init__(self, *, max_length: int | None = None, **options: Any) -> None:
+        super().__init__(Annotated[str, Text(max_length or LONGEST_LINE), ONE_LINE], **options)
 
 
 class MoneyField(CheckedField):

@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from orders.models import Contact, Order, Product, Quote, Refund
+from orders.models import Contact, Funnel, Order, Product, Quote, Refund, Survey
 from tests.admin.reading import messages_of, text_of
 from tests.admin.test_orders_actions import act, page_of
 from tests.admin.test_orders_adding import ADD, filled
@@ -98,3 +98,21 @@ def test_a_contact_with_more_tags_than_a_call_may_send_is_saved_again(admin_clie
     response = admin_client.post(url, {"first_name": "Augusta", "last_name": "Byron", "tags": "\n".join(tags)})
     lead.refresh_from_db()
     assert (response.status_code, lead.first_name, len(lead.tags)) == (302, "Augusta", 501)
+
+
+def test_titles_and_names_lose_what_nobody_sees_and_are_one_line(admin_client):
+    product = {
+        "sku": "tea\u200b",
+        "title": " Green\u2028tea\ufeff ",
+        "kind": "physical",
+        "unit_price": "9",
+        "currency": "USD",
+    }
+    assert admin_client.post("/admin/orders/product/add/", product).status_code == 302
+    assert list(Product.objects.values_list("sku", "title", "kind")) == [("tea", "Green tea", "physical")]
+    assert admin_client.post("/admin/orders/funnel/add/", {"name": "Spr\u00ading", "slug": "spring"}).status_code == 302
+    assert admin_client.post("/admin/orders/survey/add/", {"title": "How\u2029so?", "slug": "how"}).status_code == 302
+    assert (Funnel.objects.get().name, Survey.objects.get().title) == ("Spring", "How so?")
+    for title in ("a\x07b", "\u200b", "x" * 201):
+        response = admin_client.post("/admin/orders/product/add/", {**product, "sku": "two", "title": title})
+        assert list(response.context["adminform"].form.errors) == ["title"]

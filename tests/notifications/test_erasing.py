@@ -288,3 +288,14 @@ class TestCommand:
     def test_an_unknown_address(self):
         with pytest.raises(CommandError, match="no contact and no survey answer"):
             run("nobody@example.com", "--yes")
+
+
+@pytest.mark.django_db
+def test_a_person_is_found_by_either_spelling_of_the_domain(survey: Survey) -> None:
+    """Also one who is no contact, and answered a survey with the other spelling."""
+    contact, _ = shop.create_contact(source="shop", data=contact_input("ada@b\u00fccher.example"))
+    answer_survey(email="eve@b\u00fccher.example")
+    for address in ("ADA@xn--bcher-kva.example", "ada@B\u00dcCHER.example"):
+        found = erasing.find(address)
+        assert (found.contact, found.events) == (contact, 1)
+    assert erasing.find("eve@xn--bcher-kva.example").events == 1

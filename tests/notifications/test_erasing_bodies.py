@@ -15,7 +15,7 @@ GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 # fmt: off
 HARMLESS = {
     "amount", "canceled_at", "carrier", "completed_at", "contact", "created_at", "currency", "decline_code", "funnel",
-    "gateway", "id", "interval", "is_upsell", "items", "kind", "number", "order", "origin", "paid_total",
+    "gateway", "id", "interval", "is_upsell", "paid", "items", "kind", "number", "order", "origin", "paid_total",
     "previous_order", "product", "quantity", "reactivated", "reference", "refund", "refunded_total", "response",
     "shipping", "sku", "slug", "name", "source", "started_at", "status", "subscription", "subscriptions", "subtotal",
     "survey", "tax", "title", "total", "tracking", "transaction", "unit_price", "updated_at", "url",
