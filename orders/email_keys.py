@@ -2,6 +2,8 @@
 
 import idna
 
+from orders.text import clean
+
 
 def ascii_form(email: str) -> str:
     """`Ada@Bücher.example` is `ada@xn--bcher-kva.example`.
@@ -18,8 +20,12 @@ def ascii_form(email: str) -> str:
 
 
 def idna_key(email: str) -> str | None:
-    """The ASCII form of an address whose domain has another spelling; None where the database's `lower()` says all."""
-    return None if email.rpartition("@")[2].isascii() else ascii_form(email)
+    """What an address is compared by; None where the database's `lower()` says all.
+
+    Addresses from before format characters were dropped are compared without them, too.
+    """
+    seen = clean(email)
+    return None if seen == email and email.rpartition("@")[2].isascii() else ascii_form(seen)
 
 
 def spellings(email: str) -> set[str]:

@@ -9,6 +9,7 @@ from django.contrib.admin.widgets import AutocompleteSelect
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminIntegerFieldWidget
 
+from orders.currencies import money_text
 from orders.forms.fields import CheckedField, MoneyField
 from orders.inputs import ZERO, Currency, ItemInput
 from orders.models import Contact, Order, OrderItem, Product
@@ -24,6 +25,10 @@ class _Select(AutocompleteSelect):
         return None if isinstance(value, str) and "\0" in value else value
 
 
+def _nothing() -> str:
+    return money_text(ZERO, settings.DEFAULT_CURRENCY)
+
+
 class OrderForm(forms.Form):
     """What a known contact is to buy: an order or a quote. Its items are an `OrderItemFormSet`."""
 
@@ -33,8 +38,8 @@ class OrderForm(forms.Form):
     currency = CheckedField(
         Currency, upper=True, initial=lambda: settings.DEFAULT_CURRENCY, help_text="Three letters, like USD."
     )
-    shipping = MoneyField(required=False, initial=ZERO)
-    tax = MoneyField(required=False, initial=ZERO)
+    shipping = MoneyField(required=False, initial=_nothing)
+    tax = MoneyField(required=False, initial=_nothing)
 
     def terms(self) -> dict[str, Any]:
         """The arguments of `services.create_order` and `create_quote`, but for source and items."""

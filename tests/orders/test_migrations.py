@@ -36,6 +36,7 @@ def test_rows_of_the_version_before(before: Any) -> None:
     plain = contacts.create(id="con_2", email="bob@example.com", source="shop")
     twin = contacts.create(id="con_3", email="eve@straße.example", source="shop")
     twins_ascii = contacts.create(id="con_4", email="eve@xn--strae-oqa.example", source="shop")
+    unseen = contacts.create(id="con_6", email="kim@exa\u00admple.com", source="shop")
     club = products.create(sku="club", title="Club", kind="subscription", interval="month", unit_price="9.00")
     quote = before.get_model("orders", "Quote").objects.create(
         contact=plain, currency="USD", subtotal="9.00", total="9.00"
@@ -49,9 +50,11 @@ def test_rows_of_the_version_before(before: Any) -> None:
         "con_2": None,
         "con_3": None,
         "con_4": None,
+        "con_6": "kim@example.com",
     }
     for email, pk in (
         *(("ADA@xn--bcher-kva.example", umlaut.pk), ("ada@BÜCHER.example", umlaut.pk), ("Bob@example.com", plain.pk)),
+        ("kim@example.com", unseen.pk),
         *(("eve@straße.example", twin.pk), ("eve@xn--strae-oqa.example", twins_ascii.pk)),
     ):
         contact, created = services.create_contact(source="shop", data=contact_input(email))

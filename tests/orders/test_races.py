@@ -323,6 +323,29 @@ def test_a_reference_used_on_two_orders_at_once_stands_for_the_first(
     assert [stored(order).status for order in orders] == (["open", "completed"] if undone else ["completed", "open"])
 
 
+def test_two_creations_of_an_address_in_two_spellings_make_one_contact(announced: Announcements) -> None:
+    outcomes = race(
+        lambda: services.create_contact(source="shop", data=contact_input("ada@b\u00fccher.example")),
+        lambda: services.create_contact(source="shop", data=contact_input("ada@xn--bcher-kva.example")),
+        at=signals.contact_created,
+    )
+    assert [outcome.error for outcome in outcomes] == [None, None]
+    assert [outcome.value[1] for outcome in outcomes] == [True, False]
+    assert outcomes[1].waited
+    assert Contact.objects.get().email == "ada@b\u00fccher.example"
+
+
+def test_two_carts_paid_at_once_start_a_subscription_once(
+    lead: Contact, club: Product, mug: Product, funnel: Funnel, announced: Announcements
+) -> None:
+    order = place(lead, item("club"), source="funnel")
+    pay(order, "12.50", "up", is_upsell=True, items=[item("mug")])
+    outcomes = race(lambda: pay(order, "9.00", "a"), lambda: pay(order, "9.00", "b"), at=signals.transaction_approved)
+    first, _ = values(outcomes)
+    assert {line.sku: line.paid_by_id for line in stored(order).items.all()}["club"] == first.pk  # type: ignore[attr-defined]
+    assert len(stored(order).subscriptions.all()) == 1
+
+
 def test_two_creations_of_an_email_make_one_contact(announced: Announcements) -> None:
     outcomes = race(
         lambda: services.create_contact(source="shop", data=contact_input(tags=["a"])),
