@@ -3,6 +3,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 from typeid import TypeID
 
+from orders.currencies import money_text
 from orders.models.fields import money_field
 from orders.models.orders import Order
 
@@ -55,7 +56,8 @@ class Transaction(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_status_display()} {self.amount} {self.currency} ({self.gateway} {self.reference})"
+        amount = money_text(self.amount, self.currency)
+        return f"{self.get_status_display()} {amount} {self.currency} ({self.gateway} {self.reference})"
 
 
 class Refund(models.Model):
@@ -83,4 +85,4 @@ class Refund(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.get_kind_display()} of {self.amount} {self.currency}"
+        return f"{self.get_kind_display()} of {money_text(self.amount, self.currency)} {self.currency}"

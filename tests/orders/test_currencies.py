@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from notifications.showing import money
 from orders import services
 from orders.currencies import CURRENCIES, decimals_of, money_text, too_precise
-from orders.models import Contact, Order, Product, Quote, Transaction
+from orders.models import Contact, Order, Product, Quote, Refund, Transaction
 from orders.representations import represent_order, represent_refund, represent_subscription, represent_transaction
 from tests.orders.shop import Announcements, counts, item, pay, place, refund, stored
 
@@ -67,6 +67,8 @@ def test_an_order_in_it(
     assert refusal.value.message_dict == {
         "amount": [f"Give an amount above 0 and up to {rest}, which is left of the purchase."]
     }
+    assert f"{total} {currency}" in str(Transaction.objects.get())
+    assert str(Refund.objects.get()) == f"Refund of {paid} {currency}"
     assert purchase.currency == currency
 
 
