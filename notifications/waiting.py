@@ -12,6 +12,7 @@ from typing import Any, Literal
 from django.conf import settings
 from django.db import connection
 
+from notifications.delivery.claim import TESTS_AT_ONCE
 from notifications.models import FAILURES_BEFORE_PROBING
 
 Reason = Literal["sendable", "cap", "back_off", "pause"]
@@ -37,7 +38,7 @@ SELECT channel.id, channel.name, due.id AS delivery_id,
     extract(epoch FROM statement_timestamp() - greatest(due.next_attempt_at, channel.resumed_at))::float
         AS sendable_seconds,
     CASE
-        WHEN due.next_trigger = 'test' THEN 'sendable'
+        WHEN due.next_trigger = 'test' THEN CASE WHEN leased.tests >= %(tests)s THEN 'cap' ELSE 'sendable' END
         WHEN channel.paused_at IS NOT NULL THEN 'pause'
         WHEN coalesce(health.failures_in_row, 0) >= %(failures)s THEN 'back_off'
         WHEN leased.in_flight + lately.finished >= least(health.in_flight_cap, %(cap)s) THEN 'cap'
@@ -53,8 +54,9 @@ CROSS JOIN LATERAL (
     ORDER BY next_attempt_at LIMIT 1
 ) due
 CROSS JOIN LATERAL (
-    SELECT count(*) AS in_flight FROM notifications_delivery
-    WHERE channel_id = channel.id AND lease_token IS NOT NULL AND next_trigger <> 'test'
+    SELECT count(*) FILTER (WHERE next_trigger <> 'test') AS in_flight,
+        count(*) FILTER (WHERE next_trigger = 'test') AS tests
+    FROM notifications_delivery WHERE channel_id = channel.id AND lease_token IS NOT NULL
 ) leased
 CROSS JOIN LATERAL (
     SELECT count(*) AS finished FROM (
@@ -132,6 +134,7 @@ def values() -> dict[str, Any]:
     return {
         "failures": FAILURES_BEFORE_PROBING,
         "cap": settings.CHANNEL_CONCURRENCY,
+        "tests": TESTS_AT_ONCE,
         "lately": LATELY_SECONDS,
         "named": CHANNELS_NAMED,
     }

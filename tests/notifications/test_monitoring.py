@@ -13,7 +13,7 @@ from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import alerts, monitoring, services
 from notifications.delivery.chores import beat
-from notifications.delivery.claim import claim
+from notifications.delivery.claim import TESTS_AT_ONCE, claim
 from notifications.models import ChannelHealth, Delivery, Heartbeat
 from notifications.waiting import CHANNELS_NAMED
 from tests.notifications.deliveries import make_delivery
@@ -130,6 +130,15 @@ def test_a_test_is_sent_outside_every_rate(channel):
     ChannelHealth.objects.create(channel=channel, failures_in_row=5)
     make_delivery(channel, next_trigger="test", next_attempt_at=timezone.now() - timedelta(seconds=300))
     assert monitoring.look().oldest_sendable > 299
+
+
+def test_tests_beyond_those_that_may_be_in_flight_wait_for_their_channel(channel):
+    for _ in range(TESTS_AT_ONCE + 1):
+        make_delivery(channel, next_trigger="test", next_attempt_at=timezone.now() - timedelta(seconds=300))
+    assert len(claim(slots=64, slowed_slots=64)) == TESTS_AT_ONCE
+    seen = monitoring.look()
+    assert seen.oldest_sendable is None
+    assert [each.reason for each in seen.lateness.worst] == ["cap"]
 
 
 def test_what_waits_is_counted(channel):
