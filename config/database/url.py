@@ -139,7 +139,9 @@ def _check_values(name: str, options: dict[str, str]) -> None:
         if options.get(option) and options[option] != "system" and not Path(options[option]).is_file():
             _refuse(name, f"has an {option} that names no file: {options[option]}.")
     judged = {option: value for option, value in options.items() if option not in {"hostaddr", "service"}}
-    connection = PGconn.connect_start(make_conninfo(**{**judged, "host": _NOWHERE}).encode())
+    # Named, since else the library asks the system for a user's name, which not everybody has.
+    named = {"host": _NOWHERE, "user": "somebody", "dbname": "nothing"}
+    connection = PGconn.connect_start(make_conninfo(**{**judged, **named}).encode())
     said = connection.error_message.decode(errors="replace").strip()
     connection.finish()
     if _NOWHERE not in said:

@@ -20,7 +20,7 @@ def test_the_quick_ones_print_their_tables() -> None:
     lines = [line.split() for line in ended.stdout.splitlines()]
     statements = {words[0]: words[1:3] for words in lines if words and words[0] in {"0", "1", "20", "100"}}
     # However many channels hear of it, and none of them for a savepoint.
-    assert statements == {"0": ["2", "0"], "1": ["3", "0"], "20": ["3", "0"], "100": ["3", "0"]}
+    assert statements == {"0": ["3", "0"], "1": ["3", "0"], "20": ["3", "0"], "100": ["3", "0"]}
     assert "500 requests in flight" in ended.stdout
 
 

@@ -86,7 +86,7 @@ def test_a_channel_whose_url_has_changed_takes_no_connection_to_the_old_one() ->
 def test_what_the_receiver_has_closed_is_closed_although_nothing_more_is_sent(
     tls: bool, ca: trustme.CA, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(connection, "IDLE_SECONDS", 1.0)
+    monkeypatch.setattr(connection, "IDLE_SECONDS", 60.0)
     monkeypatch.setattr(pool, "LOOKS_SECONDS", 0.05)
     client = Client()
 
@@ -97,6 +97,7 @@ def test_what_the_receiver_has_closed_is_closed_although_nothing_more_is_sent(
     with HostileServer(answers_and_closes_later, tls=server_context(ca, "127.0.0.1") if tls else None) as server:
         PostbackTransport(client).send(channel(1, server.url), Message("evt_1", BODY), now=NOW, timeout=10)
         wait_until(lambda: states_of(server.port) == ["08"])
+        monkeypatch.setattr(connection, "IDLE_SECONDS", 0.1)
         wait_until(lambda: states_of(server.port) == [])
     assert len(client._pool) == 0
 
@@ -116,6 +117,12 @@ def test_the_thread_that_closes_ends_with_the_last_idle_connection_and_begins_an
             closer.join(10)
             assert not closer.is_alive()
     assert server.connections == 2
+
+
+def test_connections_are_kept_for_less_long_than_receivers_and_names_last() -> None:
+    """Node.js closes an idle one after five seconds; a name may come to mean another address."""
+    assert connection.IDLE_SECONDS < 5
+    assert connection.LONGEST_USE_SECONDS <= 60
 
 
 class Idle:
