@@ -1,7 +1,10 @@
 """The statements of a claim: the lock, what is leased under it, and what is read after it is released."""
 
+# The commit of a claim does not wait for the disk: nothing is sent before that of `BEGIN`, which comes after it in the
+# write-ahead log, so that it is on the disk, or on the standby, by then as well. A claim that is lost with the machine
+# was none.
 LOCK = """
-SELECT set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)
+SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)
 """
 
 # The due rows of one `candidate`, up to {limit}: what a person has retried goes before all others, the oldest first.
