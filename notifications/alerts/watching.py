@@ -23,6 +23,7 @@ from notifications.alerts.claiming import is_behind
 from notifications.alerts.facts import in_zone, one_line
 from notifications.alerts.targets import targets_for
 from notifications.alerts.writing import FAILING_KINDS, LATE_KINDS, SLOW_KINDS, write
+from notifications.database_time import database_now
 from notifications.models import (
     FAILURES_BEFORE_PROBING,
     Alert,
@@ -130,7 +131,7 @@ def late_deliveries(late: Lateness | None = None, unfinished: Collection[Unfinis
 
 
 def _tell_of_late(seconds: float) -> None:
-    now = _now()
+    now = database_now()
     told = list(_open(LATE_KINDS, None).order_by("created_at").values_list("created_at", flat=True))
     if told and now < told[-1] + (LATE_AGAIN_AFTER if len(told) == 1 else LATE_THEN_EVERY):
         return
@@ -273,10 +274,3 @@ def _have_this_alone(what: str) -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"alerts: {what}"])
         return bool(cursor.fetchone()[0])
-
-
-def _now() -> datetime:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT statement_timestamp()")
-        now: datetime = cursor.fetchone()[0]
-    return now
