@@ -34,6 +34,9 @@ TESTS_AT_ONCE = 2
 # How many rows one claim may take. The answer to the locked statement has to fit into the buffers of a socket, else
 # PostgreSQL waits, with the lock held and without a limit, for a worker that does not read.
 ROWS_AT_ONCE = 100
+# How many of `due_first` and of `due_slowed` one claim may take: most of them open a connection, and what comes due
+# meanwhile waits until those of this claim are under way. See `is_cut`.
+FIRSTS_AT_ONCE = 4
 READ_AGAIN_AFTER_SECONDS = 0.5
 
 
@@ -43,8 +46,8 @@ class Claim:
 
     `claimed_at` (database time) is the same for all that was claimed at once. `read_at` was the database's time when
     this machine's monotonic clock showed `read_at_monotonic`, and the lease had `lease_left` seconds then. `suspect`:
-    its worker died the last time. `slowed` and `troubled` say how its channel was: slow to answer, and known for
-    failures.
+    its worker died the last time. `first`: nothing else was in flight to its channel. `slowed` and `troubled` say how
+    the channel was: slow to answer, and known for failures.
     """
 
     delivery_id: str
@@ -65,6 +68,7 @@ class Claim:
     lease_left: float
     due_at: datetime
     suspect: bool = False
+    first: bool = False
     reached: tuple[str, ...] = ()
     order_id: int | None = None
     contact_id: str | None = None
@@ -87,6 +91,7 @@ class Leased:
     slowed: bool
     troubled: bool
     suspect: bool
+    first: bool
     leased_from: datetime
 
 
@@ -137,6 +142,11 @@ def claim(
     return claims
 
 
+def is_cut(claims: list[Claim]) -> bool:
+    """Whether this claim took as many first or slowed ones as it may, so that more of them may be due."""
+    return FIRSTS_AT_ONCE in {sum(each.first for each in claims), sum(each.slowed for each in claims)}
+
+
 def _mark(marks: Marks, leased: list[Leased], claims: list[Claim]) -> None:
     """Set the marks by what was taken in turn, which is neither a test nor what goes before its turn."""
     leased_from = {each.id: each.leased_from for each in leased}
@@ -155,6 +165,7 @@ def _lease(token: UUID, marks: Marks, **limits: int) -> list[Leased]:
     values: dict[str, Any] = {
         **limits,
         "cap": settings.CHANNEL_CONCURRENCY,
+        "firsts": FIRSTS_AT_ONCE,
         "failures": FAILURES_BEFORE_PROBING,
         "tests_at_once": TESTS_AT_ONCE,
         "token": token,
@@ -183,11 +194,10 @@ def _begin(leased: list[Leased], token: UUID) -> list[Claim]:
                 raise
             log.exception("claim_not_read", deliveries=[each.id for each in leased])
             time.sleep(READ_AGAIN_AFTER_SECONDS)
-    begun = {row["delivery_id"] for row in rows}
-    for each in leased:
-        if each.id not in begun:
-            log.warning("lease_ran_out", delivery_id=each.id)
-    return [_claim(row, token, asked) for row in rows]
+    first = {each.id: each.first for each in leased}
+    for delivery_id in first.keys() - {row["delivery_id"] for row in rows}:
+        log.warning("lease_ran_out", delivery_id=delivery_id)
+    return [_claim(row | {"first": first[row["delivery_id"]]}, token, asked) for row in rows]
 
 
 def _read(leased: list[Leased], token: UUID) -> list[dict[str, Any]]:

@@ -30,9 +30,10 @@ _BUT_THE_FIRST = "AND id NOT IN (SELECT id FROM due_first)"
 # `due_test`: what people test goes outside every rate, also to a paused channel; a few at a time to each.
 # `suspect`: a row whose worker died is claimed alone, so that what kills a worker takes nothing with it.
 # `due_slowed`: channels with a cap lowered by a timeout, probed only, or slow to answer now, those with nothing in
-#     flight before the others.
+#     flight before the others; a few at a time.
 # `due_first`: one of each channel with nothing in flight. It waits for no slot but for the whole of the process, so
-#     that many receivers that begin to hang at once hold nobody up.
+#     that many receivers that begin to hang at once hold nobody up. A few at a time, and those without a backlog
+#     before those with one: the event of just now does not wait until two hundred connections are open.
 # `due_other`: further ones, as far as there are slots.
 # `mark` bounds where a look begins: see `Marks`.
 CLAIM = f"""
@@ -106,13 +107,23 @@ due_slowed AS MATERIALIZED (
     SELECT due.id, true AS slowed, candidate.troubled, candidate.ends
     FROM (SELECT * FROM candidate WHERE slowed AND room > 0 ORDER BY NOT idle, random()) candidate
     CROSS JOIN LATERAL ({_DUE_OF_CANDIDATE.format(limit="candidate.room", but="")}) due
-    LIMIT least((SELECT slots FROM free) - (SELECT count(*) FROM due_test), %(slowed_slots)s)
+    LIMIT least((SELECT slots FROM free) - (SELECT count(*) FROM due_test), %(slowed_slots)s, %(firsts)s)
 ),
 due_first AS MATERIALIZED (
     SELECT due.id, false AS slowed, candidate.troubled, candidate.ends
-    FROM (SELECT * FROM candidate WHERE NOT slowed AND idle AND room > 0) candidate
+    FROM (
+        SELECT candidate.* FROM candidate LEFT JOIN LATERAL (
+            SELECT true AS is_so FROM notifications_delivery
+            WHERE channel_id = candidate.id AND status = 'pending' AND next_trigger NOT IN ('test', 'manual')
+                AND lease_token IS NULL AND unknowns_in_row = 0
+                AND next_attempt_at BETWEEN candidate.due_from AND statement_timestamp()
+            ORDER BY next_attempt_at OFFSET 1 LIMIT 1
+        ) backlog ON true
+        WHERE NOT slowed AND idle AND room > 0 ORDER BY backlog.is_so NULLS FIRST, random()
+    ) candidate
     CROSS JOIN LATERAL ({_DUE_OF_CANDIDATE.format(limit="1", but="")}) due
-    LIMIT (SELECT slots FROM free) - (SELECT count(*) FROM due_test) - (SELECT count(*) FROM due_slowed)
+    LIMIT least(%(firsts)s,
+        (SELECT slots FROM free) - (SELECT count(*) FROM due_test) - (SELECT count(*) FROM due_slowed))
 ),
 due_other AS MATERIALIZED (
     SELECT due.id, false AS slowed, candidate.troubled, candidate.ends
@@ -124,16 +135,17 @@ due_other AS MATERIALIZED (
         %(other_slots)s - (SELECT count(*) FROM due_first)))
 ),
 due AS MATERIALIZED (
-    SELECT *, false AS suspect
-    FROM (TABLE due_test UNION ALL TABLE due_slowed UNION ALL TABLE due_first UNION ALL TABLE due_other) chosen
-    UNION ALL SELECT *, true FROM suspect
+    SELECT *, false AS suspect, false AS first
+    FROM (TABLE due_test UNION ALL TABLE due_slowed UNION ALL TABLE due_other) chosen
+    UNION ALL SELECT *, false, true FROM due_first
+    UNION ALL SELECT *, true, false FROM suspect
 )
 UPDATE notifications_delivery delivery
 SET lease_token = %(token)s,
     lease_expires_at = statement_timestamp() + make_interval(secs => %(lease)s),
     attempts_made = delivery.attempts_made + 1
 FROM due WHERE delivery.id = due.id
-RETURNING delivery.id, due.slowed, due.troubled, due.suspect,
+RETURNING delivery.id, due.slowed, due.troubled, due.suspect, due.first,
     coalesce(due.ends, delivery.lease_expires_at) AS leased_from
 """  # noqa: S608 (made of constants)
 

@@ -15,7 +15,7 @@ from django.db import Error, connection
 
 from notifications import replay
 from notifications.delivery.chores import ABANDON_BATCH, abandon, beat, recover
-from notifications.delivery.claim import ROWS_AT_ONCE, Claim, claim, lease_seconds
+from notifications.delivery.claim import ROWS_AT_ONCE, Claim, claim, is_cut, lease_seconds
 from notifications.delivery.count import Tally
 from notifications.delivery.flights import Flights
 from notifications.delivery.marks import Marks
@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 HEARTBEAT_EVERY_SECONDS = 5
 # How long to wait for further answers after the first one, so that they are recorded together.
 GATHER_SECONDS = 0.005
+# How long the messages of a claim that was cut have to themselves before the next claim.
+CUT_SECONDS = 0.005
 SHORTEST_WINDOW_SECONDS = 0.02
 LONGEST_WINDOW_SECONDS = 0.25
 WINDOW_IN_ROUNDS = 4
@@ -55,6 +57,8 @@ class Engine:
         self._tally = Tally()
         # How long the last record and claim took, in seconds.
         self._round = 0.0
+        # Whether the last claim left something for the next one.
+        self._cut = False
 
     def deliver_due(self) -> int:
         """Deliver until nothing is due and nothing in flight; where that is going on already, have it look again.
@@ -145,6 +149,7 @@ class Engine:
             for each in claims:
                 self._flights.add(each)
                 self._pool.submit(self._send, each)
+            self._cut = is_cut(claims)
             if len(claims) < ROWS_AT_ONCE and not any(each.suspect for each in claims):
                 return
 
@@ -169,13 +174,14 @@ class Engine:
             self._inbox.put(result)
 
     def _gather(self) -> list[Result]:
-        """Wait for an answer, a wake-up or the next sweep; take along the answers that arrive a moment later.
+        """Wait for an answer, a wake-up or the next claim; take along the answers that arrive a moment later.
 
         Gathering ends when all that is in flight has arrived, when no more comes for a moment, and after a few times
         as long as the last claim and record took: the slower PostgreSQL, the more it is given at once.
         """
         results: list[Result] = []
-        wait = settings.SWEEP_INTERVAL_SECONDS
+        wait = CUT_SECONDS if self._cut else settings.SWEEP_INTERVAL_SECONDS
+        self._cut = False
         window = min(max(SHORTEST_WINDOW_SECONDS, WINDOW_IN_ROUNDS * self._round), LONGEST_WINDOW_SECONDS)
         window_ends = None
         while len(results) < len(self._flights):

@@ -13,7 +13,7 @@ from channels_app.services import create_channel, pause_channel
 from channels_app.services import resume_channel as resume_without_probing
 from channels_app.transports import Answer, Outcome
 from notifications import services
-from notifications.delivery.claim import SLOW_AFTER_SECONDS, claim
+from notifications.delivery.claim import FIRSTS_AT_ONCE, SLOW_AFTER_SECONDS, claim, is_cut
 from notifications.delivery.engine import Engine
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
@@ -76,8 +76,19 @@ class TestTurns:
         for each in (channel, *others):
             for _ in range(8):
                 make_delivery(each)
-        claims = claim(slots=6, slowed_slots=3)
+        claims = [each for _ in range(2) for each in claim(slots=6, slowed_slots=3, other_slots=0)]
         assert sorted(each.channel.pk for each in claims) == sorted(each.pk for each in (channel, *others))
+
+    def test_few_first_ones_go_at_once_and_those_without_a_backlog_before_the_others(self, channel):
+        others = [create_channel(name=str(n), kind="postback", url="https://example.com/") for n in range(40)]
+        for each in others:
+            make_delivery(each)
+            make_delivery(each)
+        made = make_delivery(channel)
+        claims = claim(slots=60, slowed_slots=30, other_slots=0)
+        assert len(claims) == FIRSTS_AT_ONCE
+        assert is_cut(claims)
+        assert made.pk in {each.delivery_id for each in claims}
 
     def test_a_channel_alone_is_claimed_once_for_each_row(self, channel):
         made = [make_delivery(channel) for _ in range(5)]
@@ -100,6 +111,26 @@ class TestTurns:
 
 
 class TestIsolation:
+    @pytest.mark.parametrize("slowed", [False, True])
+    def test_many_channels_that_hang_are_all_begun_before_any_answers(self, settings, slowed):
+        settings.DELIVERY_CONCURRENCY = 6
+        settings.SWEEP_INTERVAL_SECONDS = 60
+        engine = Engine()
+        go_on = threading.Event()
+        with Receiver(answer=lambda request: 200 if go_on.wait(30) else 500) as hanging:
+            for number in range(5 * FIRSTS_AT_ONCE):
+                each = create_channel(name=str(number), kind="postback", url=hanging.url)
+                make_delivery(each)
+                if slowed:
+                    ChannelHealth.objects.create(channel=each, in_flight_cap=1)
+            delivering = threading.Thread(target=engine.deliver_due)
+            delivering.start()
+            wait_until(lambda: len(hanging.received) == 5 * FIRSTS_AT_ONCE, timeout=20)
+            go_on.set()
+            delivering.join()
+        engine.join(10)
+        assert set(Delivery.objects.values_list("status", flat=True)) == {"succeeded"}
+
     def test_a_hanging_channel_does_not_hold_up_the_others(self, receiver, channel, settings):
         settings.DELIVERY_CONCURRENCY = 10
         engine = Engine()
@@ -205,6 +236,9 @@ class TestIsolation:
         for _ in range(3):
             make_delivery(channel)
         claims = claim(slots=10, slowed_slots=5)
+        assert [each.slowed for each in claims].count(True) == FIRSTS_AT_ONCE
+        assert is_cut(claims)
+        claims += claim(slots=10, slowed_slots=1)
         assert [each.slowed for each in claims].count(True) == 5
         assert [each.channel.pk for each in claims].count(channel.pk) == 3
 
