@@ -14,7 +14,7 @@ import django
 from django.conf import settings
 from django.core.management import call_command
 
-NAMES = ("throughput", "latency", "isolation", "hanging", "recording", "memory", "snapshot", "growth")
+NAMES = ("throughput", "latency", "isolation", "hanging", "recording", "claims", "memory", "snapshot", "growth")
 
 
 def main() -> None:
