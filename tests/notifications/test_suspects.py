@@ -1,6 +1,7 @@
 """A delivery whose worker died goes alone: what kills a worker takes nothing with it. The third time is told."""
 
 from datetime import timedelta
+from uuid import uuid4
 
 import pytest
 from django.db import OperationalError
@@ -44,6 +45,14 @@ class TestAlone:
         assert [[each.delivery_id for each in claims] for claims in again] == [[made[0].pk], [made[1].pk]]
         assert all(each.suspect for claims in again for each in claims)
         assert sorted(claim_all()) == sorted(each.pk for each in made[2:])
+
+    def test_those_of_several_channels_go_one_after_the_other(self, channel):
+        other = create_channel(name="Other", kind="postback", url="https://example.com/")
+        made = [make_delivery(each) for each in (channel, other)]
+        assert die() == 2
+        again = [claim(slots=64, slowed_slots=64) for _ in range(3)]
+        assert [len(claims) for claims in again] == [1, 1, 0]
+        assert {each.delivery_id for claims in again for each in claims} == {each.pk for each in made}
 
     def test_one_that_may_not_go_keeps_nobody_back(self, channel):
         other = create_channel(name="Other", kind="postback", url="https://example.com/")
@@ -145,17 +154,22 @@ class TestReading:
         monkeypatch.setattr(module, "READ_AGAIN_AFTER_SECONDS", 0.01)
         assert len(claim_all()) == 1
 
-    def test_a_row_that_was_taken_away_in_between_is_not_sent(self, channel, monkeypatch):
-        kept, erased = make_delivery(channel), make_delivery(channel)
+    @pytest.mark.parametrize(
+        "taken_away",
+        [{"lease_token": None, "lease_expires_at": None}, {"lease_token": uuid4()}],
+        ids=["by nobody", "by another worker"],
+    )
+    def test_a_row_that_was_taken_away_in_between_is_not_sent(self, channel, monkeypatch, taken_away):
+        kept, gone = make_delivery(channel), make_delivery(channel)
         read = module._read
 
         def read_late(*arguments):
-            Delivery.objects.filter(pk=erased.pk).update(lease_token=None, lease_expires_at=None)
+            Delivery.objects.filter(pk=gone.pk).update(**taken_away)
             return read(*arguments)
 
         monkeypatch.setattr(module, "_read", read_late)
         assert claim_all() == [kept.pk]
-        assert erased.attempts.count() == 0
+        assert gone.attempts.count() == 0
 
     def test_a_lease_that_could_not_outlast_the_attempt_is_left_to_run_out(self, channel, monkeypatch, settings):
         delivery = make_delivery(channel)
