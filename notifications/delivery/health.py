@@ -28,8 +28,6 @@ from notifications.models import FAILURES_BEFORE_PROBING, ChannelHealth
 
 # The interval doubles from a 64th of the longest with every further failure.
 SMALLEST_FRACTION = 64
-# Not the channel's fault.
-OURS = {Outcome.INTERNAL_ERROR, Outcome.UNKNOWN}
 # So many times of failures are kept: enough to see a row of five among what is in flight.
 FAILURES_KEPT = 32
 REMEMBERED_CHANNELS = 10_000
@@ -72,8 +70,8 @@ def learn(experiences: Iterable[Experience]) -> None:
     """
     news: dict[str, list[Experience]] = defaultdict(list)
     for experience in experiences:
-        if experience.outcome in OURS:
-            continue
+        if experience.outcome == Outcome.INTERNAL_ERROR:
+            continue  # not the channel's fault
         channel_id = experience.channel.pk
         if experience.succeeded:
             _remember(channel_id, experience.sent_at)

@@ -103,6 +103,15 @@ class TestFlights:
             "alone": True,
         }
 
+    def test_tests_take_no_slot_and_are_as_many_as_there_are_slots_at_most(self, flights, channel):
+        for number in range(3):
+            each = create_channel(name=str(number), kind="postback", url="https://example.com/")
+            TestTests().send(each, 2)
+        assert [each.trigger for each in self.take(flights)] == [Trigger.TEST] * 4
+        assert flights.room()["test_slots"] == 0
+        assert flights.room()["other_slots"] == 4
+        assert self.take(flights) == []
+
     def test_what_ends_leaves_its_slot(self, flights, channel):
         make_many([channel], 6)
         claims = self.take(flights)
