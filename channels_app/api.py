@@ -31,6 +31,8 @@ Headers = Annotated[
         "stands in lists for one that is not shown, is refused."
     ),
 ]
+# Twice as many as a channel has: of those that are given twice it keeps one.
+Recipients = Annotated[list[str], Field(max_length=100)]
 PAUSED_BY_HAND = "Paused through the API."
 
 
@@ -47,14 +49,14 @@ class ChannelIn(Input):
     kind: str
     url: str | None = None
     headers: Headers | None = None
-    recipients: list[str] | None = None
+    recipients: Recipients | None = None
 
 
 class ChannelChange(Input):
     name: Name = ""
     url: str = ""
     headers: Headers = {}
-    recipients: list[str] = []
+    recipients: Recipients = []
 
 
 class Rotation(Input):

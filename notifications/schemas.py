@@ -27,6 +27,8 @@ def _moment(value: object) -> datetime:
 
 Moment = Annotated[datetime, BeforeValidator(_moment)]
 Flag = Annotated[bool, Field(strict=True)]
+# Each is judged and refused by itself, so their number needs an end.
+Names = Annotated[list[str], Field(max_length=100)]
 
 
 class Input(Schema):
@@ -50,11 +52,11 @@ class EventTypeOut(Schema):
 
 class AttachmentIn(Input):
     channel: str
-    sources: list[str] = list(Source.values)
+    sources: Names = list(Source.values)
 
 
 class AttachmentChange(Input):
-    sources: list[str]
+    sources: Names
 
 
 class AttachmentOut(Schema):
@@ -82,7 +84,7 @@ class ReplayRequest(Input):
     """What failed from `since` on; `event_types` limits it to these. A dry run only counts."""
 
     since: Moment
-    event_types: list[str] = []
+    event_types: Names = []
     dry_run: Flag = False
 
 

@@ -12,9 +12,14 @@ from django.core.validators import EmailValidator
 from urllib3.util import SKIP_HEADER
 
 MAX_URL_LENGTH = 2000
+_URL_TOO_LONG = f"The URL must be at most {MAX_URL_LENGTH} characters long."
 MAX_HEADERS = 20
+MAX_HEADER_NAME_LENGTH = 100
 MAX_HEADER_VALUE_LENGTH = 1024
 MAX_RECIPIENTS = 50
+# Those that are given twice count once; past this nobody looks at each.
+MAX_RECIPIENTS_GIVEN = 500
+MAX_REFUSED = 100
 MAX_ADDRESS_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, as corrected by erratum 1690
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Stands for what is not shown: the value of a header, the secret part of a URL.
@@ -47,6 +52,8 @@ def check_url(url: str) -> str:
     a usable port and neither credentials nor white space, control characters or backslashes. Which addresses the host
     leads to is checked at each attempt, not here.
     """
+    if len(url) > MAX_URL_LENGTH:
+        raise ValueError(_URL_TOO_LONG)
     if any(char.isspace() or not char.isprintable() or char == "\\" for char in url):
         raise ValueError("The URL must not contain spaces, control characters or backslashes.")
     try:
@@ -66,8 +73,8 @@ def check_url(url: str) -> str:
     path = _encoded(_without_dot_segments(parts.path), _IN_A_PATH)
     query = _encoded(parts.query, _IN_A_QUERY)
     checked = SplitResult(parts.scheme, netloc, "/" if query and not path else path, query, "").geturl()
-    if max(len(url), len(checked)) > MAX_URL_LENGTH:
-        raise ValueError(f"The URL must be at most {MAX_URL_LENGTH} characters long.")
+    if len(checked) > MAX_URL_LENGTH:
+        raise ValueError(_URL_TOO_LONG)
     return checked
 
 
@@ -105,8 +112,10 @@ def check_recipients(recipients: Sequence[str]) -> list[str]:
     """The e-mail addresses of a channel, trimmed, in the order given, each once (compared without case).
 
     International domains are written in IDNA. Raises `RecipientsRefused`, a `ValueError`, with a sentence for each that
-    cannot be used, and `ValueError` for none or more than 50.
+    cannot be used (of the first hundred), and `ValueError` for none or more than 50.
     """
+    if len(recipients) > MAX_RECIPIENTS_GIVEN:
+        raise ValueError(_too_many_recipients(len(recipients)))
     checked: dict[str, str] = {}
     refused: dict[int, str] = {}
     for index, given in enumerate(recipients):
@@ -114,6 +123,8 @@ def check_recipients(recipients: Sequence[str]) -> list[str]:
             address = _checked_address(given.strip())
         except ValueError as error:
             refused[index] = str(error)
+            if len(refused) == MAX_REFUSED:
+                break
         else:
             checked.setdefault(address.lower(), address)
     if refused:
@@ -121,8 +132,12 @@ def check_recipients(recipients: Sequence[str]) -> list[str]:
     if not checked:
         raise ValueError("Give at least one e-mail address.")
     if len(checked) > MAX_RECIPIENTS:
-        raise ValueError(f"At most {MAX_RECIPIENTS} recipients are possible, not {len(checked)}.")
+        raise ValueError(_too_many_recipients(len(checked)))
     return list(checked.values())
+
+
+def _too_many_recipients(count: int) -> str:
+    return f"At most {MAX_RECIPIENTS} recipients are possible, not {count}."
 
 
 class RecipientsRefused(ValueError):
@@ -137,6 +152,8 @@ def _checked_address(address: str) -> str:
     user, _, domain = address.rpartition("@")
     try:
         # Not every mail server takes other letters before the @ (SMTPUTF8).
+        if len(address) > MAX_ADDRESS_LENGTH:
+            raise ValidationError("It is too long.")
         if not user.isascii() or not address.isprintable():
             raise ValidationError("It has characters that cannot be sent.")
         written = domain if domain.isascii() else idna.encode(domain, uts46=True).decode("ascii")
@@ -182,8 +199,9 @@ def _checked_host(parts: SplitResult) -> str:
 def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     """The extra headers of a channel, values trimmed, in the order given.
 
-    Raises `ValueError` with a sentence for more than 20, for a name that is no token (RFC 9110), that comes twice
-    or that is ours to set, and for a value of more than 1 KiB or of anything but printable ASCII.
+    Raises `ValueError` with a sentence for more than 20, for a name that is no token (RFC 9110) of at most 100
+    characters, that comes twice or that is ours to set, and for a value of more than 1 KiB or of anything but printable
+    ASCII.
     """
     if len(headers) > MAX_HEADERS:
         raise ValueError(f"At most {MAX_HEADERS} headers are possible, not {len(headers)}.")
@@ -191,6 +209,8 @@ def check_headers(headers: Mapping[str, str]) -> dict[str, str]:
     seen: set[str] = set()
     for name, value in headers.items():
         lowered = name.lower()
+        if len(name) > MAX_HEADER_NAME_LENGTH:
+            raise ValueError(f"The name of a header must be at most {MAX_HEADER_NAME_LENGTH} characters long.")
         if not _TOKEN.fullmatch(name):
             raise ValueError(f"{name[:100]!r} is not a valid header name.")
         if lowered in _OURS or lowered.startswith(_OUR_PREFIXES):

@@ -6,10 +6,12 @@ from typing import Any
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
+from ninja.errors import ValidationError, ValidationErrorContext
 from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
+from config.api.field_errors import MAX_ERRORS
 from config.api.handlers import exception_handlers
 from config.api.idempotency import idempotent
 from config.api.openapi.document import Document
@@ -45,6 +47,19 @@ class ConventionalAPI(NinjaAPI):
         if path_prefix not in self._documents:
             self._documents[path_prefix] = Document(self, path_prefix, self.event_types)
         return self._documents[path_prefix]
+
+    def validation_error_from_error_contexts(
+        self, error_contexts: list[ValidationErrorContext[Any]]
+    ) -> ValidationError:
+        """As ninja's, of the first errors of each part of a request, and without the values that were refused."""
+        found: list[dict[str, Any]] = []
+        for context in error_contexts:
+            model = context.model
+            errors = context.pydantic_validation_error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
+            for error in errors:
+                loc = model.__ninja_flatten_map_reverse__.get(error["loc"], error["loc"])
+                found.append({**error, "loc": (model.__ninja_param_source__, *loc)})
+        return ValidationError(found)
 
     def get_openapi_operation_id(self, operation: Operation) -> str:
         return operation.view_func.__name__

@@ -2,12 +2,16 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from config.api.text import printable
 
-# A body of 256 KiB can hold tens of thousands of wrong members; nobody reads the rest.
+# A body of 256 KiB can hold tens of thousands of wrong members; nobody reads the rest. Names of members and what a
+# rule says of a value can be as long as the body.
 MAX_ERRORS = 100
+MAX_FIELD_LENGTH = 200
+MAX_MESSAGE_LENGTH = 500
 
 Path = tuple[str | int, ...]
 
@@ -21,14 +25,31 @@ class FieldError:
 
 
 def field_path(path: Iterable[str | int]) -> str:
-    """Write a path: `("items", 0, "sku")` is `items[0].sku`."""
+    """Write a path: `("items", 0, "sku")` is `items[0].sku`. A long one is cut off."""
     written = ""
     for part in path:
+        if len(written) > MAX_FIELD_LENGTH:
+            break
         if isinstance(part, int):
             written += f"[{part}]"
         else:
-            written += f".{printable(part)}" if written else printable(part)
-    return written
+            name = printable(part[: MAX_FIELD_LENGTH + 1])
+            written += f".{name}" if written else name
+    return shortened(written, MAX_FIELD_LENGTH)
+
+
+def shortened(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def bounded(errors: Iterable[FieldError]) -> list[FieldError]:
+    """The first `MAX_ERRORS`, none of them long, each once. No more are taken from the iterable."""
+    return list(
+        dict.fromkeys(
+            FieldError(shortened(error.field, MAX_FIELD_LENGTH), shortened(error.message, MAX_MESSAGE_LENGTH))
+            for error in islice(errors, MAX_ERRORS)
+        )
+    )
 
 
 def body_errors(errors: Sequence[Mapping[str, Any]], document: Any) -> list[FieldError]:
@@ -46,7 +67,7 @@ def parameter_errors(errors: Sequence[Mapping[str, Any]]) -> list[FieldError]:
     """Translate pydantic's errors about query parameters and headers, whose name is the last name in `loc`."""
     return _distinct(
         FieldError(
-            printable(next((part for part in reversed(error["loc"]) if isinstance(part, str)), "")), message(error)
+            field_path([next((part for part in reversed(error["loc"]) if isinstance(part, str)), "")]), message(error)
         )
         for error in errors
     )
@@ -67,7 +88,7 @@ def _path_in(document: Any, error: Mapping[str, Any]) -> Path:
 
 
 def _distinct(errors: Iterable[FieldError]) -> list[FieldError]:
-    return list(dict.fromkeys(errors))[:MAX_ERRORS]
+    return bounded(dict.fromkeys(errors))
 
 
 def message(error: Mapping[str, Any]) -> str:

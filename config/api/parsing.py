@@ -5,8 +5,9 @@ Stricter than `json.loads` where leniency would come back as an error of ours, o
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
+from itertools import islice
 from typing import Any, NoReturn
 
 from django.http import HttpRequest
@@ -20,6 +21,8 @@ from config.api.text import UNCLEAN_MESSAGE, is_clean
 from orders.text import clean
 
 MAX_DEPTH = 64
+# As many digits as Python reads of a whole number: with more, what is done to a number may take seconds.
+MAX_NUMBER_LENGTH = 4300
 
 
 class StrictParser(Parser):
@@ -34,7 +37,7 @@ class StrictParser(Parser):
     ) -> dict[str, Any]:
         """The parameters as ninja takes them; a 422 `Problem` for text that must not reach the database."""
         if isinstance(data, QueryDict):
-            _refuse([field_path((key,)) for key, values in data.lists() if not all(map(is_clean, [key, *values]))])
+            _refuse(field_path((key,)) for key, values in data.lists() if not all(map(is_clean, [key, *values])))
         return super().parse_querydict(data, list_fields, request)
 
 
@@ -61,17 +64,10 @@ def parse_object(body: bytes) -> dict[str, Any]:
     except RecursionError as error:
         raise _too_deep() from error
     except ValueError as error:  # Python reads whole numbers of at most sys.get_int_max_str_digits() digits
-        raise Problem(400, "The body holds a number that is too long.") from error
+        raise _too_long() from error
     if not isinstance(document, dict):
         raise Problem.of_fields([FieldError("", "The body must be a JSON object.")])
-    unclean: list[str] = []
-    for path, value in _walk(document):
-        if isinstance(value, dict | list) and len(path) >= MAX_DEPTH:
-            raise _too_deep()
-        texts = [part for part in (*path[-1:], value) if isinstance(part, str)]
-        if not all(map(is_clean, texts)):
-            unclean.append(field_path(path))
-    _refuse(unclean)
+    _refuse(_unclean(document))
     return document
 
 
@@ -84,18 +80,31 @@ def _seen(value: Any) -> Any:
     return clean(value) if isinstance(value, str) else value
 
 
-def _walk(document: Any) -> Iterator[tuple[tuple[str | int, ...], Any]]:
-    """Every value with its path, in the document's order. Iterative: the document decides how deep it is."""
-    waiting: list[tuple[tuple[str | int, ...], Any]] = [((), document)]
-    while waiting:
-        path, value = waiting.pop()
-        yield path, value
-        members: list[tuple[str | int, Any]] = []
-        if isinstance(value, dict):
-            members = list(value.items())
-        elif isinstance(value, list):
-            members = list(enumerate(value))
-        waiting.extend(((*path, key), member) for key, member in reversed(members))
+def _unclean(document: dict[str, Any]) -> Iterator[str]:
+    """Where there is text that is not let in, in the document's order. A 400 `Problem` where it is nested too deeply.
+
+    It holds one iterator for each level and the path to where it is, however many values there are.
+    """
+    path: list[str | int] = []
+    levels = [_entries(document)]
+    while levels:
+        entry = next(levels[-1], None)
+        if entry is None:
+            levels.pop()
+            del path[-1:]
+            continue
+        key, value = entry
+        if not all(is_clean(part) for part in entry if isinstance(part, str)):
+            yield field_path((*path, key))
+        if isinstance(value, dict | list):
+            if len(levels) >= MAX_DEPTH:
+                raise _too_deep()
+            path.append(key)
+            levels.append(_entries(value))
+
+
+def _entries(value: dict[str, Any] | list[Any]) -> Iterator[tuple[str | int, Any]]:
+    return iter(value.items()) if isinstance(value, dict) else enumerate(value)
 
 
 def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -106,6 +115,8 @@ def _members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _fraction(literal: str) -> Decimal | float:
+    if len(literal) > MAX_NUMBER_LENGTH:
+        raise _too_long()
     if "e" not in literal.lower():
         return Decimal(literal)
     number = float(literal)
@@ -122,6 +133,12 @@ def _too_deep() -> Problem:
     return Problem(400, f"The body is nested deeper than {MAX_DEPTH} levels.")
 
 
-def _refuse(fields: list[str]) -> None:
-    if fields:
-        raise Problem.of_fields([FieldError(field, UNCLEAN_MESSAGE) for field in fields[:MAX_ERRORS]])
+def _too_long() -> Problem:
+    return Problem(400, "The body holds a number that is too long.")
+
+
+def _refuse(fields: Iterable[str]) -> None:
+    """A 422 `Problem` for the first of them, if there are any."""
+    refused = [FieldError(field, UNCLEAN_MESSAGE) for field in islice(fields, MAX_ERRORS)]
+    if refused:
+        raise Problem.of_fields(refused)

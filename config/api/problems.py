@@ -6,7 +6,7 @@ The `type` of every problem is `about:blank`: the status says it all, and `title
 """
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,12 +14,14 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja.errors import HttpError
 
-from config.api.field_errors import FieldError
+from config.api.field_errors import MAX_MESSAGE_LENGTH, FieldError, bounded, shortened
 from config.api.text import is_clean
 
 PREFIX = "/api/v1"
 CONTENT_TYPE = "application/problem+json"
 MAX_BODY_BYTES = 256 * 1024
+# Of the answer to a bad body; what is around the errors in it takes some hundred bytes.
+MAX_ERRORS_BYTES = 60 * 1024
 METHODS_WITH_A_BODY = frozenset({"POST", "PUT", "PATCH"})
 
 # The phrases of RFC 9110 where Python's depend on its version.
@@ -35,22 +37,25 @@ DETAILS = {
 
 
 class Problem(HttpError):
-    """A refusal: the status, a sentence for the caller, and where they apply field errors and headers."""
+    """A refusal: the status, a sentence for the caller, and where they apply field errors and headers.
+
+    Of the errors only as many are taken as are told, whoever collects them: see `config.api.field_errors.bounded`.
+    """
 
     def __init__(
         self,
         status: int,
         detail: str,
         *,
-        errors: Sequence[FieldError] = (),
+        errors: Iterable[FieldError] = (),
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(status, detail)
-        self.errors = errors
+        self.errors = bounded(errors)
         self.headers = headers or {}
 
     @classmethod
-    def of_fields(cls, errors: Sequence[FieldError]) -> "Problem":
+    def of_fields(cls, errors: Iterable[FieldError]) -> "Problem":
         """A 422 that says what is wrong where."""
         return cls(422, DETAILS[422], errors=errors)
 
@@ -59,10 +64,10 @@ class Problem(HttpError):
             "type": "about:blank",
             "title": phrase(self.status_code),
             "status": self.status_code,
-            "detail": self.message,
+            "detail": shortened(self.message, MAX_MESSAGE_LENGTH),
         }
         if self.errors:
-            body["errors"] = [{"field": error.field, "message": error.message} for error in self.errors]
+            body["errors"] = _as_many_as_fit(self.errors)
         content = json.dumps(body).encode()
         return HttpResponse(
             content,
@@ -70,6 +75,17 @@ class Problem(HttpError):
             reason=phrase(self.status_code),
             headers={**self.headers, "Content-Type": CONTENT_TYPE, "Content-Length": str(len(content))},
         )
+
+
+def _as_many_as_fit(errors: Iterable[FieldError]) -> list[dict[str, str]]:
+    told, room = [], MAX_ERRORS_BYTES
+    for error in errors:
+        entry = {"field": error.field, "message": error.message}
+        room -= len(json.dumps(entry)) + len(", ")
+        if room < 0:
+            break
+        told.append(entry)
+    return told
 
 
 def phrase(status: int) -> str:

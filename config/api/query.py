@@ -45,7 +45,7 @@ def _errors(operation: Operation, request: HttpRequest) -> list[FieldError]:
         elif name not in known:
             errors.append(FieldError(field_path((name,)), "This parameter is unknown."))
         elif len(values) > 1 and name not in lists:
-            errors.append(FieldError(name, "This parameter is given more than once."))
+            errors.append(FieldError(field_path((name,)), "This parameter is given more than once."))
         if len(errors) == MAX_ERRORS:
             break
     return errors

@@ -20,6 +20,8 @@ _ADDRESS_LABELS = {
     "zip_code": "ZIP code",
     "country": "Country",
 }
+# Nobody reads more; each tag may have one.
+MOST_ERRORS = 100
 _COUNTRY_HELP = "Two letters, like US."
 
 
@@ -73,7 +75,7 @@ class ContactForm(forms.Form):
         try:
             values["contact"] = StaffContactInput.model_validate(members)
         except pydantic.ValidationError as refusal:
-            for error in refusal.errors():
+            for error in refusal.errors(include_url=False, include_input=False)[:MOST_ERRORS]:
                 field = "_".join(part for part in error["loc"] if isinstance(part, str))
                 self.add_error(field if field in self.fields else None, sentence(error))
         return values

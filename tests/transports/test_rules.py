@@ -1,6 +1,6 @@
 import pytest
 
-from channels_app.transports.rules import check_headers, check_url
+from channels_app.transports.rules import RecipientsRefused, check_headers, check_recipients, check_url
 
 
 @pytest.mark.parametrize(
@@ -141,3 +141,18 @@ def test_a_header_value_has_at_most_1024_characters() -> None:
 def test_a_header_cannot_come_twice_in_different_case() -> None:
     with pytest.raises(ValueError, match=r"^The header x-tenant is given twice\.$"):
         check_headers({"X-Tenant": "a", "x-tenant": "b"})
+
+
+def test_the_name_of_a_header_has_a_length() -> None:
+    assert check_headers({"a" * 100: "1"}) == {"a" * 100: "1"}
+    with pytest.raises(ValueError, match=r"^The name of a header must be at most 100 characters long\.$"):
+        check_headers({"a" * 101: "1"})
+
+
+def test_a_hundred_recipients_are_told_of_and_five_hundred_looked_at() -> None:
+    with pytest.raises(RecipientsRefused) as refused:
+        check_recipients(["nobody"] * 500)
+    assert list(refused.value.by_index) == list(range(100))
+    assert check_recipients(["ada@example.com"] * 500) == ["ada@example.com"]
+    with pytest.raises(ValueError, match=r"^At most 50 recipients are possible, not 501\.$"):
+        check_recipients(["ada@example.com"] * 501)
