@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.template.loader import get_template
 from django.template.response import TemplateResponse
 from django.urls import reverse
@@ -19,12 +21,38 @@ from config.content_security import leave_shell
 Link = tuple[str, str]  # its words, and where it leads
 
 
-def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 (Django gives it)
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, TooManyFilesSent):
+        return plain_page(
+            request,
+            status=400,
+            title="Files are not taken",
+            text=["Nothing was changed. No form of Tidings takes a file: send it without one."],
+            links=_home(),
+        )
+    if isinstance(exception, TooManyFieldsSent | RequestDataTooBig | MultiPartParserError):
+        return plain_page(
+            request,
+            status=400,
+            title="The form cannot be read",
+            text=["Nothing was changed. Go back, load the page again, and send the form once more."],
+            links=_home(),
+        )
     return plain_page(
         request,
         status=400,
         title="This address cannot be read",
         text=["Check the address. If a link brought you here, tell whoever gave it to you."],
+    )
+
+
+def too_large(request: HttpRequest) -> HttpResponse:
+    return plain_page(
+        request,
+        status=413,
+        title="This is too much at once",
+        text=["Nothing was changed. Go back and send less."],
+        links=_home(),
     )
 
 

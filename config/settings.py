@@ -20,6 +20,7 @@ from config import content_security, environment, redis_url
 from config.connection_urls import refuse_unencoded
 from config.database import url as database_url
 from config.email_url import email_settings
+from config.web.limits import LONGEST_BODY
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VERSION = "0.1.0"
@@ -68,6 +69,10 @@ SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 CONTENT_SECURITY_POLICY = {"DIRECTIVES": content_security.PLAIN}
+# Nothing takes files, so none is read, kept or written to a disk. Fields of a form: a thousand, which is Django's own.
+DATA_UPLOAD_MAX_MEMORY_SIZE = LONGEST_BODY
+DATA_UPLOAD_MAX_NUMBER_FILES = 0
+FILE_UPLOAD_HANDLERS: list[str] = []
 CSRF_FAILURE_VIEW = "config.error_pages.csrf_failure"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.error_reports.NoValues"
 
@@ -95,6 +100,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.content_security.ContentSecurityMiddleware",
+    "config.bodies.BoundedBodyMiddleware",
     "config.readable_addresses.ReadableAddressMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

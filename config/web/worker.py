@@ -23,6 +23,7 @@ from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.workers.gthread import ThreadWorker
 
 from config.web.connection import BufferTooLarge, Connection
+from config.web.limits import LONGEST_BODY
 
 # The whole head must be here after so long, the body after so long and what its length takes at the slowest rate.
 HEAD_SECONDS = 10.0
@@ -30,13 +31,11 @@ BODY_SECONDS = 20.0
 # As long may a client take for what is left of its answer, when that is complete.
 ANSWER_SECONDS = 30.0
 SLOWEST_BYTES_PER_SECOND = 16 * 1024
-# A longer body is left unread: Django refuses it by its length (DATA_UPLOAD_MAX_MEMORY_SIZE), the API far earlier.
-LONGEST_BODY = 2_621_440
 # What all half-sent requests of a process may hold in memory.
 HELD_AT_MOST = 64 * 1024 * 1024
 # How long is read and thrown away what a client goes on sending behind its answer, which a reset would take from it.
 LINGER_SECONDS = 2.0
-LINGER_BYTES = 1024 * 1024
+LINGER_BYTES = 4 * 1024 * 1024
 # How often the loop looks for connections whose time is over.
 LOOK_EVERY_SECONDS = 0.5
 # Files that are not connections: logs, the pool's connections, modules.
@@ -145,6 +144,7 @@ class BufferingWorker(ThreadWorker):
             if head is None or not self._read_head(connection, head):
                 return
         assert connection.request is not None  # noqa: S101 - _read_head has said so
+        # A longer one is left unread: it is refused by its length (`config.bodies`), by the API far earlier.
         body = connection.take_body(LONGEST_BODY)
         if body is None:
             return

@@ -1,5 +1,6 @@
 """What the web process makes of HTTP, started as the README says."""
 
+import itertools
 import json
 import signal
 import socket
@@ -108,6 +109,21 @@ def test_a_body_that_is_too_long_is_refused_by_the_api(
     told, _, problem = answer.partition(b"\r\n\r\n")
     assert told.startswith(b"HTTP/1.1 413 ")
     assert json.loads(problem)["status"] == 413
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_body_that_is_too_long_is_refused_everywhere(subprocess_environment: dict[str, str]) -> None:
+    """With DEBUG, which needs no collected files for its pages."""
+    with serving({**subprocess_environment, "DEBUG": "1"}) as server:
+        for path, chunked, length in itertools.product(
+            ("/admin/login/", "/nowhere/", "/healthz"), (False, True), (1024 * 1024 + 1, 2 * 1024 * 1024, 10**15)
+        ):
+            framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {length}"
+            body = b" " * min(length, 2 * 1024 * 1024)
+            line = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: text/plain\r\n{framing}\r\n\r\n"
+            answer = server.says(line.encode() + (in_chunks(body, 60_000) if chunked else body))
+            assert answer.startswith(b"HTTP/1.1 413 "), (path, chunked, length, answer[:200])
+            assert b"<h1>This is too much at once</h1>" in answer
 
 
 def test_a_body_up_to_the_limit_is_taken(server: Server, key: dict[str, str]) -> None:
