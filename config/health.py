@@ -2,6 +2,7 @@
 
 import hmac
 import ipaddress
+import re
 from collections.abc import Iterable
 from dataclasses import asdict
 
@@ -128,6 +129,13 @@ def _by_channel(condition: monitoring.Condition, counts: monitoring.Counts) -> I
     yield due
 
 
+# What proxies, balancers and CDNs add to a request, of many kinds; nobody who asks for himself sends any of it.
+_SAID_BY_PROXIES = re.compile(
+    r"(x-)?forwarded|via$|max-forwards|.*client-?ip|true-client-|proxy-|x-(real|original|originating|remote|peer)-"
+    r"|x-(proxy|client|cluster|host|scheme|ssl|varnish)|ssl-client|(x-)?(akamai|fastly)-|cf-|cdn-|fly-"
+    r"|x-(envoy|amzn?|azure|arr|appengine|vercel|nf|sucuri)-",
+    re.IGNORECASE,
+)
 _registry = CollectorRegistry()
 _registry.register(DeliveryCollector())
 
@@ -151,8 +159,8 @@ def _has_token(request: HttpRequest) -> bool:
 
 
 def _from_loopback(request: HttpRequest) -> bool:
-    """A proxy on this machine speaks for somebody else, and says so."""
-    if "X-Forwarded-For" in request.headers or "Forwarded" in request.headers:
+    """A proxy on this machine speaks for somebody else, and says so: see `_SAID_BY_PROXIES`."""
+    if any(_SAID_BY_PROXIES.match(name) for name in request.headers):
         return False
     try:
         return ipaddress.ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback

@@ -163,5 +163,53 @@ class TestMetrics:
         assert answer.status_code == status
         assert (b"tidings_up" in answer.content) == (status == 200)
 
+    @pytest.mark.parametrize(
+        "header",
+        [
+            *(
+                "Forwarded",
+                "X-Forwarded",
+                "X-Forwarded-For",
+                "X-Forwarded-Host",
+                "X-Forwarded-Proto",
+                "Via",
+                "X-Real-IP",
+            ),
+            *(
+                "X-Forwarded-Server",
+                "X-Client-IP",
+                "X-Cluster-Client-IP",
+                "True-Client-IP",
+                "CF-Connecting-IP",
+                "CF-Ray",
+            ),
+            *("Fastly-Client-IP", "Fly-Client-IP", "X-Original-Forwarded-For", "X-Envoy-External-Address", "Client-IP"),
+            *(
+                "X-ProxyUser-Ip",
+                "WL-Proxy-Client-IP",
+                "Proxy-Client-IP",
+                "X-Remote-Addr",
+                "X-Amzn-Trace-Id",
+                "X-Scheme",
+            ),
+            *(
+                "X-Azure-ClientIP",
+                "X-Originating-IP",
+                "x-forwarded-port",
+                "Forwarded-For",
+                "X-Remote-IP",
+                "Proxy-Connection",
+            ),
+        ],
+    )
+    def test_any_sign_of_a_proxy_counts(self, client: Client, header: str) -> None:
+        for value in ("127.0.0.1", ""):
+            assert client.get("/metrics", headers={header: value}).status_code == 403
+
+    def test_what_programs_send_for_themselves_is_no_sign(self, client: Client) -> None:
+        asked = {"User-Agent": "Prometheus/3.7", "Accept": "text/plain", "Accept-Encoding": "gzip"}
+        asked |= {"X-Prometheus-Scrape-Timeout-Seconds": "10", "Connection": "close", "Cache-Control": "no-cache"}
+        assert client.get("/metrics", headers=asked).status_code == 200
+
     def test_a_proxy_on_this_machine_is_not_loopback(self, client: Client) -> None:
         assert client.get("/metrics", headers={"X-Forwarded-For": "192.0.2.1"}).status_code == 403
