@@ -63,7 +63,8 @@ SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 if _public.scheme == "https":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-    SECURE_HSTS_SECONDS = int(timedelta(days=30).total_seconds())
+    SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds())
+SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.boolean(env, "HSTS_INCLUDE_SUBDOMAINS")
 X_FRAME_OPTIONS = "DENY"
 SECURE_REFERRER_POLICY = "same-origin"
 SECURE_CONTENT_TYPE_NOSNIFF = True
@@ -96,10 +97,12 @@ INSTALLED_APPS = [
     "notifications",
 ]
 MIDDLEWARE = [
-    "config.api.problems.ProblemMiddleware",
-    "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    # Outermost, since they speak of every answer.
+    "config.security_headers.SecurityHeadersMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.content_security.ContentSecurityMiddleware",
+    "config.api.problems.ProblemMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.bodies.BoundedBodyMiddleware",
     "config.readable_addresses.ReadableAddressMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -107,9 +110,8 @@ MIDDLEWARE = [
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "config.people_time_zone.PeopleTimeZoneMiddleware",
-    "django_structlog.middlewares.RequestMiddleware",
+    "config.logged_requests.LoggedRequestMiddleware",
     "axes.middleware.AxesMiddleware",  # last: it puts the lockout in the place of the login page
 ]
 ROOT_URLCONF = "config.urls"
@@ -255,12 +257,16 @@ LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 # address is that of the connection. Behind proxies it would be theirs, the same for everybody, and so anybody could
 # lock a colleague out: TRUSTED_PROXY_COUNT says how many there are, and only so far X-Forwarded-For is believed.
 # API keys have 256 random bits and are not throttled.
+# Whoever tries one password with many names reaches no such limit: fifty failures of an address within the same time
+# lock it out with every name. Of IPv6 a whole /64 counts as one.
 AXES_FAILURE_LIMIT = 5
+LOGIN_FAILURES_OF_AN_ADDRESS = 50
+AXES_HANDLER = "config.accounts.throttle.ThrottleHandler"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the wait that the page tells does not grow
-AXES_CLIENT_IP_CALLABLE = "config.client_address.client_address"
+AXES_CLIENT_IP_CALLABLE = "config.client_address.counted_address"
 AXES_LOCKOUT_CALLABLE = "config.accounts.lockout.locked_out"
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken"]
 AXES_DISABLE_ACCESS_LOG = True  # it would grow for ever; a user's last login is kept by Django
@@ -279,6 +285,7 @@ STORAGES = {
     "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
 }
 WHITENOISE_USE_FINDERS = DEBUG
+WHITENOISE_ALLOW_ALL_ORIGINS = False
 
 UNFOLD = {
     "SITE_TITLE": "Tidings",

@@ -14,12 +14,13 @@ def locked_out(
 ) -> HttpResponse:
     """429 with `Retry-After`. It says the same whether or not there is such a user."""
     seconds = int(cool_off.total_seconds()) if (cool_off := get_cool_off(request)) else 0
+    whose = "" if getattr(request, "address_locked_out", False) else " with this name"
     response = plain_page(
         request,
         status=429,
         title="Too many failed logins",
         text=[
-            f"Logging in with this name is blocked from where you are. Wait {seconds // 60} minutes and try again.",
+            f"Logging in{whose} is blocked from where you are. Wait {seconds // 60} minutes and try again.",
             "If you have forgotten your password, set a new one: that also ends the wait. "
             "Or ask whoever runs Tidings to unlock you.",
         ],

@@ -1,17 +1,21 @@
 # ruff: noqa: F401, F811 (fixtures, imported and asked for by name)
 """What browsers are told, and what becomes of whoever guesses passwords."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
 from axes.models import AccessAttempt
 from django.contrib.auth.models import User
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
-from django.test import Client, RequestFactory
+from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
+from django_structlog.signals import bind_extra_request_metadata
 
 from config.client_address import client_address
 from orders.models import Order
@@ -19,6 +23,20 @@ from tests.admin.notifications_fixtures import people, url
 from tests.api.test_settings import PRODUCTION, load
 
 PASSWORD = "correct horse"
+
+
+@contextmanager
+def addresses_in_the_log(seen: list[str]) -> Iterator[None]:
+    """Notes the address in the context of each request's log lines."""
+
+    def note(**_: Any) -> None:
+        seen.append(structlog.contextvars.get_contextvars()["ip"])
+
+    bind_extra_request_metadata.connect(note)
+    try:
+        yield
+    finally:
+        bind_extra_request_metadata.disconnect(note)
 
 
 def policy(response: Any) -> dict[str, set[str]]:
@@ -79,13 +97,60 @@ def test_the_page_of_the_api_may_style_itself(db):
     assert own["style-src"] == {"'self'", "'unsafe-inline'"}
 
 
-def test_every_page_says_that_it_is_not_to_be_framed_sniffed_or_told_of(people):
-    for answer in (people["superuser"].get(url("index")), Client().get(url("login")), Client().get("/nowhere/")):
-        assert answer["X-Frame-Options"] == "DENY"
-        assert answer["X-Content-Type-Options"] == "nosniff"
-        assert answer["Referrer-Policy"] == "same-origin"
-        assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
-        assert "Strict-Transport-Security" not in answer
+@pytest.mark.parametrize("secure", [False, True])
+def test_every_answer_says_that_it_is_not_to_be_framed_sniffed_or_told_of(people, secure, static_file):
+    root, stranger = people["superuser"], Client()
+    bad = {"data": b"a" * 2_000_000, "content_type": "text/plain"}
+    with override_settings(SECURE_HSTS_SECONDS=365 * 86400 if secure else 0):
+        root.handler.load_middleware()
+        stranger.handler.load_middleware()
+        answers = {
+            200: [root.get(url("index"), secure=secure), stranger.get(url("login"), secure=secure)],
+            302: [stranger.get("/", secure=secure), stranger.get(url("index"), secure=secure)],
+            404: [
+                stranger.get(each, secure=secure) for each in ("/nowhere/", "/api/v1/nowhere", "/static/nowhere.css")
+            ],
+            400: [
+                stranger.get(each, secure=secure, headers={"host": "evil.example"}) for each in ("/", "/api/v1/docs")
+            ],
+            401: [stranger.get("/api/v1/orders/1", secure=secure)],
+            405: [stranger.put(each, secure=secure) for each in ("/healthz", "/api/v1/products")],
+            413: [stranger.post(each, **bad, secure=secure) for each in ("/", "/api/v1/contacts", "/healthz")],
+            403: [stranger.get("/metrics", secure=secure, headers={"via": "1.1 proxy"})],
+        }
+        answers[200] += [stranger.get(each, secure=secure) for each in ("/healthz", "/readyz", "/metrics", static_file)]
+        answers[200] += [stranger.get(each, secure=secure) for each in ("/api/v1/openapi.json", "/api/v1/docs")]
+    for status, given in answers.items():
+        for answer in given:
+            answer.close()
+            assert answer.status_code == status, answer.request["PATH_INFO"]
+            assert answer["X-Frame-Options"] == "DENY"
+            assert answer["X-Content-Type-Options"] == "nosniff"
+            assert answer["Referrer-Policy"] == "same-origin"
+            assert answer["Cross-Origin-Opener-Policy"] == "same-origin"
+            assert answer["Cross-Origin-Resource-Policy"] == "same-origin"
+            assert "camera=()" in answer["Permissions-Policy"]
+            assert "geolocation=()" in answer["Permissions-Policy"]
+            assert "clipboard-write" not in answer["Permissions-Policy"]
+            assert "default-src" in answer["Content-Security-Policy"]
+            assert "Access-Control-Allow-Origin" not in answer
+            assert answer.get("Strict-Transport-Security") == ("max-age=31536000" if secure else None)
+
+
+@pytest.fixture
+def static_file(tmp_path: Path, settings: Any) -> str:
+    """The path of a file that WhiteNoise serves."""
+    (tmp_path / "a.css").write_text("a {}")
+    settings.STATIC_ROOT = tmp_path
+    settings.WHITENOISE_AUTOREFRESH = True
+    return "/static/a.css"
+
+
+def test_hsts_speaks_of_subdomains_by_choice(tmp_path: Path) -> None:
+    public = {**PRODUCTION, "PUBLIC_URL": "https://notify.example.com"}
+    assert not load(tmp_path, **public)["SECURE_HSTS_INCLUDE_SUBDOMAINS"]
+    assert not load(tmp_path, **public, HSTS_INCLUDE_SUBDOMAINS="")["SECURE_HSTS_INCLUDE_SUBDOMAINS"]
+    assert load(tmp_path, **public, HSTS_INCLUDE_SUBDOMAINS="yes")["SECURE_HSTS_INCLUDE_SUBDOMAINS"]
 
 
 @pytest.mark.parametrize("scheme", ["http", "https"])
@@ -94,13 +159,19 @@ def test_cookies_and_hsts_follow_the_public_url(tmp_path: Path, scheme: str) -> 
     secure = scheme == "https"
     assert (loaded["SESSION_COOKIE_SECURE"], loaded["CSRF_COOKIE_SECURE"]) == (secure, secure)
     assert (loaded["SESSION_COOKIE_HTTPONLY"], loaded["CSRF_COOKIE_HTTPONLY"]) == (True, True)
-    assert loaded.get("SECURE_HSTS_SECONDS", 0) == (30 * 86400 if secure else 0)
+    assert loaded.get("SECURE_HSTS_SECONDS", 0) == (365 * 86400 if secure else 0)
     assert loaded["DEFAULT_FROM_EMAIL"] == "Tidings <tidings@notify.example.com>"
 
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("TRUSTED_PROXY_COUNT", "-1"), ("TRUSTED_PROXY_COUNT", "all"), ("EMAIL_FROM", "nobody"), ("EMAIL_FROM", "a@b@c")],
+    [
+        ("HSTS_INCLUDE_SUBDOMAINS", "some"),
+        ("TRUSTED_PROXY_COUNT", "-1"),
+        ("TRUSTED_PROXY_COUNT", "all"),
+        ("EMAIL_FROM", "nobody"),
+        ("EMAIL_FROM", "a@b@c"),
+    ],
 )
 def test_a_new_setting_that_cannot_be_used_is_refused_by_name(tmp_path, name, value):
     with pytest.raises(ImproperlyConfigured, match=f"^{name} "):
@@ -215,6 +286,19 @@ def test_only_logins_are_counted(people, django_assert_num_queries, ada):
         (2, "198.51.100.1", "10.0.0.1"),
         (1, None, None),
         (1, "unknown", None),
+        (1, "198.51.100.1:50123", "198.51.100.1"),
+        (1, "[2001:db8::1]:50123", "2001:db8::1"),
+        (1, "[2001:db8::1]", "2001:db8::1"),
+        (1, '"[2001:db8::1]:50123"', "2001:db8::1"),
+        (1, "2001:DB8:0::1", "2001:db8::1"),
+        (1, "::ffff:198.51.100.1", "198.51.100.1"),
+        (1, "[::ffff:198.51.100.1]:50123", "198.51.100.1"),
+        (1, "64:ff9b::198.51.100.1", "198.51.100.1"),
+        (1, "fe80::1%eth0", "fe80::1"),
+        (1, "198.51.100.1:", None),
+        (1, "198.51.100.1:port", None),
+        (1, "[198.51.100.1", None),
+        (2, "192.0.2.66:1, 198.51.100.1:2, 10.0.0.9:3", "198.51.100.1"),
     ],
 )
 def test_only_what_our_own_proxies_say_is_believed(settings, proxies, forwarded, address):
@@ -231,6 +315,53 @@ def test_a_proxy_on_a_socket_has_no_address(settings):
 def test_a_forged_address_does_not_get_round_the_lockout(ada):
     statuses = [log_in("wrong", **{"x-forwarded-for": f"198.51.100.{number}"}).status_code for number in range(5)]
     assert statuses[-1] == 429
+
+
+def test_a_port_that_changes_does_not_get_round_the_lockout(ada, settings):
+    settings.TRUSTED_PROXY_COUNT = 1
+    for address in ("198.51.100.1:{}", "[2001:db8::1]:{}"):
+        AccessAttempt.objects.all().delete()
+        said = [{"x-forwarded-for": address.format(50000 + number)} for number in range(5)]
+        assert [log_in("wrong", **headers).status_code for headers in said] == [200, 200, 200, 200, 429]
+
+
+def test_a_subscriber_of_ipv6_is_one(ada):
+    last = [log_in("wrong", address=f"2001:db8:1:2:{number:x}::{number}").status_code for number in range(5)][-1]
+    assert last == 429
+    assert log_in(PASSWORD, address="2001:db8:1:2:ffff:ffff:ffff:ffff").status_code == 429
+    assert log_in(PASSWORD, address="2001:db8:1:3::1").status_code == 302
+
+
+def test_an_address_that_tries_many_names_is_locked_out_with_each(ada, settings):
+    assert settings.LOGIN_FAILURES_OF_AN_ADDRESS == 50
+    statuses = [log_in("wrong", username=f"name{number}").status_code for number in range(50)]
+    assert statuses == [200] * 49 + [429]
+    answer = log_in(PASSWORD)
+    assert answer.status_code == 429
+    assert "Logging in is blocked from where you are. Wait 15 minutes" in answer.content.decode()
+    assert log_in(PASSWORD, address="203.0.113.8").status_code == 302
+
+
+def test_an_address_is_let_in_again_after_the_wait(ada, settings):
+    settings.LOGIN_FAILURES_OF_AN_ADDRESS = 4
+    assert [log_in("wrong", username=f"name{number}").status_code for number in range(4)] == [200, 200, 200, 429]
+    AccessAttempt.objects.update(attempt_time=timezone.now() - timedelta(minutes=15, seconds=1))
+    assert log_in(PASSWORD).status_code == 302
+
+
+def test_clients_that_nobody_names_are_not_one(ada, settings):
+    settings.LOGIN_FAILURES_OF_AN_ADDRESS = 4
+    assert {log_in("wrong", username=f"name{number}", address="").status_code for number in range(6)} == {200}
+
+
+def test_a_log_line_has_the_address_that_logins_count_by(db, settings):
+    settings.TRUSTED_PROXY_COUNT = 1
+    seen = []
+    with addresses_in_the_log(seen):
+        Client(REMOTE_ADDR="10.0.0.1").get("/healthz", headers={"x-forwarded-for": "192.0.2.66, 198.51.100.1:4711"})
+        settings.TRUSTED_PROXY_COUNT = 0
+        Client(REMOTE_ADDR="10.0.0.1").get("/healthz", headers={"x-forwarded-for": "192.0.2.66"})
+    assert seen == ["198.51.100.1", "10.0.0.1"]
 
 
 # What PostgreSQL cannot hold
