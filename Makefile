@@ -4,7 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
-.PHONY: run test bench lint format screenshots
+# What is pinned stays at its version unless UPGRADE=1 or its line in the .in file says otherwise.
+COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
+	--custom-compile-command "make requirements" $(if $(UPGRADE),--upgrade)
+
+.PHONY: run test bench lint format screenshots requirements
 
 run: $(VENV)/.runtime
 	@exec $(BIN)/python -m config.local
@@ -29,6 +33,10 @@ format: $(VENV)/.developer
 
 screenshots: $(VENV)/.developer
 	$(BIN)/python -m tests.browser.screenshots
+
+requirements: $(VENV)/.developer
+	$(COMPILE) requirements.in --output-file requirements.txt
+	$(COMPILE) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
 
 $(VENV)/.runtime: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
