@@ -17,6 +17,7 @@ from channels_app.admin import actions, adding, detail, replaying, secret, testi
 from channels_app.admin.condition import condition_of
 from channels_app.models import Channel
 from channels_app.transports import kind_label
+from notifications.admin.lookups import ListedLookups
 from notifications.showing import ago
 from notifications.stats import Backlog, Summary, channel_backlogs, channel_summaries
 
@@ -25,7 +26,7 @@ COUNT_AT_MOST = 100
 
 
 @admin.register(Channel)
-class ChannelAdmin(ModelAdmin):
+class ChannelAdmin(ListedLookups, ModelAdmin):
     """Deleted (archived) channels are nowhere here; the delivery log keeps their names."""
 
     list_display = ("name", "kind_label", "address", "status_label", "backlog", "success", "last_delivery")

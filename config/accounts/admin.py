@@ -16,6 +16,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from notifications.admin.lookups import ListedLookups
 from notifications.showing import ago
 
 admin.site.unregister(User)
@@ -25,7 +26,7 @@ admin.site.unregister(Group)
 ROOMS = ("api", "auth", "channels_app", "notifications", "orders")
 
 
-class _TitledAdmin(ModelAdmin):
+class _TitledAdmin(ListedLookups, ModelAdmin):
     """Pages named after what they show, and choices of several as checkboxes."""
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

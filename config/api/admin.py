@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 
 from config.api.keys import create_key, revoke_key
 from config.api.models import ApiKey, Scope
+from notifications.admin.lookups import ListedLookups
 
 
 class ApiKeyForm(forms.Form):
@@ -35,7 +36,7 @@ class ApiKeyForm(forms.Form):
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ModelAdmin):
+class ApiKeyAdmin(ListedLookups, ModelAdmin):
     """To revoke a key is to change it, so that permission is asked for."""
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:

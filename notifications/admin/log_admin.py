@@ -11,6 +11,7 @@ from django.template.response import TemplateResponse
 from unfold.admin import ModelAdmin
 
 from notifications.admin.filters import LogFilters
+from notifications.admin.lookups import ListedLookups
 
 ROWS = 50
 
@@ -24,7 +25,7 @@ class LogPage:
     older: str
 
 
-class LogAdmin(ModelAdmin):
+class LogAdmin(ListedLookups, ModelAdmin):
     """Read, never written by hand; newest first.
 
     A page costs the same however long the log is: it counts nothing, and goes on from the id at the edge of the page
