@@ -1,13 +1,15 @@
 from django.contrib.admin.apps import AdminConfig
 
-from config.content_type import put_right_before_requests
-
 
 class TidingsAdminConfig(AdminConfig):
-    """The admin on Tidings' own site."""
+    """The admin on Tidings' own site; and what is to be in place before the first request."""
 
     default_site = "config.admin.TidingsAdminSite"
 
     def ready(self) -> None:
+        from config.content_type import put_right_before_requests
+        from config.statement_limit import limit_requests
+
         super().ready()
         put_right_before_requests()
+        limit_requests()

@@ -104,6 +104,22 @@ def server_error(request: HttpRequest) -> HttpResponse:
     )
 
 
+def too_slow(request: HttpRequest) -> HttpResponse:
+    """As `server_error`, whatever is slow may still be."""
+    response = plain_page(
+        request,
+        status=503,
+        title="This takes too long",
+        text=[
+            "It was stopped, so that it holds nobody else up. Ask for less, or wait a moment and try again.",
+            "If you have sent a form, look whether it took effect before you send it again.",
+        ],
+        links=_home(),
+    )
+    response["Retry-After"] = "10"
+    return response
+
+
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 (Django gives it)
     return plain_page(
         request,

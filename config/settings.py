@@ -104,6 +104,7 @@ MIDDLEWARE = [
     "config.api.problems.ProblemMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.bodies.BoundedBodyMiddleware",
+    "config.statement_limit.StatementLimitMiddleware",
     "config.readable_addresses.ReadableAddressMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
@@ -139,6 +140,8 @@ DATABASES = {
         pool_size=environment.integer(env, "DATABASE_POOL_SIZE", 12, 1, 1000),
     )
 }
+# Of one statement of a web request. What takes longer is stopped and answered 503.
+WEB_STATEMENT_SECONDS = 15.0
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # Certificate authorities that are trusted besides the public ones, whomever Tidings calls.

@@ -29,5 +29,5 @@ def build_urls(*, demo: bool) -> list[URLPattern | URLResolver]:
 handler400 = "config.error_pages.bad_request"
 handler403 = "config.error_pages.forbidden"
 handler404 = "config.error_pages.not_found"
-handler500 = "config.error_pages.server_error"
+handler500 = "config.statement_limit.failed"
 urlpatterns = build_urls(demo=settings.DEMO)

@@ -33,6 +33,7 @@ DETAILS = {
     405: "This path does not take the method {method}.",
     422: "Some of the request cannot be accepted: see errors.",
     500: "Something went wrong on our side. It has been recorded.",
+    503: "This took too long and was stopped. Try again in a moment.",
 }
 
 

@@ -16,6 +16,8 @@ from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from config.database.limits import set_limit
+
 # How every transaction begins, in one round trip. Its isolation is ours, not the database's default. And a process that
 # stands still within it must not keep the claim, a channel's health or an order from the others: PostgreSQL ends its
 # session.
@@ -119,6 +121,8 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     def init_connection_state(self) -> None:
         super().init_connection_state()
+        if self._in_time not in self.execute_wrappers:
+            self.execute_wrappers.insert(0, self._in_time)  # the innermost: it sees what is sent
         default = getattr(self.connection, "default_isolation", _READ_COMMITTED)
         if default != _READ_COMMITTED and self._in_read_committed not in self.execute_wrappers:
             self.execute_wrappers.append(self._in_read_committed)
@@ -129,7 +133,24 @@ class DatabaseWrapper(base.DatabaseWrapper):
             if autocommit:
                 self.connection.autocommit = True  # refused within a transaction
             else:
-                self.connection.execute(BEGIN)
+                self.connection.execute("; ".join(filter(None, [BEGIN, set_limit()])))
+
+    def _in_time(self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]) -> Any:
+        """A statement outside of a transaction is sent together with the limit of its time (`config.database.limits`).
+
+        The two are one message, and to PostgreSQL one transaction, so it costs no round trip. The message is in the
+        simple protocol, which a cursor that puts the parameters in by itself speaks.
+        """
+        limit = set_limit()
+        if not limit or self.in_atomic_block or not self.autocommit or not _STATEMENT.match(str(sql)):
+            return execute(sql, params, many, context)
+        cursor = context["cursor"].cursor
+        if many or not isinstance(cursor, psycopg.ClientCursor):
+            with transaction.atomic(using=self.alias):
+                return execute(sql, params, many, context)
+        result = execute(f"{limit}; {sql}", params, many, context)
+        cursor.nextset()  # past what the limit answers
+        return result
 
     def _in_read_committed(
         self, execute: Callable[..., Any], sql: str, params: Any, many: bool, context: dict[str, Any]

@@ -32,6 +32,36 @@ threads = [threading.Thread(target=write) for _ in range(8)]
 [thread.join() for thread in threads]
 print("failed", failed)
 """
+# Half of the threads have a limit for their statements, as the web process has, and half have none.
+LIMITED = """
+import threading
+from contextlib import nullcontext
+from django.db import OperationalError, connection, transaction
+from config.database.limits import statements_limited, was_cancelled
+
+seen = set()
+
+def look(limited):
+    for _ in range(100):
+        with statements_limited(5) if limited else nullcontext(), connection.cursor() as cursor:
+            cursor.execute("SELECT current_setting('statement_timeout')")
+            seen.add((limited, cursor.fetchone()[0]))
+            with transaction.atomic():
+                cursor.execute("SELECT current_setting('statement_timeout')")
+                seen.add((limited, cursor.fetchone()[0]))
+    if limited:
+        try:
+            with statements_limited(0.2), connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(20)")
+        except OperationalError as error:
+            seen.add(was_cancelled(error))
+    connection.close()
+
+threads = [threading.Thread(target=look, args=[number % 2 == 0]) for number in range(8)]
+[thread.start() for thread in threads]
+[thread.join() for thread in threads]
+print(sorted(map(str, seen)))
+"""
 # Holds what every claim needs, whatever its locks are, and stands still.
 FREEZE = """
 import os, signal
@@ -74,6 +104,8 @@ def test_everything_works_in_transaction_mode(install, postgres, pgbouncer, redi
     assert len({request.id for request in receiver.received}) == CONTACTS + 2
     wait_until(lambda: tidings.try_to(".venv/bin/python manage.py check_delivery").returncode == 0, timeout=60)
     assert tidings.run(script(tidings, "contend", CONTEND)).strip() == "failed []"
+    limits = tidings.run(script(tidings, "limited", LIMITED)).strip()
+    assert limits == str(["(False, '0')", "(True, '5s')", "True"])
 
     frozen = tidings.begin(script(tidings, "freeze", FREEZE))
     try:
