@@ -205,6 +205,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "record-beat": {"task": "notifications.tasks.record_beat", "schedule": 10.0},
     "send-alerts": {"task": "notifications.tasks.send_alerts", "schedule": 10.0},
     "recount": {"task": "notifications.tasks.recount", "schedule": 60.0},
+    "send-password-links": {"task": "config.accounts.tasks.send_password_links", "schedule": 10.0},
     "purge": {"task": "notifications.tasks.purge", "schedule": 3600.0},
     "purge-idempotency-records": {"task": "config.api.tasks.purge_idempotency_records", "schedule": 3600.0},
 }

@@ -14,13 +14,14 @@ import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from email.utils import format_datetime
+from email.utils import format_datetime, formatdate, make_msgid
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
 from django.template.loader import select_template
 
 from channels_app.transports.base import Notice, Section
+from channels_app.transports.mailserver import our_domain
 
 LINE_CHARACTERS = 72
 PREHEADER_CHARACTERS = 150
@@ -44,6 +45,20 @@ class LaidOut:
     text: str
 
 
+def automatic_headers(*, message_id: str = "", now: datetime | None = None) -> dict[str, str]:
+    """What every mail of ours says of itself: its own id at our domain, when it was sent, and that nobody wrote it.
+
+    `message_id` is without angle brackets, `now` the moment; both are made up where they are left out.
+    """
+    return {
+        "Message-ID": f"<{message_id}>" if message_id else make_msgid(domain=our_domain()),
+        "Date": format_datetime(now) if now else formatdate(),
+        # RFC 3834, and what Exchange heeds instead: nobody's absence is of interest to us.
+        "Auto-Submitted": "auto-generated",
+        "X-Auto-Response-Suppress": "All",
+    }
+
+
 def compose(notice: Notice, *, to: Sequence[str], message_id: str, now: datetime) -> EmailMultiAlternatives:
     """The notice as text and HTML, to all of `to` at once.
 
@@ -59,13 +74,7 @@ def compose(notice: Notice, *, to: Sequence[str], message_id: str, now: datetime
         subject=_subject(notice.title),
         body=_without_gaps(_rendered(notice.type, "txt", context)),
         to=list(to),
-        headers={
-            "Message-ID": f"<{message_id}>",
-            "Date": format_datetime(now),
-            # RFC 3834, and what Exchange heeds instead: nobody's absence is of interest to us.
-            "Auto-Submitted": "auto-generated",
-            "X-Auto-Response-Suppress": "All",
-        },
+        headers=automatic_headers(message_id=message_id, now=now),
     )
     mail.attach_alternative(_without_empty_lines(_rendered(notice.type, "html", context)), "text/html")
     return mail

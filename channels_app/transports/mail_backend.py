@@ -15,6 +15,7 @@ from django.core.mail.message import sanitize_address
 from channels_app.transports.base import Outcome
 from channels_app.transports.deadline import Exchange
 from channels_app.transports.dialing import Dialer
+from channels_app.transports.mail import automatic_headers
 from channels_app.transports.mail_sending import LOOKUPS, send_by
 from channels_app.transports.mailserver import MailServer, our_domain
 from channels_app.transports.smtp import Session
@@ -29,6 +30,7 @@ class MailNotSentError(smtplib.SMTPException):
 class SMTPBackend(BaseEmailBackend):
     """Sends mails one by one by the server of `EMAIL_URL`, each over a connection of its own.
 
+    What a mail does not say of itself is added (`automatic_headers`): errors reported to `ADMINS` come by here, too.
     As for e-mail channels: certificates are checked against `EXTRA_CA_BUNDLE`, too, and each mail has `timeout` seconds
     of wall clock (`settings.EMAIL_TIMEOUT` unless it is given) for everything from the look-up of the name on.
     """
@@ -68,6 +70,8 @@ class SMTPBackend(BaseEmailBackend):
         )
         if not to:
             return False
+        given = {name.lower() for name in mail.extra_headers}
+        mail.extra_headers |= {name: value for name, value in automatic_headers().items() if name.lower() not in given}
         timeout = settings.EMAIL_TIMEOUT if self._timeout is None else self._timeout
         dialer = Dialer(Exchange(timeout), LOOKUPS, allowed=None)
         answer = send_by(

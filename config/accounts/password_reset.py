@@ -1,60 +1,34 @@
 """Setting a new password with a link that comes by e-mail, for people who cannot log in."""
 
-import time
 from typing import Any
-from urllib.parse import urlsplit
 
 import axes.utils
-import structlog
 from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth import views
 from django.contrib.auth.forms import PasswordResetForm, SetPasswordForm
 from django.contrib.auth.models import User
-from django.core.mail import EmailMessage, get_connection
-from django.http import HttpResponse
-from django.template.loader import render_to_string
+from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse_lazy
 
 from channels_app.transports.mailserver import where_mail_ends
-
-log = structlog.get_logger(__name__)
+from config.accounts.reset_requests import request_link
+from config.accounts.tasks import announce
+from config.client_address import counted_address
 
 
 class ResetForm(PasswordResetForm):
-    """Mails a link to whoever has this address. The answer does not tell whether there was somebody."""
+    """Asks for a link. Nothing that happens here depends on whether there is somebody with this address."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.label_suffix = ""
         self.fields["email"].label = "E-mail address"
 
-    def save(self, *args: Any, **options: Any) -> None:
-        """The link is made of `PUBLIC_URL`: the Host header of a request is whatever its sender likes.
-
-        Takes `EMAIL_TIMEOUT` seconds at most, to however many users with this address a link is sent.
-        """
-        self._until = time.monotonic() + settings.EMAIL_TIMEOUT
-        public = urlsplit(settings.PUBLIC_URL)
-        super().save(*args, **{**options, "domain_override": public.netloc, "use_https": public.scheme == "https"})
-
-    def send_mail(
-        self,
-        subject_template_name: str,
-        email_template_name: str,
-        context: dict[str, Any],
-        from_email: str | None,
-        to_email: str,
-        html_email_template_name: str | None = None,
-    ) -> None:
-        """Send the link to one user. A failure is for the log: the page cannot tell it without telling who is known."""
-        subject = " ".join(render_to_string(subject_template_name, context).split())
-        body = render_to_string(email_template_name, context)
-        try:
-            connection = get_connection(timeout=max(self._until - time.monotonic(), 0.0))
-            EmailMessage(subject, body, from_email, [to_email], connection=connection).send()
-        except Exception as error:
-            log.exception("password_reset_not_sent", user=context["user"].pk, error=str(error))
+    def save(self, *args: Any, request: HttpRequest | None = None, **options: Any) -> None:
+        """Leave the rest to a worker: see `config.accounts.reset_requests`."""
+        request_link(self.cleaned_data["email"], counted_address(request) if request else None)
+        announce()
 
 
 class NewPasswordForm(SetPasswordForm):  # type: ignore[type-arg] # generic in the stubs alone
@@ -83,8 +57,6 @@ class AskForLink(_Shell, views.PasswordResetView):
     title = "Forgot your password?"
     form_class = ResetForm
     template_name = "accounts/password_reset.html"
-    email_template_name = "accounts/password_reset_mail.txt"
-    subject_template_name = "accounts/password_reset_subject.txt"
     success_url = reverse_lazy("admin:password_reset_done")
 
     def post(self, *args: Any, **kwargs: Any) -> HttpResponse:

@@ -2,14 +2,19 @@
 
 import re
 import time
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import trustme
 from django.contrib.auth.models import User
-from django.test import Client
+from django.core.mail import mail_admins, send_mail
+from django.db.models.functions import Now
+from django.test import Client, override_settings
 
+from config.accounts.models import ResetRequest
+from config.accounts.tasks import send_password_links
 from tests.admin.notifications_fixtures import url
 from tests.admin.reading import text_of
 from tests.mailserver import HostileMailServer, MailServer, closes, hangs, speaks
@@ -28,10 +33,11 @@ def ada(db, settings) -> User:
 
 
 def ask(email: str) -> str:
-    """Ask for a link, and give the text of the page that follows."""
+    """Ask for a link, do what a worker does then, and give the text of the page that follows."""
     browser = Client()
     answer: Any = browser.post(url("password_reset"), {"email": email})
     assert (answer.status_code, answer.url) == (302, url("password_reset_done"))
+    send_password_links()
     return text_of(browser.get(answer.url))
 
 
@@ -52,7 +58,7 @@ def test_over_tls_with_a_private_authority(ca: trustme.CA, ca_bundle: Path, tls:
 
 
 @pytest.mark.parametrize("users", [1, 3])
-def test_a_silent_mail_server_holds_up_a_request_no_longer_than_the_limit(users: int) -> None:
+def test_a_silent_mail_server_holds_up_a_worker_no_longer_than_the_limit(users: int) -> None:
     for number in range(1, users):
         User.objects.create_user(f"ada{number}", "ada@example.com", "forgotten")
     with HostileMailServer(speaks({"greeting": hangs})) as server, mail_goes_to(server.port, EMAIL_TIMEOUT=1.5):
@@ -94,6 +100,45 @@ def test_a_mail_server_that_refuses_or_closes_is_told_to_the_log_and_not_to_the_
 def test_a_mail_server_that_accepts_no_connection() -> None:
     with unaccepting_port() as port, mail_goes_to(port, EMAIL_TIMEOUT=0.3):
         assert "If there is an account" in ask("ada@example.com")
+
+
+def test_what_could_not_be_sent_is_sent_later_three_times_in_all() -> None:
+    with unaccepting_port() as port, mail_goes_to(port, EMAIL_TIMEOUT=0.3):
+        ask("ada@example.com")
+        assert send_password_links() == 0  # not at once
+        ResetRequest.objects.update(due_at=Now())
+        assert send_password_links() == 1
+    ResetRequest.objects.update(due_at=Now())
+    with MailServer() as server, mail_goes_to(server.port):
+        assert send_password_links() == 1
+        assert len(server.mails) == 1
+        ResetRequest.objects.update(due_at=Now())
+        assert send_password_links() == 0
+    assert ResetRequest.objects.get().email == ""
+
+
+def test_after_three_tries_it_is_given_up() -> None:
+    with HostileMailServer(speaks({"RCPT": b"550 5.1.1 No such user\r\n"})) as server, mail_goes_to(server.port):
+        ask("ada@example.com")
+        for tried in (1, 1, 0):
+            ResetRequest.objects.update(due_at=Now())
+            assert send_password_links() == tried
+
+
+def test_the_mail_says_of_itself_what_all_our_mails_say() -> None:
+    with MailServer() as server, mail_goes_to(server.port):
+        ask("ada@example.com")
+        send_mail("Other", "Of somebody else", None, ["ada@example.com"])
+        with override_settings(ADMINS=[("Ada", "ada@example.com")]):
+            mail_admins("Error", "Something")
+    assert len(server.mails) == 3
+    for mail in server.mails:
+        assert re.fullmatch(r"<\S+@shop\.example\.com>", mail.message["Message-ID"])
+        assert parsedate_to_datetime(mail.message["Date"]).year >= 2026
+        assert mail.message["Auto-Submitted"] == "auto-generated"
+        assert mail.message["X-Auto-Response-Suppress"] == "All"
+        assert [len(mail.message.get_all(name, [])) for name in ("Message-ID", "Date", "Auto-Submitted")] == [1, 1, 1]
+    assert len({mail.message["Message-ID"] for mail in server.mails}) == 3
 
 
 def test_an_installation_that_sends_no_mail_says_so(settings) -> None:

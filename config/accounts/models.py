@@ -1,0 +1,32 @@
+from django.db import models
+from django.db.models.functions import Now
+
+
+class ResetRequest(models.Model):
+    """Somebody has asked for a link to set a new password, for an address that may be anybody's.
+
+    The page writes it, whoever the address belongs to; a worker finds out and sends. `email` is there until then, and
+    empty afterwards. What is left says for a day how often an address was asked for, and from where.
+    """
+
+    email = models.CharField(max_length=320, blank=True)
+    # A keyed hash of how the address is compared.
+    address_key = models.CharField(max_length=64)
+    client = models.GenericIPAddressField(null=True, blank=True)
+    requested_at = models.DateTimeField(db_default=Now())
+    # How often a worker has begun with it, and when the next may.
+    tries = models.PositiveSmallIntegerField(db_default=0)
+    due_at = models.DateTimeField(db_default=Now())
+
+    class Meta:
+        default_permissions = ()
+        indexes = [
+            # How many were there for an address, and from a client, within an hour.
+            models.Index("address_key", "requested_at", name="reset_by_address"),
+            models.Index("client", "requested_at", name="reset_by_client"),
+            # What is still to be sent.
+            models.Index("due_at", condition=~models.Q(email=""), name="reset_waiting"),
+        ]
+
+    def __str__(self) -> str:
+        return f"Reset request {self.pk}"
