@@ -143,8 +143,13 @@ def claim(
 
 
 def is_cut(claims: list[Claim]) -> bool:
-    """Whether this claim took as many first or slowed ones as it may, so that more of them may be due."""
-    return FIRSTS_AT_ONCE in {sum(each.first for each in claims), sum(each.slowed for each in claims)}
+    """Whether more may be due: this claim took as many as it may, in all, of first ones or slowed ones, or one alone."""
+    return (
+        len(claims) == ROWS_AT_ONCE
+        or sum(each.first for each in claims) == FIRSTS_AT_ONCE
+        or sum(each.slowed for each in claims) == FIRSTS_AT_ONCE
+        or any(each.suspect for each in claims)
+    )
 
 
 def _mark(marks: Marks, leased: list[Leased], claims: list[Claim]) -> None:

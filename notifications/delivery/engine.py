@@ -15,7 +15,7 @@ from django.db import Error, connection
 
 from notifications import replay
 from notifications.delivery.chores import ABANDON_BATCH, abandon, beat, recover
-from notifications.delivery.claim import ROWS_AT_ONCE, Claim, claim, is_cut, lease_seconds
+from notifications.delivery.claim import Claim, claim, is_cut, lease_seconds
 from notifications.delivery.count import Tally
 from notifications.delivery.flights import Flights
 from notifications.delivery.marks import Marks
@@ -141,17 +141,14 @@ class Engine:
             connection.close()
 
     def _fill(self) -> None:
-        while not self._stopping.is_set():
-            began = time.monotonic()
-            self._marks.begin_look(began)
-            claims = claim(**self._flights.room(), marks=self._marks)
-            self._marks.end_look(began, time.monotonic() - began)
-            for each in claims:
-                self._flights.add(each)
-                self._pool.submit(self._send, each)
-            self._cut = is_cut(claims)
-            if len(claims) < ROWS_AT_ONCE and not any(each.suspect for each in claims):
-                return
+        began = time.monotonic()
+        self._marks.begin_look(began)
+        claims = claim(**self._flights.room(), marks=self._marks)
+        self._marks.end_look(began, time.monotonic() - began)
+        for each in claims:
+            self._flights.add(each)
+            self._pool.submit(self._send, each)
+        self._cut = is_cut(claims)
 
     def _do_chores(self) -> bool:
         """What is done once a sweep, after the claim, so that nothing due waits for it. Whether more may be due now."""

@@ -131,6 +131,20 @@ class TestIsolation:
         engine.join(10)
         assert set(Delivery.objects.values_list("status", flat=True)) == {"succeeded"}
 
+    def test_what_its_worker_died_with_and_then_hangs_holds_up_nobody(self, receiver, channel, settings):
+        settings.SWEEP_INTERVAL_SECONDS = 60
+        engine = Engine()
+        go_on = threading.Event()
+        with Receiver(answer=lambda request: 200 if go_on.wait(30) else 500) as hanging:
+            make_delivery(create_channel(name="Stuck", kind="postback", url=hanging.url), unknowns_in_row=1)
+            make_delivery(channel)
+            delivering = threading.Thread(target=engine.deliver_due)
+            delivering.start()
+            wait_until(lambda: Delivery.objects.filter(channel=channel, status="succeeded").exists(), timeout=20)
+            go_on.set()
+            delivering.join()
+        engine.join(10)
+
     def test_a_hanging_channel_does_not_hold_up_the_others(self, receiver, channel, settings):
         settings.DELIVERY_CONCURRENCY = 10
         engine = Engine()
