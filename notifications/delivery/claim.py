@@ -143,7 +143,7 @@ def claim(
 
 
 def is_cut(claims: list[Claim]) -> bool:
-    """Whether more may be due: this claim took as many as it may, in all, of first ones or slowed ones, or one alone."""
+    """Whether more may be due: this claim took all that it may, of first ones or of slowed ones, too, or one alone."""
     return (
         len(claims) == ROWS_AT_ONCE
         or sum(each.first for each in claims) == FIRSTS_AT_ONCE

@@ -113,8 +113,9 @@ class TestTurns:
 class TestIsolation:
     @pytest.mark.parametrize("slowed", [False, True])
     def test_many_channels_that_hang_are_all_begun_before_any_answers(self, settings, slowed):
+        settings.SWEEP_INTERVAL_SECONDS = settings.POSTBACK_TIMEOUT_SECONDS = 60
         settings.DELIVERY_CONCURRENCY = 6
-        settings.SWEEP_INTERVAL_SECONDS = 60
+        settings.SWEEP_INTERVAL_SECONDS = settings.POSTBACK_TIMEOUT_SECONDS = 60
         engine = Engine()
         go_on = threading.Event()
         with Receiver(answer=lambda request: 200 if go_on.wait(30) else 500) as hanging:
@@ -132,7 +133,7 @@ class TestIsolation:
         assert set(Delivery.objects.values_list("status", flat=True)) == {"succeeded"}
 
     def test_what_its_worker_died_with_and_then_hangs_holds_up_nobody(self, receiver, channel, settings):
-        settings.SWEEP_INTERVAL_SECONDS = 60
+        settings.SWEEP_INTERVAL_SECONDS = settings.POSTBACK_TIMEOUT_SECONDS = 60
         engine = Engine()
         go_on = threading.Event()
         with Receiver(answer=lambda request: 200 if go_on.wait(30) else 500) as hanging:
