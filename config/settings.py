@@ -231,6 +231,7 @@ SWEEP_INTERVAL_SECONDS = environment.number(env, "SWEEP_INTERVAL_SECONDS", 1, 0.
 RETENTION_DAYS = environment.integer(env, "RETENTION_DAYS", 90, 1, 36500)
 DEFAULT_CURRENCY = environment.currency("DEFAULT_CURRENCY", env.str("DEFAULT_CURRENCY", default="USD"))
 METRICS_TOKEN = environment.literal("METRICS_TOKEN")
+API_RATE_PER_MINUTE = environment.integer(env, "API_RATE_PER_MINUTE", 6000, 0, 10_000_000)
 
 NINJA_PAGINATION_CLASS = "config.api.pagination.CursorPagination"
 
@@ -260,7 +261,7 @@ LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 # an hour after it. Counted in the database, so over all processes; asked at a login and at no other request. The
 # address is that of the connection. Behind proxies it would be theirs, the same for everybody, and so anybody could
 # lock a colleague out: TRUSTED_PROXY_COUNT says how many there are, and only so far X-Forwarded-For is believed.
-# API keys have 256 random bits and are not throttled.
+# API keys have 256 random bits: those who guess them are slowed down (`config.api.rate`), and nobody is locked out.
 # Whoever tries one password with many names reaches no such limit: fifty failures of an address within the same time
 # lock it out with every name. Of IPv6 a whole /64 counts as one.
 AXES_FAILURE_LIMIT = 5

@@ -6,6 +6,7 @@ from ninja.security import HttpBearer
 from config.api.keys import authenticate
 from config.api.models import ApiKey, Scope
 from config.api.problems import Problem
+from config.api.rate import count_call, count_wrong_key
 
 REALM = 'Bearer realm="Tidings"'
 
@@ -14,7 +15,7 @@ class ScopedKey(HttpBearer):
     """Lets in a key that has `scope`; the view finds its `ApiKey` in `request.auth`.
 
     Answers 401 without a key or with one that is not in force, 403 for a key that lacks the scope, each with the
-    challenge of RFC 6750, section 3.
+    challenge of RFC 6750, section 3; 429 where `config.api.rate` says that it is too often.
     """
 
     openapi_description = "A key made by `python manage.py create_api_key`."
@@ -30,10 +31,12 @@ class ScopedKey(HttpBearer):
             raise Problem(401, "An API key is required: Authorization: Bearer KEY.", headers=_challenge())
         return self.authenticate(request, key.strip())
 
-    def authenticate(self, _request: HttpRequest, token: str) -> ApiKey:
+    def authenticate(self, request: HttpRequest, token: str) -> ApiKey:
         record = authenticate(token)
         if record is None:
+            count_wrong_key(request)
             raise Problem(401, "This API key is unknown or revoked.", headers=_challenge('error="invalid_token"'))
+        count_call(request, record)
         if self.scope not in record.scopes:
             raise Problem(
                 403,

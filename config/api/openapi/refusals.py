@@ -101,7 +101,11 @@ def refusals() -> dict[str, Any]:
             errors=[{"field": "items[0].sku", "message": "This member is required."}],
         ),
         _NAMES[429]: _response(
-            429, "Too many calls at a time.", "Too many calls: try again later.", headers={"Retry-After": _WAIT}
+            429,
+            "More calls of this key in a minute than the installation allows (6000 unless set otherwise), or as many "
+            "calls with wrong keys from this address. Nothing was done.",
+            "Too many calls with this API key. Try again in 17 s.",
+            headers={"Retry-After": {**_WAIT, "example": 17}},
         ),
     }
 
