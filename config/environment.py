@@ -17,6 +17,8 @@ from cryptography.fernet import Fernet
 from django.core.exceptions import ImproperlyConfigured, ValidationError
 from django.core.validators import validate_email
 
+from orders.links import as_uri
+
 LOCAL_ENVIRONMENT_FILE = "local.env"
 NAMES = (
     *("SECRET_KEY", "DEBUG", "DEMO", "ALLOWED_HOSTS", "PUBLIC_URL", "TIME_ZONE", "LOG_LEVEL", "DATABASE_URL"),
@@ -74,6 +76,14 @@ def currency(name: str, value: str) -> str:
     if pycountry.currencies.get(alpha_3=value) is None:
         raise ImproperlyConfigured(f"{name} must be a currency of ISO 4217, such as USD, not {value!r}.")
     return value
+
+
+def uri(name: str, value: str) -> str:
+    """An address in ASCII: browsers name the host so, and not everybody who gets a link takes other letters."""
+    try:
+        return as_uri(value)
+    except ValueError as error:
+        raise ImproperlyConfigured(f"{name} cannot be used: {error}") from error
 
 
 def mailbox(env: environ.Env, name: str, default: str) -> str:

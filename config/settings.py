@@ -47,7 +47,7 @@ elif not SECRETS_ENCRYPTION_KEYS or _DEMO_ENCRYPTION_KEY in SECRETS_ENCRYPTION_K
     raise ImproperlyConfigured("SECRETS_ENCRYPTION_KEYS must be set to keys of its own unless DEBUG or DEMO is on.")
 
 # Where people reach this installation.
-PUBLIC_URL = env.str("PUBLIC_URL", default="").rstrip("/")
+PUBLIC_URL = environment.uri("PUBLIC_URL", env.str("PUBLIC_URL", default="")).rstrip("/")
 _public = urlsplit(PUBLIC_URL)
 if PUBLIC_URL and (_public.scheme not in {"http", "https"} or not _public.hostname):
     raise ImproperlyConfigured(f"PUBLIC_URL must be like https://notify.example.com, not {PUBLIC_URL!r}.")

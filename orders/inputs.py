@@ -24,6 +24,7 @@ from pydantic import (
 )
 
 from orders.currencies import CURRENCIES, MOST_DECIMALS
+from orders.links import MAX_LENGTH, as_uri
 from orders.text import Text, clean
 
 HIGHEST_AMOUNT = Decimal("9999999999.99")
@@ -103,11 +104,14 @@ def _check_currency(text: str) -> str:
 
 
 def _check_link(text: str) -> str:
+    """As a URI: people copy addresses with other letters from their browser, and not every program takes those."""
     try:
         _LINK(text)
+        uri = as_uri(text)
+        _LINK(uri)
     except ValidationError:
         raise ValueError("Give an address that begins with http:// or https://.") from None
-    return text
+    return uri
 
 
 def _plain_json(value: Any) -> Any:
@@ -184,7 +188,9 @@ Quantity = Annotated[
     int, BeforeValidator(_whole_number), Field(strict=True, ge=1, le=9999, description="How many.", examples=[1])
 ]
 ParcelName = Annotated[str, Text(100, 1), ONE_LINE]
-Link = Annotated[str, Text(2000), ONE_LINE, AfterValidator(_check_link), Field(json_schema_extra={"format": "uri"})]
+Link = Annotated[
+    str, Text(MAX_LENGTH), ONE_LINE, AfterValidator(_check_link), Field(json_schema_extra={"format": "uri"})
+]
 Answers = Annotated[
     dict[str, Any],
     Field(

@@ -25,6 +25,7 @@ from notifications.notices.phrases import (
 )
 from notifications.notices.reading import Facts
 from notifications.showing import event_label
+from orders.links import as_uri
 from orders.models import Contact, Order, Refund, Source
 
 LINK_CHARACTERS = 2000
@@ -273,7 +274,12 @@ def _payment_sections(event: Occurrence, transaction: Facts) -> tuple[Section, .
 
 
 def _track(url: object) -> tuple[Link, ...]:
-    """To the carrier's page. What is no web address leads nowhere."""
+    """To the carrier's page. What is no web address leads nowhere. Bodies of before may have one that is no URI."""
     if not isinstance(url, str) or len(url) > LINK_CHARACTERS or not url.isprintable() or " " in url:
         return ()
-    return (Link("Track the parcel", url),) if url.lower().startswith(("http://", "https://")) else ()
+    if not url.lower().startswith(("http://", "https://")):
+        return ()
+    try:
+        return (Link("Track the parcel", as_uri(url)),)
+    except ValueError:
+        return ()

@@ -4,6 +4,7 @@ from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Cast, Now
 
+from orders.links import as_uri
 from orders.models.catalogue import Funnel, Product
 from orders.models.contacts import Contact
 from orders.models.fields import TOTAL_DIGITS, Source, money_field
@@ -91,6 +92,15 @@ class Order(models.Model):
 
     def __str__(self) -> str:
         return f"Order {self.number}"
+
+    @property
+    def tracking_url(self) -> str | None:
+        """Where to follow the parcel, as a URI, also where an earlier version has stored it as it was typed."""
+        url: str | None = self.tracking and self.tracking.get("url")
+        try:
+            return url and as_uri(url)
+        except ValueError:
+            return url
 
     # These change the instance; `orders.services` holds the row's lock, saves, and reads the order again.
 

@@ -78,7 +78,7 @@ def represent_order(order: Order) -> OrderOut:
                 for subscription in sorted(order.subscriptions.all(), key=lambda each: each.item_id)
             ],
             "shipping_address": order.shipping_address,
-            "tracking": order.tracking,
+            "tracking": order.tracking and {**order.tracking, "url": order.tracking_url},
             "created_at": time_text(order.created_at),
             "completed_at": time_text(order.completed_at) if order.completed_at else None,
         }

@@ -23,7 +23,9 @@ def clear_tracking(*, number: str) -> Order:
 def _track(number: str, tracking: dict[str, Any] | None) -> Order:
     with transaction.atomic():
         order = lock_order(number=number)
-        known = order.tracking and {name: value for name, value in order.tracking.items() if name != "updated_at"}
+        known = order.tracking and {
+            name: value for name, value in {**order.tracking, "url": order.tracking_url}.items() if name != "updated_at"
+        }
         if known == tracking:
             return read_again(order)
         now = Order.objects.values_list(Now(), flat=True).get(pk=order.pk)

@@ -37,7 +37,8 @@ def redis(settings: Any) -> Redis:
 
 
 def names(redis: Redis, settings: Any) -> list[str]:
-    return [name.decode() for name in redis.keys(f"{settings.REDIS_KEY_PREFIX}rate:*")]
+    found: Any = redis.keys(f"{settings.REDIS_KEY_PREFIX}rate:*")
+    return [name.decode() for name in found]
 
 
 def statuses(call: Caller, calls: int, **options: Any) -> list[int]:

@@ -93,3 +93,12 @@ def test_a_broker_on_a_socket_is_translated_for_celery(tmp_path: Path) -> None:
     loaded = load(tmp_path, **PRODUCTION, REDIS_URL="unix:///tmp/v.sock?db=0")
     assert loaded["CELERY_BROKER_URL"] == "redis+socket:///tmp/v.sock?virtual_host=0"
     assert loaded["CACHES"]["default"]["LOCATION"] == "unix:///tmp/v.sock?db=0"
+
+
+def test_a_public_address_with_other_letters_is_one_that_browsers_name(tmp_path: Path) -> None:
+    settings = load(tmp_path, **PRODUCTION, PUBLIC_URL="https://mitteilungen.bücher.example/")
+    assert settings["PUBLIC_URL"] == "https://mitteilungen.xn--bcher-kva.example"
+    assert settings["ALLOWED_HOSTS"][0] == "mitteilungen.xn--bcher-kva.example"
+    assert settings["CSRF_TRUSTED_ORIGINS"] == ["https://mitteilungen.xn--bcher-kva.example"]
+    with pytest.raises(ImproperlyConfigured, match="PUBLIC_URL"):
+        load(tmp_path, **PRODUCTION, PUBLIC_URL="https://☃.example")
