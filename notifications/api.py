@@ -3,7 +3,7 @@
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db.models import Q, QuerySet
+from django.db.models import Prefetch, Q, QuerySet
 from django.http import Http404, HttpRequest
 from ninja import Query, Router, Status
 from ninja.pagination import paginate
@@ -12,15 +12,18 @@ from notifications import replay, services
 from notifications.catalogue import EVENT_TYPES, EventType
 from notifications.history import caller
 from notifications.models import (
+    EVENT_TEXTS,
     IS_HELD,
     TEST_EVENT_PREFIX,
     Delivery,
+    DeliveryAttempt,
     Event,
     EventChannel,
     EventTypeSwitch,
     ReplayJob,
 )
 from notifications.schemas import (
+    ATTEMPT_TEXTS,
     AttachmentChange,
     AttachmentIn,
     AttachmentOut,
@@ -30,6 +33,7 @@ from notifications.schemas import (
     EventOut,
     EventTypeChange,
     EventTypeOut,
+    ListedDeliveryOut,
     ReplayOut,
     ReplayRequest,
     TestRequest,
@@ -124,13 +128,17 @@ def read_event(request: HttpRequest, event_id: str) -> Event:
     return Event.objects.select_related("order").get(pk=event_id)
 
 
-@router.get("/deliveries", response=list[DeliveryOut])
+@router.get("/deliveries", response=list[ListedDeliveryOut])
 @paginate
 def list_deliveries(request: HttpRequest, filters: Query[DeliveryFilters]) -> QuerySet[Delivery]:
-    """`held` is pending on a paused channel; `pending` is the others."""
+    """`held` is pending on a paused channel; `pending` is the others.
+
+    What the attempts have sent and were answered is left out, unless `expand=attempts` asks for it.
+    """
+    _check_choice("expand", filters.expand, ["attempts"])
     _check_choice("status", filters.status, ["pending", "held", "succeeded", "failed"])
     _check_choice("event_type", filters.event_type, list(EVENT_TYPES))
-    return _deliveries().filter(
+    return _deliveries(whole_attempts=filters.expand == "attempts").filter(
         _has_status(filters.status),
         **_given(
             event_type=filters.event_type,
@@ -153,8 +161,14 @@ def retry_delivery(request: HttpRequest, delivery_id: str) -> Status[Delivery]:
     return Status(202, _deliveries().get(pk=delivery_id))
 
 
-def _deliveries() -> QuerySet[Delivery]:
-    return Delivery.objects.select_related("event__order", "channel").prefetch_related("attempts")
+def _deliveries(*, whole_attempts: bool = True) -> QuerySet[Delivery]:
+    """What an answer says of deliveries, and nothing else: bodies of events, and those of attempts, can be large."""
+    unread = ("connection",) if whole_attempts else ("connection", *ATTEMPT_TEXTS)
+    return (
+        Delivery.objects.select_related("event__order", "channel")
+        .defer(*EVENT_TEXTS)
+        .prefetch_related(Prefetch("attempts", DeliveryAttempt.objects.defer(*unread)))
+    )
 
 
 def _has_status(status: str | None) -> Q:

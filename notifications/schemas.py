@@ -31,6 +31,11 @@ Flag = Annotated[bool, Field(strict=True)]
 Names = Annotated[list[str], Field(max_length=100)]
 
 
+# The large columns of an attempt, which a list leaves unread.
+BODY = "response_body"
+ATTEMPT_TEXTS = ("request_headers", "response_headers", BODY)
+
+
 class Input(Schema):
     model_config = ConfigDict(extra="forbid")
 
@@ -127,7 +132,23 @@ class EventOut(Schema):
         return None if event.body is None else json.loads(event.body)
 
 
+class ListedAttemptOut(Schema):
+    """An attempt in a list, without what was sent and answered, which may be long."""
+
+    id: str
+    number: int
+    trigger: str
+    outcome: str
+    url: str
+    status_code: int | None
+    started_at: datetime
+    duration_ms: int | None
+    error: str
+
+
 class AttemptOut(Schema):
+    """An attempt with what was sent and answered."""
+
     id: str
     number: int
     trigger: str
@@ -142,8 +163,8 @@ class AttemptOut(Schema):
     error: str
 
 
-class DeliveryOut(Schema):
-    """One event for one channel. `next_attempt_at` is null while it is in flight and once it is finished."""
+class ListedDeliveryOut(Schema):
+    """A delivery in a list. Its attempts come with what was sent and answered only where `expand=attempts` asks so."""
 
     id: str
     event: str
@@ -157,7 +178,7 @@ class DeliveryOut(Schema):
     finished_at: datetime | None
     retry_allowed: bool
     retry_refused_because: str | None
-    attempts: list[AttemptOut]
+    attempts: list[AttemptOut | ListedAttemptOut]
 
     @staticmethod
     def resolve_event(delivery: Delivery) -> str:
@@ -189,7 +210,17 @@ class DeliveryOut(Schema):
 
     @staticmethod
     def resolve_attempts(delivery: Delivery) -> list[Any]:
-        return list(delivery.attempts.all())
+        """Whole where the query has read them whole."""
+        return [
+            (ListedAttemptOut if BODY in attempt.get_deferred_fields() else AttemptOut).from_orm(attempt)
+            for attempt in delivery.attempts.all()
+        ]
+
+
+class DeliveryOut(ListedDeliveryOut):
+    """One event for one channel. `next_attempt_at` is null while it is in flight and once it is finished."""
+
+    attempts: list[AttemptOut]
 
 
 def _shaped(pattern: str, sentence: str) -> AfterValidator:
@@ -219,3 +250,4 @@ class DeliveryFilters(Schema):
     channel: ChannelId | None = None
     order: OrderNumber | None = None
     created_after: Moment | None = None
+    expand: str | None = None

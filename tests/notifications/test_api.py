@@ -4,7 +4,9 @@ import json
 from typing import Any
 
 import pytest
+from django.db import connection
 from django.http import HttpResponse
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
@@ -415,6 +417,40 @@ class TestReading:
             make_delivery(channel)
         with django_assert_num_queries(3):
             ask()
+
+    @pytest.mark.django_db(transaction=True)
+    def test_a_list_leaves_out_what_was_sent_and_answered(self, call, engine, receiver, channel):
+        """Neither in the answer nor read from the database; whoever wants it asks."""
+        receiver.answer = lambda request: 404
+        delivery = make_delivery(channel)
+        engine.deliver_due()
+        [whole] = parsed(call("GET", f"/deliveries/{delivery.pk}"))["attempts"]
+        assert whole["response_body"] == "ok"
+        left_out = {"request_headers", "response_headers", "response_body"}
+
+        def attempts(query: str) -> tuple[list[dict], str]:
+            with CaptureQueriesContext(connection) as asked:
+                answer = call("GET", f"/deliveries{query}")
+            assert len(asked) == 3  # key, deliveries, attempts
+            [listed] = parsed(answer)["results"]
+            assert listed["attempts_made"] == 1
+            return listed["attempts"], " ".join(query["sql"] for query in asked)
+
+        listed, sql = attempts("")
+        assert listed == [{name: value for name, value in whole.items() if name not in left_out}]
+        assert not [column for column in (*left_out, "facts", "routing", "connection") if f'"{column}"' in sql]
+        assert '"notifications_event"."body"' not in sql
+        expanded, sql = attempts("?expand=attempts")
+        assert expanded == [whole]
+        assert '"response_body"' in sql
+        assert '"notifications_event"."body"' not in sql
+        # The next page is asked for as the first one was.
+        make_delivery(channel)
+        assert "expand=attempts" in parsed(call("GET", "/deliveries?limit=1&expand=attempts"))["next"]
+
+    @pytest.mark.parametrize("value", ["", "attempts,event", "events", "Attempts"])
+    def test_nothing_else_is_expanded(self, call, value):
+        assert refused(call("GET", f"/deliveries?expand={value}"), 422) == ["expand"]
 
 
 class TestRetry:

@@ -31,6 +31,7 @@ _PARAMETERS = {
     "cursor": "Where the page begins: taken from the `next` of the page before.",
     "delivery_id": "The delivery's id.",
     "event_id": "The event's id.",
+    "expand": "`attempts`: each attempt comes with what was sent and answered, as in `GET /deliveries/{delivery_id}`.",
     "event_type": "Only those of this event type, named by its key.",
     "key": "The event type's key.",
     "limit": "How many results a page has at most.",

@@ -38,6 +38,7 @@ _MEMBERS: dict[str, Any] = {
     "event_id": f"evt_{_ID}",
     "event_type": "order.completed",
     "event_types": ["order.completed"],
+    "expand": "attempts",
     "first_name": "Ada",
     "gateway": "stripe",
     "headers": {"X-Warehouse": "north"},
