@@ -10,6 +10,7 @@ from ninja.pagination import paginate
 from pydantic import AfterValidator, ConfigDict, Field
 
 from channels_app.models import Channel
+from channels_app.transports import kind_choices
 from channels_app.transports.rules import MASK
 from notifications import services
 from notifications.history import caller
@@ -23,16 +24,40 @@ def _one_line(text: str) -> str:
     return text
 
 
-Name = Annotated[str, Field(min_length=1, max_length=100), AfterValidator(_one_line)]
+_HEADERS = {"X-Warehouse": "north"}
+_URL = "https://warehouse.example.com/hooks/orders"
+_ID = "chn_01kaskf4zze4t9a1t8cdhyjvb5"
+KIND_WORDS = [kind for kind, _ in kind_choices()]
+
+Name = Annotated[
+    str,
+    Field(min_length=1, max_length=100, description="The channel's name for people.", examples=["Warehouse"]),
+    AfterValidator(_one_line),
+]
+Url = Annotated[
+    str,
+    Field(
+        description="Where a postback channel posts to, or the incoming webhook of a Slack channel. Others have none.",
+        examples=[_URL],
+    ),
+]
 Headers = Annotated[
     dict[str, str],
     Field(
         description=f"Sent along with each postback, in place of those that there were. The value `{MASK}`, which "
-        "stands in lists for one that is not shown, is refused."
+        "stands in lists for one that is not shown, is refused.",
+        examples=[_HEADERS],
     ),
 ]
 # Twice as many as a channel has: of those that are given twice it keeps one.
-Recipients = Annotated[list[str], Field(max_length=100)]
+Recipients = Annotated[
+    list[str],
+    Field(
+        max_length=100,
+        description="The addresses that an e-mail channel writes to, at most 50. Others have none.",
+        examples=[[]],
+    ),
+]
 PAUSED_BY_HAND = "Paused through the API."
 
 
@@ -41,46 +66,86 @@ class Input(Schema):
 
 
 class Nothing(Input):
-    """These calls take no members."""
+    """These calls take no members: the body may be left out."""
 
 
 class ChannelIn(Input):
+    """A channel to be made: a postback or Slack channel needs its `url`, an e-mail channel its `recipients`."""
+
     name: Name
-    kind: str
-    url: str | None = None
+    kind: Annotated[
+        str,
+        Field(
+            description="How it tells of events. It stays.",
+            examples=["postback"],
+            json_schema_extra={"enum": KIND_WORDS},
+        ),
+    ]
+    url: Url | None = None
     headers: Headers | None = None
     recipients: Recipients | None = None
 
 
 class ChannelChange(Input):
+    """What is to change of a channel. What is left out stays as it is."""
+
     name: Name = ""
-    url: str = ""
+    url: Url = ""
     headers: Headers = {}
     recipients: Recipients = []
 
 
 class Rotation(Input):
-    """`now`: the old secret signs no more, as after a leak. `24h`: both sign for a day."""
+    """How long the earlier secret goes on signing, beside the new one."""
 
-    expire_old: Literal["now", "24h"]
+    expire_old: Annotated[
+        Literal["now", "24h"],
+        Field(
+            description="`now`: the old secret signs no more, as after a leak. `24h`: both sign for a day.",
+            examples=["24h"],
+        ),
+    ]
 
 
 class ChannelOut(Schema):
-    """A channel. `headers` is null where the key that encrypted them is lost.
+    """Where notifications go, and how."""
 
-    `url` is in the spelling in which it is sent: what has to be percent-encoded is. That of a Slack channel is
-    a secret: all but its host is masked. What a kind does not take is empty.
-    """
-
-    id: str
-    name: str
-    kind: str
-    status: str
-    pause_reason: str | None
-    url: str
-    headers: dict[str, str] | None
-    recipients: list[str]
-    created_at: datetime
+    id: Annotated[str, Field(description="The channel's id.", examples=[_ID])]
+    name: Annotated[str, Field(description="The channel's name for people.", examples=["Warehouse"])]
+    kind: Annotated[
+        str,
+        Field(description="How it tells of events.", examples=["postback"], json_schema_extra={"enum": KIND_WORDS}),
+    ]
+    status: Annotated[
+        str,
+        Field(
+            description="What is due for a paused channel is held until it is resumed.",
+            examples=["active"],
+            json_schema_extra={"enum": ["active", "paused"]},
+        ),
+    ]
+    pause_reason: Annotated[
+        str | None, Field(description="Why it is paused, in a sentence; null while it is active.", examples=[None])
+    ]
+    url: Annotated[
+        str,
+        Field(
+            description="Where it posts to, in the spelling in which it is called: what has to be percent-encoded is. "
+            'That of a Slack channel is a secret: all but its host is masked. "" for a kind that has none.',
+            examples=[_URL],
+        ),
+    ]
+    headers: Annotated[
+        dict[str, str] | None,
+        Field(
+            description="Sent along with each postback; null where the key that encrypted them is lost.",
+            examples=[_HEADERS],
+        ),
+    ]
+    recipients: Annotated[
+        list[str], Field(description="The addresses that an e-mail channel writes to.", examples=[[]])
+    ]
+    created_at: Annotated[datetime, Field(description="When it was made.", examples=["2026-11-23T18:36:00.123456Z"])]
 
     @staticmethod
     def resolve_pause_reason(channel: Channel) -> str | None:
@@ -92,10 +157,16 @@ class ChannelOut(Schema):
 
 
 class ListedChannelOut(ChannelOut):
-    """A channel without the values of its headers, which may be credentials: `********` stands for each.
+    """A channel without the values of its headers, which may be credentials."""
 
-    `headers` is null where the key that encrypted them is lost.
-    """
+    headers: Annotated[
+        dict[str, str] | None,
+        Field(
+            description=f"The names of the headers that are sent along, with `{MASK}` for each value; null where the "
+            "key that encrypted them is lost.",
+            examples=[dict.fromkeys(_HEADERS, MASK)],
+        ),
+    ]
 
     @staticmethod
     def resolve_headers(channel: Channel) -> dict[str, str] | None:
@@ -104,9 +175,16 @@ class ListedChannelOut(ChannelOut):
 
 
 class NewChannelOut(ChannelOut):
-    """A channel with its signing secret, which is shown this once; null for a kind that does not sign."""
+    """A channel with its signing secret."""
 
-    secret: str | None
+    secret: Annotated[
+        str | None,
+        Field(
+            description="Signs the postbacks (Standard Webhooks). The API shows it this once; null for a kind that "
+            "does not sign.",
+            examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD3Udm0WkPvbo="],
+        ),
+    ]
 
     @staticmethod
     def resolve_secret(channel: Channel) -> str | None:
@@ -116,47 +194,51 @@ class NewChannelOut(ChannelOut):
 @router.get("/channels", response=list[ListedChannelOut])
 @paginate
 def list_channels(request: HttpRequest) -> QuerySet[Channel]:
-    """The values of `headers` are masked; ask for one channel to read them."""
+    """All channels, newest first. The values of `headers` are masked; ask for one channel to read them."""
     return Channel.objects.filter(archived_at=None)
 
 
 @router.post("/channels", response={201: NewChannelOut})
 def create_channel(request: HttpRequest, body: ChannelIn) -> Status[Channel]:
+    """Make a channel. It hears of nothing until it is attached to event types."""
     channel = services.create_channel(**body.model_dump(), by=caller(request))
     return Status(201, channel)
 
 
 @router.get("/channels/{channel_id}", response=ChannelOut)
 def read_channel(request: HttpRequest, channel_id: str) -> Channel:
+    """One channel, with the values of its headers."""
     return Channel.objects.get(pk=channel_id, archived_at=None)
 
 
 @router.patch("/channels/{channel_id}", response=ChannelOut)
 def change_channel(request: HttpRequest, channel_id: str, body: ChannelChange) -> Channel:
-    """What is left out stays. `headers` replace all that there were, so leave them out where you read them masked."""
+    """Change a channel. What is left out stays; `headers` replace all that there were."""
     given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
     return services.update_channel(channel_id=channel_id, by=caller(request), **given)
 
 
 @router.delete("/channels/{channel_id}", response={204: None})
 def delete_channel(request: HttpRequest, channel_id: str) -> Status[None]:
-    """Detached everywhere; its pending deliveries fail with the reason; the log keeps its name."""
+    """Delete a channel: it is detached everywhere, its pending deliveries fail, and the log keeps its name."""
     services.archive_channel(channel_id=channel_id, by=caller(request))
     return Status(204, None)
 
 
 @router.post("/channels/{channel_id}/pause", response=ChannelOut)
 def pause_channel(request: HttpRequest, channel_id: str, body: Nothing | None = None) -> Channel:
+    """Send nothing more to the channel for now: what is due is held. One that is paused stays so."""
     return services.pause_channel(channel_id=channel_id, reason=PAUSED_BY_HAND, by=caller(request))
 
 
 @router.post("/channels/{channel_id}/resume", response=ChannelOut)
 def resume_channel(request: HttpRequest, channel_id: str, body: Nothing | None = None) -> Channel:
+    """Send what was held, the oldest first, and all that comes. One that is active stays so."""
     return services.resume_channel(channel_id=channel_id, by=caller(request))
 
 
 @router.post("/channels/{channel_id}/rotate-secret", response=NewChannelOut)
 def rotate_secret(request: HttpRequest, channel_id: str, body: Rotation) -> Channel:
-    """A new signing secret, shown this once."""
+    """Make a new signing secret for a postback channel, which is shown this once."""
     overlap = timedelta(hours=24) if body.expire_old == "24h" else timedelta()
     return services.rotate_secret(channel_id=channel_id, overlap=overlap, by=caller(request))

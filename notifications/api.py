@@ -46,12 +46,14 @@ router = Router(tags=["Notifications"])
 @router.get("/event-types", response=list[EventTypeOut])
 @paginate
 def list_event_types(request: HttpRequest) -> list[EventTypeOut]:
+    """All event types, in the order in which they appear everywhere."""
     switches = EventTypeSwitch.objects.in_bulk()
     return [_event_type_out(event_type, switches.get(event_type.key)) for event_type in EVENT_TYPES.values()]
 
 
 @router.patch("/event-types/{key}", response=EventTypeOut)
 def change_event_type(request: HttpRequest, key: str, body: EventTypeChange) -> EventTypeOut:
+    """Turn an event type on or off, for all channels that are attached to it."""
     event_type = _event_type(key)
     switch = services.set_event_type_enabled(event_type=event_type, enabled=body.enabled, by=caller(request))
     return _event_type_out(event_type, switch)
@@ -60,12 +62,13 @@ def change_event_type(request: HttpRequest, key: str, body: EventTypeChange) -> 
 @router.get("/event-types/{key}/channels", response=list[AttachmentOut])
 @paginate
 def list_attached_channels(request: HttpRequest, key: str) -> QuerySet[EventChannel]:
+    """The channels that hear of an event type."""
     return EventChannel.objects.filter(event_type=_event_type(key).key)
 
 
 @router.post("/event-types/{key}/channels", response={201: AttachmentOut})
 def attach_channel(request: HttpRequest, key: str, body: AttachmentIn) -> Status[EventChannel]:
-    """All three sources are chosen where none are given."""
+    """Let a channel hear of an event type. All three sources are chosen where none are given."""
     return Status(
         201,
         services.attach_channel(
@@ -76,6 +79,7 @@ def attach_channel(request: HttpRequest, key: str, body: AttachmentIn) -> Status
 
 @router.patch("/event-types/{key}/channels/{channel_id}", response=AttachmentOut)
 def change_attached_channel(request: HttpRequest, key: str, channel_id: str, body: AttachmentChange) -> EventChannel:
+    """Choose anew from which sources an attached channel hears."""
     return services.change_sources(
         event_type=_event_type(key), channel_id=channel_id, sources=body.sources, by=caller(request)
     )
@@ -83,13 +87,14 @@ def change_attached_channel(request: HttpRequest, key: str, channel_id: str, bod
 
 @router.delete("/event-types/{key}/channels/{channel_id}", response={204: None})
 def detach_channel(request: HttpRequest, key: str, channel_id: str) -> Status[None]:
+    """Let a channel hear of an event type no more. What was recorded before still goes out."""
     services.detach_channel(event_type=_event_type(key), channel_id=channel_id, by=caller(request))
     return Status(204, None)
 
 
 @router.post("/channels/{channel_id}/test", response={202: DeliveryOut})
 def send_test(request: HttpRequest, channel_id: str, body: TestRequest | None = None) -> Status[Delivery]:
-    """A sample of an event type (`order.completed` unless given), sent once, also to a paused channel."""
+    """Send a sample of an event type (`order.completed` unless given) once, also to a paused channel."""
     key = body.event_type if body else "order.completed"
     _check_choice("event_type", key, list(EVENT_TYPES))
     delivery = services.send_test(channel_id=channel_id, event_type=EVENT_TYPES[key], by=caller(request))
@@ -98,7 +103,7 @@ def send_test(request: HttpRequest, channel_id: str, body: TestRequest | None = 
 
 @router.post("/channels/{channel_id}/replay", response={202: ReplayOut})
 def replay_channel(request: HttpRequest, channel_id: str, body: ReplayRequest) -> Status[ReplayJob]:
-    """Send again what failed on the channel since then, of any event type."""
+    """Send again what has failed on the channel since then, of any event type. A worker goes on with it."""
     return Status(
         202,
         replay.start_replay(
@@ -114,6 +119,7 @@ def replay_channel(request: HttpRequest, channel_id: str, body: ReplayRequest) -
 @router.get("/events", response=list[EventOut])
 @paginate
 def list_events(request: HttpRequest, filters: Query[EventFilters]) -> QuerySet[Event]:
+    """What has happened, newest first, also what reached nobody."""
     _check_choice("event_type", filters.event_type, list(EVENT_TYPES))
     _check_choice("source", filters.source, Source.values)
     # Tests are no occurrences, and by their ids they would stand before all that are newer.
@@ -125,13 +131,14 @@ def list_events(request: HttpRequest, filters: Query[EventFilters]) -> QuerySet[
 
 @router.get("/events/{event_id}", response=EventOut)
 def read_event(request: HttpRequest, event_id: str) -> Event:
+    """One occurrence: what it says, and what became of it at each channel."""
     return Event.objects.select_related("order").get(pk=event_id)
 
 
 @router.get("/deliveries", response=list[ListedDeliveryOut])
 @paginate
 def list_deliveries(request: HttpRequest, filters: Query[DeliveryFilters]) -> QuerySet[Delivery]:
-    """`held` is pending on a paused channel; `pending` is the others.
+    """Who was told of what, newest first. `held` is pending on a paused channel; `pending` is the others.
 
     What the attempts have sent and were answered is left out, unless `expand=attempts` asks for it.
     """
@@ -151,12 +158,16 @@ def list_deliveries(request: HttpRequest, filters: Query[DeliveryFilters]) -> Qu
 
 @router.get("/deliveries/{delivery_id}", response=DeliveryOut)
 def read_delivery(request: HttpRequest, delivery_id: str) -> Delivery:
+    """One delivery with all attempts to send it, and what was sent and answered."""
     return _deliveries().get(pk=delivery_id)
 
 
 @router.post("/deliveries/{delivery_id}/retry", response={202: DeliveryOut})
 def retry_delivery(request: HttpRequest, delivery_id: str) -> Status[Delivery]:
-    """A fresh cycle of a failed delivery of the four event types; 409 with the reason where it is refused."""
+    """Begin a fresh cycle of a failed delivery: one attempt, and up to three automatic retries.
+
+    Only of event types that have a manual retry; a 409 says why it is refused.
+    """
     services.retry_delivery(delivery_id=delivery_id, by=caller(request))
     return Status(202, _deliveries().get(pk=delivery_id))
 

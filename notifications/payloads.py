@@ -5,9 +5,9 @@ The objects in it are those of `orders.representations`, the same that the API a
 
 import json
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from orders.models import (
     Contact,
@@ -52,7 +52,7 @@ class ContactCreatedData(BaseModel):
     """`contact.created`. `reactivated`: the contact was known before."""
 
     contact: ContactOut
-    reactivated: bool
+    reactivated: Annotated[bool, Field(description="The contact was known before.", examples=[False])]
 
 
 class CustomerCreatedData(BaseModel):
@@ -99,8 +99,8 @@ class SurveyData(BaseModel):
 
     survey: SurveyOut
     response: ResponseOut
-    contact: ContactOut | None
-    order: OrderOut | None
+    contact: Annotated[ContactOut | None, Field(description="Who answered; null where nobody has this address.")]
+    order: Annotated[OrderOut | None, Field(description="The order that was named; null where none was.")]
 
 
 def order_data(*, order: Order) -> OrderData:
@@ -160,9 +160,15 @@ def survey_data(
 class Envelope(BaseModel):
     """The body of a postback. `timestamp` is the moment of recording."""
 
-    id: str
-    type: str
-    timestamp: TimeText
+    id: Annotated[
+        str,
+        Field(
+            description="The event's id, the same as `webhook-id` and the same on every retry.",
+            examples=["evt_01kaskf4zze4t9a1t8cdhyjvb5"],
+        ),
+    ]
+    type: Annotated[str, Field(description="The event type, by its key.")]
+    timestamp: Annotated[TimeText, Field(description="When it was recorded.")]
     source: SourceName
     data: dict[str, Any]
 

@@ -44,7 +44,7 @@ class ContactCall(ContactInput):
 
 
 class ThankYouCall(Input):
-    """Nothing is to be said; a body may be left out, and has no members."""
+    """This call takes no members: the body may be left out."""
 
 
 class KnownContact(Input):
@@ -85,8 +85,8 @@ class OrderCall(Input):
     currency: Annotated[
         Currency | None, Field(description="ISO 4217; the shop's own unless given.", examples=["USD"])
     ] = None
-    shipping: Annotated[Money, Field(description="What shipping costs.", examples=["4.90"])] = ZERO
-    tax: Annotated[Money, Field(description="Taxes.", examples=["0.00"])] = ZERO
+    shipping: Annotated[Money, Field(description="What shipping costs; 0 unless given.", examples=["4.90"])] = ZERO
+    tax: Annotated[Money, Field(description="Taxes; 0 unless given.", examples=["0.00"])] = ZERO
     funnel: FunnelSlug = None
     shipping_address: Annotated[AddressInput | None, Field(description="Where this order goes.")] = None
 
@@ -117,7 +117,9 @@ class TransactionCall(Input):
             examples=["The card has insufficient funds."],
         ),
     ] = None
-    is_upsell: Annotated[bool, Field(strict=True, description="It pays for an upsell.", examples=[False])] = False
+    is_upsell: Annotated[
+        bool, Field(strict=True, description="It pays for an upsell; false unless given.", examples=[False])
+    ] = False
     items: Annotated[
         list[ItemInput],
         Field(max_length=100, description="Further lines that it pays.", examples=[[{"sku": "mug", "quantity": 2}]]),

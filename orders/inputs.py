@@ -66,7 +66,8 @@ def _whole_number(value: Any) -> Any:
 Money = Annotated[
     Decimal,
     PlainValidator(_parse_money),
-    # JSON numbers are taken too, but a client that is made from the document would calculate with binary fractions.
+    # JSON numbers are taken, too. A client that is made from a schema with numbers would calculate with binary
+    # fractions, of 32 bits where no format is given, and `multipleOf: 0.01` refuses 0.07.
     WithJsonSchema({"type": "string", "pattern": f"^{_AMOUNT}$"}),
 ]
 
@@ -185,7 +186,7 @@ Tags = Annotated[
 ]
 ZERO = Decimal(0)
 Quantity = Annotated[
-    int, BeforeValidator(_whole_number), Field(strict=True, ge=1, le=9999, description="How many.", examples=[1])
+    int, Field(strict=True, ge=1, le=9999, description="How many.", examples=[1]), BeforeValidator(_whole_number)
 ]
 ParcelName = Annotated[str, Text(100, 1), ONE_LINE]
 Link = Annotated[

@@ -72,13 +72,14 @@ def build_api(
     namespace: str,
     description: str = "",
     public_url: str = "",
+    contact: dict[str, str] | None = None,
     tags: Iterable[dict[str, str]] = (),
     event_types: Iterable[EventType] = (),
 ) -> NinjaAPI:
     """An API that keeps the conventions, without routers. `namespace` is the one of its URL names.
 
     Its document is at `openapi.json` and for people at `docs`, both open to everybody; the page loads everything
-    from this host. `public_url` is where the installation is reached, if that is known.
+    from this host. `public_url` is where the installation is reached, if that is known; `contact` whom to ask.
     """
     api = ConventionalAPI(
         title=title,
@@ -88,7 +89,7 @@ def build_api(
             {"url": "/", "description": "Where this document comes from"},
             *([{"url": public_url, "description": "The public address"}] if public_url else []),
         ],
-        openapi_extra={"tags": list(tags)},
+        openapi_extra={"tags": list(tags), "info": {"contact": contact}} if contact else {"tags": list(tags)},
         urls_namespace=namespace,
         # The online validator is the one thing that Swagger's page would ask of another host.
         docs=Swagger(settings={"validatorUrl": None, "persistAuthorization": False}),

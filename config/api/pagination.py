@@ -28,7 +28,7 @@ class CursorPagination(PaginationBase):
 
     class Output(Schema):
         results: list[Any]
-        next: str | None
+        next: str | None = Field(description="Where the next page is; null on the last one.")
 
     items_attribute = "results"
 

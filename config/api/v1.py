@@ -1,5 +1,7 @@
 """The REST API, version 1: what a storefront calls and what an administrator's script calls."""
 
+from email.utils import parseaddr
+
 from django.conf import settings
 
 import channels_app.api
@@ -36,12 +38,21 @@ not take (405) included.
 **Postbacks** are described as webhooks, one for each event type. They follow the Standard Webhooks specification.
 """
 
+
+def _contact() -> dict[str, str]:
+    """Whoever runs this installation: its public address, and the one that it writes from."""
+    address = {"url": settings.PUBLIC_URL} if settings.PUBLIC_URL else {}
+    email = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
+    return {"name": "Whoever runs this installation of Tidings", **address, "email": email}
+
+
 api = build_api(
     title="Tidings",
     version=settings.VERSION,
     namespace="api-v1",
     description=DESCRIPTION,
     public_url=settings.PUBLIC_URL,
+    contact=_contact(),
     tags=[
         {"name": "Storefront", "description": "What a shop or a funnel calls."},
         {"name": "Channels", "description": "Where notifications go."},

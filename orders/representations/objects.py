@@ -83,9 +83,9 @@ class ProductOut(BaseModel):
 
 
 class ListedProductOut(ProductOut):
-    """Something sold, and for how much. Validates a `Product` as it is."""
+    """Something sold, and for how much."""
 
-    model_config = ConfigDict(from_attributes=True)
+    model_config = ConfigDict(from_attributes=True)  # a `Product` is validated as it is
 
     unit_price: Annotated[MoneyText, Field(description="The price of one piece, or of one interval.")]
     currency: CurrencyCode

@@ -124,9 +124,9 @@ def test_a_list_is_documented_as_a_page(document: dict[str, Any]) -> None:
     operation = document["paths"]["/api/v1/keys"]["get"]
     parameters = {parameter["name"]: parameter["schema"] for parameter in operation["parameters"]}
 
-    assert parameters["limit"] == {"default": 50, "maximum": 200, "minimum": 1, "title": "Limit", "type": "integer"}
+    assert parameters["limit"] == {"default": 50, "maximum": 200, "minimum": 1, "type": "integer", "format": "int32"}
     assert parameters.keys() == {"name", "limit", "cursor"}
-    page = document["components"]["schemas"]["PagedKey"]
+    page = document["components"]["schemas"]["KeyPage"]
     assert page["properties"].keys() == {"results", "next"}
 
 

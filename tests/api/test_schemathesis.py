@@ -174,7 +174,8 @@ def narrowed(document: dict[str, Any], *, right: bool) -> dict[str, Any]:
     parameters, members = known_parameters(), known_members()
 
     def narrow(schema: dict[str, Any], known: list[Any]) -> dict[str, Any]:
-        allowed = [value for value in known if value in schema.get("enum", [value])]
+        named = document["components"]["schemas"].get(schema.get("$ref", "").removeprefix(SCHEMA), schema)
+        allowed = [value for value in known if value in named.get("enum", [value])]
         nullable = {"type": "null"} in schema.get("anyOf", [])
         return {"enum": [*allowed, *([None] if nullable else [])]} if allowed else schema
 
@@ -192,7 +193,7 @@ def narrowed(document: dict[str, Any], *, right: bool) -> dict[str, Any]:
             seen.add(name)
             schema = document["components"]["schemas"][name]
             sent.append(json.dumps(schema))
-            for member in schema["properties"].keys() & members.keys():
+            for member in schema.get("properties", {}).keys() & members.keys():
                 schema["properties"][member] = narrow(schema["properties"][member], members[member])
     return document
 

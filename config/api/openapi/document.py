@@ -1,8 +1,7 @@
 """The OpenAPI 3.1 document: what ninja derives from the operations, completed with what holds for all of them."""
 
-import json
-import re
 from collections.abc import Iterable, Iterator
+from copy import deepcopy
 from typing import Any
 
 from ninja import NinjaAPI
@@ -11,12 +10,16 @@ from ninja.operation import Operation
 
 from config.api.auth import ScopedKey
 from config.api.idempotency import HEADER, MAX_LENGTH, REPLAYED_HEADER
-from config.api.openapi.examples import REF, example_of, named_example
-from config.api.openapi.refusals import PROBLEM, refusals, refusals_of
-from config.api.openapi.webhooks import webhooks_of
+from config.api.openapi.examples import example_of, named_example, told
+from config.api.openapi.names import public_name, renamed
+from config.api.openapi.refusals import FIELD_ERROR, PROBLEM, refusals, refusals_of
+from config.api.openapi.walking import REF, each_schema, references
+from config.api.openapi.webhooks import describe_bodies, webhooks_of
+from config.api.openapi.words import name_values
 from notifications.catalogue import EventType
 
 SECURITY_SCHEME = "apiKey"
+LARGEST_INT32 = 2**31 - 1
 _ANSWERS = {
     200: "Done.",
     201: "Created.",
@@ -69,17 +72,28 @@ class Document(OpenAPISchema):
     def __init__(self, api: NinjaAPI, path_prefix: str, event_types: Iterable[EventType] = ()) -> None:
         super().__init__(api, path_prefix)
         self["webhooks"] = webhooks_of(event_types, self.add_schema_definitions)
-        for schema in self._answered():
-            if "properties" in schema:
+        describe_bodies(self.schemas, event_types)
+        self._rename()
+        operations = [operation for path in self["paths"].values() for operation in path.values()]
+        sent = self._reached([operation.get("requestBody") for operation in operations])
+        given_out = self._reached([[operation["responses"] for operation in operations], self["webhooks"]])
+        if both := sent & given_out:
+            raise ValueError(f"Sent in and given out: {', '.join(sorted(both))}. What is sent in is strict.")
+        for name, schema in list(self.schemas.items()):
+            self._tidy(schema, sent=name in sent)
+            if name in given_out and "properties" in schema:
                 # Pydantic lets members with a default be absent; we send them all. Others may be added at any time, so
                 # what is given out is open, and only what is sent in is strict.
                 schema["required"] = list(schema["properties"])
                 schema.pop("additionalProperties", None)
-        for path in self["paths"].values():
-            if "patch" in path:
-                self._forget_defaults(path["patch"])
-        for content, sent in self._contents():
-            content.setdefault("example", example_of(content["schema"], self.schemas, sent=sent))
+        for operation in operations:
+            for parameter in operation["parameters"]:
+                if "schema" in parameter:
+                    self._tidy(parameter["schema"], sent=True)
+        for content, is_sent, operation, status in self._contents():
+            content.setdefault("example", example_of(content["schema"], self.schemas, sent=is_sent))
+            content["example"] = told(operation, status, content["example"])
+        self._forget_unused()
 
     def add_schema_definitions(self, definitions: dict[str, Any]) -> None:
         for name, schema in definitions.items():
@@ -87,7 +101,7 @@ class Document(OpenAPISchema):
                 raise ValueError(f"Two schemas of the API are named {name}.")
 
     def get_components(self) -> dict[str, Any]:
-        self.schemas["Problem"] = PROBLEM
+        self.schemas |= {"Problem": deepcopy(PROBLEM), "FieldError": deepcopy(FIELD_ERROR)}
         return {
             "schemas": self.schemas,
             "responses": refusals(),
@@ -124,33 +138,71 @@ class Document(OpenAPISchema):
             body["description"] = "A JSON object of at most 256 KiB. Unknown members are refused."
         return body
 
-    def _forget_defaults(self, patch: dict[str, Any]) -> None:
-        """A member left out of a change stays as it is, whatever the code puts in its place."""
-        schema = patch["requestBody"]["content"]["application/json"]["schema"]
-        for member in self.schemas[schema["$ref"].removeprefix(REF)]["properties"].values():
-            member.pop("default", None)
+    def _rename(self) -> None:
+        """Give all schemas their public names. `ValueError` where two would have the same one."""
+        for name, schema in list(self.schemas.items()):
+            public = public_name(name)
+            del self.schemas[name]
+            if public in self.schemas:
+                raise ValueError(f"Two schemas of the API are named {public}.")
+            self.schemas[public] = renamed(schema)
+            if name.startswith("Paged"):
+                self.schemas[public] |= {"description": "A page of a list."}
+                self.schemas[public]["properties"]["results"]["description"] = "What is on this page."
+        self["paths"], self["webhooks"] = renamed(self["paths"]), renamed(self["webhooks"])
+        self["components"]["schemas"] = self.schemas
 
-    def _answered(self) -> list[dict[str, Any]]:
-        """The schemas of which answers and webhooks are made, wherever these refer to them."""
-        operations = [operation for path in self["paths"].values() for operation in path.values()]
-        waiting = [json.dumps([operation["responses"] for operation in operations]), json.dumps(self["webhooks"])]
-        found: dict[str, dict[str, Any]] = {}
+    def _reached(self, part: Any) -> set[str]:
+        """The names of the schemas that a part of the document refers to, and of those that these refer to."""
+        waiting, found = [part], set()
         while waiting:
-            for name in re.findall(f'"{REF}([^"]+)"', waiting.pop()):
-                if name not in found:
-                    found[name] = self.schemas[name]
-                    waiting.append(json.dumps(found[name], default=str))
-        return list(found.values())
+            for reference in references(waiting.pop()):
+                name = reference.removeprefix(REF)
+                if reference.startswith(REF) and name not in found:
+                    found.add(name)
+                    waiting.append(self.schemas[name])
+        return found
 
-    def _contents(self) -> Iterator[tuple[dict[str, Any], bool]]:
-        """The content of each body and answer, and whether it is sent to the API."""
+    def _tidy(self, schema: dict[str, Any], *, sent: bool) -> None:
+        """In a schema and all that stands in it: what generators would take at its word."""
+        for each in each_schema(schema):
+            each.pop("title", None)  # a type for each member, which pydantic makes of the member's name
+            if sent and "properties" in schema:
+                each.pop("default", None)  # generators send it, or ask for the member
+            _say_once(each)
+        name_values(schema, self.schemas, sent=sent)
+        for each in each_schema(schema):
+            if each.get("type") == "integer":
+                each.setdefault("format", "int32" if each.get("maximum", LARGEST_INT32) <= LARGEST_INT32 else "int64")
+
+    def _contents(self) -> Iterator[tuple[dict[str, Any], bool, str, str]]:
+        """The content of each body and answer, whether it is sent to the API, by which operation, and the status."""
         for path in self["paths"].values():
             for operation in path.values():
-                yield from ((content, True) for content in operation.get("requestBody", {}).get("content", {}).values())
-                for response in operation["responses"].values():
-                    yield from ((content, False) for content in response.get("content", {}).values())
+                name = operation["operationId"]
+                for content in operation.get("requestBody", {}).get("content", {}).values():
+                    yield content, True, name, ""
+                for status, response in operation["responses"].items():
+                    for content in response.get("content", {}).values():
+                        yield content, False, name, status
         for webhook in self["webhooks"].values():
-            yield webhook["post"]["requestBody"]["content"]["application/json"], False
+            content = webhook["post"]["requestBody"]["content"]["application/json"]
+            yield content, False, webhook["post"]["operationId"], ""
+
+    def _forget_unused(self) -> None:
+        """Ninja keeps the schemas of queries; and of our own parts, not every API needs each."""
+        components = self["components"]
+        used: set[str] = set()
+        waiting: list[Any] = [self["paths"], self["webhooks"]]
+        while waiting:
+            for reference in set(references(waiting.pop())) - used:
+                used.add(reference)
+                kind, name = reference.removeprefix("#/components/").split("/", 1)
+                waiting.append(components[kind][name])
+        for kind in ("schemas", "responses", "parameters", "headers"):
+            for name in list(components[kind]):
+                if f"#/components/{kind}/{name}" not in used:
+                    del components[kind][name]
 
 
 def _scope(operation: Operation) -> str:
@@ -185,6 +237,16 @@ def _described_answers(responses: dict[int, dict[str, Any]], method: str) -> dic
         if method == "POST":
             described[str(status)]["headers"] = {REPLAYED_HEADER: {"$ref": "#/components/headers/IdempotentReplayed"}}
     return described
+
+
+def _say_once(schema: dict[str, Any]) -> None:
+    """What is said of the value that may also be null is said of the member."""
+    options = schema.get("anyOf", [])
+    if len(options) == 2 and options[1] == {"type": "null"}:
+        for keyword in ("description", "examples"):
+            said = options[0].pop(keyword, None)
+            if said is not None:
+                schema.setdefault(keyword, said)
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:

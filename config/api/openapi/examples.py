@@ -1,105 +1,91 @@
 """Examples of bodies and answers, made from their schemas, so that no call is without one.
 
-What a schema says itself (`examples`, `const`) comes first, then what is known here by a member's name.
+What a schema says itself (`examples`, `const`) comes first, then what is known here by a member's name. What is right
+for one member and impossible beside another (a purchase that was approved and has a reason for its decline) is set
+right by operation.
 """
 
+from copy import deepcopy
 from typing import Any
 
-REF = "#/components/schemas/"
+from config.api.openapi.walking import REF
+
 _ID = "01kaskf4zze4t9a1t8cdhyjvb5"
+_MOMENT = "2026-11-23T18:36:00.123456Z"
 # The schema of what stands in an event's body.
 _AN_EVENT = "OrderCompletedEvent"
 
-# A word in a schema's name, and the id of such a thing.
-_IDS = {
-    "Contact": f"con_{_ID}",
-    "Transaction": f"txn_{_ID}",
-    "Refund": f"ref_{_ID}",
-    "Subscription": f"sub_{_ID}",
-    "Response": f"rsp_{_ID}",
-    "Channel": f"chn_{_ID}",
-    "Delivery": f"dlv_{_ID}",
-    "Attempt": f"att_{_ID}",
-    "Event": f"evt_{_ID}",
-}
-_MEMBERS: dict[str, Any] = {
-    "amount": "49.00",
+# Of parameters, and of members whose schema gives no example.
+_NAMED: dict[str, Any] = {
     "channel": f"chn_{_ID}",
-    "attempts_made": 1,
-    "changed_by": "ada",
     "channel_id": f"chn_{_ID}",
-    "cursor": None,
-    "delivery": f"dlv_{_ID}",
+    "created_after": "2026-11-23T00:00:00Z",
     "delivery_id": f"dlv_{_ID}",
-    "duration_ms": 118,
-    "email": "ada@example.com",
-    "error": "",
-    "event": f"evt_{_ID}",
     "event_id": f"evt_{_ID}",
     "event_type": "order.completed",
-    "event_types": ["order.completed"],
     "expand": "attempts",
-    "first_name": "Ada",
-    "gateway": "stripe",
-    "headers": {"X-Warehouse": "north"},
+    "id": f"evt_{_ID}",
     "key": "order.completed",
-    "kind": "postback",
-    "kinds": ["postback", "email", "slack"],
-    "label": "Order completed",
-    "description": "An order closes successfully.",
-    "last_name": "Byron",
-    "name": "Warehouse",
     "next": None,
-    "next_attempt_at": None,
     "number": "1001",
     "order": "1001",
-    "outcome": "delivered",
-    "pause_reason": None,
-    "quantity": 1,
-    "reason": "Asked for by the customer.",
-    "recipients": [],
-    "reference": "pi_3Q8r",
-    "request_headers": {"webhook-id": f"evt_{_ID}"},
-    "response_body": "ok",
-    "response_headers": {"content-type": "text/plain"},
-    "retry_refused_because": "Only a failed delivery can be retried.",
-    "secret": "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD3Udm0WkPvbo=",
-    "sku": "course",
-    "slug": "autumn",
+    "reactivated": False,
     "source": "shop",
-    "sources": ["admin", "shop", "funnel"],
-    "status_code": 200,
-    "subscription_id": f"sub_{_ID}",
-    "trigger": "first",
+    "status": "failed",
     "type": "order.completed",
-    "unit_price": "49.00",
-    "url": "https://warehouse.example.com/hooks/orders",
-}
-# Where a member of that name means something else, or would contradict the others, by a word in the schema's name.
-_MEMBERS_OF: dict[tuple[str, str], Any] = {
-    ("Attempt", "outcome"): "succeeded",
-    ("Attempt", "number"): 1,
-    ("Delivery", "status"): "succeeded",
-    ("Channel", "status"): "active",
-    ("ListedChannel", "headers"): {"X-Warehouse": "********"},
-    ("Replay", "status"): "running",
-    ("Replay", "id"): f"rpl_{_ID}",
-    ("Replay", "count"): 12,
-    ("Replay", "finished_at"): None,
-    ("EventTypeChange", "enabled"): True,
-    ("EventTypeOut", "enabled"): True,
-    ("EventTypeOut", "manual_retry"): True,
-    ("TransactionOut", "decline_code"): None,
-    ("TransactionOut", "decline_message"): None,
 }
 # Members that are not required, without which the call would be an odd one.
 _GIVEN = {
-    "ChannelIn": ["url"],
+    "ChannelRequest": ["url"],
     "ChannelChange": ["name"],
-    "RefundCall": ["amount", "reason"],
-    "CancelCall": ["reason"],
+    "RefundRequest": ["amount", "reason"],
+    "CancelRequest": ["reason"],
     "ReplayRequest": ["event_types"],
-    "SurveyCall": ["email"],
+    "TestRequest": ["event_type"],
+    "AttachmentRequest": ["sources"],
+    "SurveyResponseRequest": ["email"],
+}
+
+_NO_DECLINE = {"decline_code": None, "decline_message": None}
+_SOLD: dict[str, Any] = {"funnel": None, "subscriptions": [], "tracking": None}
+_OPEN = {"status": "open", "paid_total": "0.00", "completed_at": None}
+_FROM_A_FUNNEL = {"source": "funnel", "origin": "funnel", "contact": {"source": "funnel"}}
+_A_MUG = {"sku": "mug", "title": "Mug", "kind": "physical"}
+_A_CLUB = {"product": {"sku": "club", "title": "Book club"}}
+_PENDING = {
+    "status": "pending",
+    "next_attempt_at": _MOMENT,
+    "finished_at": None,
+    "retry_refused_because": "It is waiting to be sent.",
+}
+_FAILED = {"outcome": "http_error", "status_code": 503, "error": "The receiver answered 503.", "response_body": ""}
+_LISTED = {"attempts": [{"request_headers": ..., "response_headers": ..., "response_body": ...}]}
+_OCCURRED = {"body": {"data": {"order": _SOLD}}}
+# By operation and status. `...` takes a member away.
+_TOLD: dict[tuple[str, str], dict[str, Any]] = {
+    ("list_products", "200"): {"results": [{"interval": None}]},
+    ("send_contact", "201"): {"status": "lead"},
+    ("send_contact", "200"): {"reactivated": True},
+    ("open_order", "201"): {**_SOLD, **_OPEN, "items": [{"paid": False}], "contact": {"status": "lead"}},
+    ("read_order", "200"): _SOLD,
+    ("thank_buyer", "200"): {"subscriptions": [], "tracking": None, **_FROM_A_FUNNEL},
+    ("track_order", "200"): {"funnel": None, "subscriptions": [], "items": [_A_MUG]},
+    ("report_transaction", "201"): {"amount": "53.90", **_NO_DECLINE},
+    ("report_transaction", "200"): {"amount": "53.90", **_NO_DECLINE},
+    ("give_refund", "201"): {"amount": "10.00"},
+    ("cancel_subscription", "200"): _A_CLUB,
+    ("pause_channel", "200"): {"status": "paused", "pause_reason": "Paused through the API."},
+    ("list_events", "200"): {"results": [_OCCURRED]},
+    ("read_event", "200"): _OCCURRED,
+    ("list_deliveries", "200"): {"results": [_LISTED]},
+    ("send_test", "202"): {
+        **_PENDING,
+        "event": f"evt_test_{_ID}",
+        "order": None,
+        "attempts_made": 0,
+        "attempts": [],
+    },
+    ("retry_delivery", "202"): {**_PENDING, "attempts": [_FAILED]},
 }
 
 
@@ -111,24 +97,34 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any], *, sent: bool = 
     return _value(schema, schemas, sent, "", "")
 
 
+def told(operation: str, status: str, example: Any) -> Any:
+    """The example with what this operation would rather answer with this status."""
+    return _merged(example, _TOLD.get((operation, status), {}))
+
+
 def named_example(name: str) -> Any:
     """A value for the parameter `name`; None where nothing is known."""
-    return _MEMBERS.get(name)
+    return _NAMED.get(name)
+
+
+def _merged(example: Any, changes: Any) -> Any:
+    if isinstance(changes, dict) and isinstance(example, dict):
+        merged = {name: _merged(value, changes.get(name, value)) for name, value in example.items()}
+        return {name: value for name, value in merged.items() if value is not ...}
+    if isinstance(changes, list) and isinstance(example, list) and changes:
+        return [_merged(value, changes[0]) for value in example]
+    return deepcopy(changes) if changes is not example else example
 
 
 def _value(schema: dict[str, Any], schemas: dict[str, Any], sent: bool, name: str, owner: str) -> Any:
-    for word, member in _MEMBERS_OF:
-        if member == name and word in owner:
-            return _MEMBERS_OF[word, member]
     if name == "body" and _AN_EVENT in schemas:
         return _value(schemas[_AN_EVENT], schemas, sent, "", _AN_EVENT)
-    if schema.get("examples"):
-        return schema["examples"][0]
     if "const" in schema:
         return schema["const"]
-    found, value = _known(name, owner)
-    if found and _allows(schema, value):
-        return value
+    if schema.get("examples"):
+        return schema["examples"][0]
+    if name in _NAMED and _allows(schema, _NAMED[name]):
+        return _NAMED[name]
     if "$ref" in schema:
         referred = schema["$ref"].removeprefix(REF)
         return _value(schemas[referred], schemas, sent, name, referred)
@@ -147,9 +143,7 @@ def _value(schema: dict[str, Any], schemas: dict[str, Any], sent: bool, name: st
             return schema.get("minimum", schema.get("default", 1))
         case "boolean":
             return schema.get("default", False)
-    if schema.get("format") == "date-time":
-        return "2026-11-23T18:36:00.123456Z"
-    return "text"
+    return _MOMENT if schema.get("format") == "date-time" else "text"
 
 
 def _object(schema: dict[str, Any], schemas: dict[str, Any], sent: bool, owner: str) -> dict[str, Any]:
@@ -158,12 +152,6 @@ def _object(schema: dict[str, Any], schemas: dict[str, Any], sent: bool, owner: 
         given = {*schema.get("required", []), *_GIVEN.get(owner, [])}
         members = {name: member for name, member in members.items() if name in given}
     return {name: _value(member, schemas, sent, name, owner) for name, member in members.items()}
-
-
-def _known(name: str, owner: str) -> tuple[bool, Any]:
-    if name == "id":
-        return next(((True, value) for word, value in _IDS.items() if word in owner), (False, None))
-    return name in _MEMBERS, _MEMBERS.get(name)
 
 
 def _allows(schema: dict[str, Any], value: Any) -> bool:

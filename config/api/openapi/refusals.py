@@ -13,7 +13,11 @@ _CHALLENGE = {
         "example": 'Bearer realm="Tidings", error="insufficient_scope", scope="manage"',
     }
 }
-_WAIT = {"description": "Seconds to wait.", "schema": {"type": "integer", "minimum": 0}, "example": 1}
+_WAIT = {
+    "description": "Seconds to wait.",
+    "schema": {"type": "integer", "format": "int32", "minimum": 0},
+    "example": 1,
+}
 
 PROBLEM: dict[str, Any] = {
     "title": "Problem",
@@ -21,25 +25,32 @@ PROBLEM: dict[str, Any] = {
     "type": "object",
     "required": ["type", "title", "status", "detail"],
     "properties": {
-        "type": {"type": "string", "const": "about:blank"},
+        "type": {
+            "type": "string",
+            "description": "Always `about:blank`: the status says what kind of problem it is.",
+            "examples": ["about:blank"],
+        },
         "title": {"type": "string", "description": "The phrase of the status."},
         "status": {"type": "integer", "minimum": 400, "maximum": 599, "description": "The status again."},
         "detail": {"type": "string", "description": "A sentence for people."},
         "errors": {
             "type": "array",
-            "items": {
-                "type": "object",
-                "required": ["field", "message"],
-                "properties": {
-                    "field": {
-                        "type": "string",
-                        "description": "The member as in items[0].sku, the parameter or the header; empty for the "
-                        "body as a whole.",
-                    },
-                    "message": {"type": "string", "description": "A sentence for people."},
-                },
-            },
+            "description": "What is wrong where, at most 100 of them; with 422 only.",
+            "items": {"$ref": "#/components/schemas/FieldError"},
         },
+    },
+}
+FIELD_ERROR: dict[str, Any] = {
+    "title": "FieldError",
+    "description": "What is wrong with one member of a body, one parameter or one header.",
+    "type": "object",
+    "required": ["field", "message"],
+    "properties": {
+        "field": {
+            "type": "string",
+            "description": "The member as in items[0].sku, the parameter or the header; empty for the body as a whole.",
+        },
+        "message": {"type": "string", "description": "A sentence for people."},
     },
 }
 

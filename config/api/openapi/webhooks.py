@@ -13,9 +13,11 @@ from ninja.openapi.schema import REF_TEMPLATE
 from ninja.schema import NinjaGenerateJsonSchema
 from pydantic import BaseModel
 
+from config.api.openapi.walking import each_schema
 from notifications.catalogue import EventType
 from notifications.payloads import Envelope
 from notifications.samples import sample_body
+from notifications.schemas import EVENT_BODY
 
 Definitions = dict[str, Any]
 
@@ -41,6 +43,16 @@ HEADERS = {
 def webhooks_of(event_types: Iterable[EventType], define: Callable[[Definitions], None]) -> dict[str, Any]:
     """The path item of each event type, by its key. `define` is given the schemas that they refer to."""
     return {event_type.key: {"post": _webhook(event_type, define)} for event_type in event_types}
+
+
+def describe_bodies(schemas: Definitions, event_types: Iterable[EventType]) -> None:
+    """Of members that hold the body of any event: one of those described here, or of an event type to come."""
+    names = [event_schema_name(event_type.key) for event_type in event_types]
+    for schema in schemas.values():
+        for member in each_schema(schema):
+            if member.pop(EVENT_BODY, None):
+                known = [{"$ref": REF_TEMPLATE.format(model=name)} for name in names]
+                member["anyOf"] = [*known, {"type": "object", "additionalProperties": True}, {"type": "null"}]
 
 
 def event_schema_name(key: str) -> str:
