@@ -7,7 +7,6 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import ValidationError, ValidationErrorContext
-from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
 
@@ -15,6 +14,7 @@ from config.api.field_errors import MAX_ERRORS
 from config.api.handlers import exception_handlers
 from config.api.idempotency import idempotent
 from config.api.openapi.document import Document
+from config.api.openapi.page import DocsPage
 from config.api.parsing import StrictParser
 from config.api.query import strict_query
 from config.api.rendering import AnswerRenderer
@@ -91,8 +91,7 @@ def build_api(
         ],
         openapi_extra={"tags": list(tags), "info": {"contact": contact}} if contact else {"tags": list(tags)},
         urls_namespace=namespace,
-        # The online validator is the one thing that Swagger's page would ask of another host.
-        docs=Swagger(settings={"validatorUrl": None, "persistAuthorization": False}),
+        docs=DocsPage(),
         docs_decorator=_page,
         parser=StrictParser(),
         renderer=AnswerRenderer(),

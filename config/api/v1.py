@@ -24,14 +24,18 @@ numbers of JSON without an exponent are taken as well. Times are RFC 3339 in UTC
 format characters that nobody sees, and must not hold control characters. Whole numbers may be written `1.0`. A body may
 come in chunks, but not compressed.
 
-**Members may be added** to answers and to postbacks at any time: pass over those that you do not know. In answers a
-member that does not apply is null, never absent. What is sent in is strict: unknown members of a body are refused, and
-so are query parameters that are unknown or repeated.
+**Members may be added** to answers and to postbacks at any time, and further words to the lists that are given out
+(`x-extensible-enum`): pass over what you do not know. In answers a member that does not apply is null, never absent.
+What is sent in is strict: unknown members of a body are refused, and so are query parameters that are unknown or
+repeated.
 
 **Refusals** are `application/problem+json` (RFC 9457) on every path, unknown ones (404) and methods that a path does
 not take (405) included.
 
 **Lists** are pages, newest first: `{"results": [...], "next": URL or null}`.
+
+**How often.** A key may make 6000 calls a minute, unless the installation is set otherwise; then the answer is 429 with
+`Retry-After`.
 
 **Sending again.** Every POST takes an `Idempotency-Key`.
 

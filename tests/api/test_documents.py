@@ -137,8 +137,10 @@ def test_the_page_for_people_asks_no_other_host(stranger: Caller, settings: Any)
 
     assert response.status_code == 200
     loaded = re.findall(r'(?:src|href)="([^"]*)"', page)
-    assert len(loaded) == 5
-    assert all(url.startswith("/static/ninja/") for url in loaded)
+    assert len(loaded) == 6
+    assert all(url.startswith(("/static/", "/api/v1/openapi.json")) for url in loaded)
+    assert '<html lang="en">' in page
+    assert '<meta name="viewport" content="width=device-width, initial-scale=1">' in page
     assert "//" not in page.replace("<!DOCTYPE html>", "")
     assert '"url": "/api/v1/openapi.json"' in page
     assert '"validatorUrl": null' in page
