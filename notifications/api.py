@@ -1,12 +1,13 @@
 """Event types, attached channels, events and deliveries, for an administrator's script."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from django.core.exceptions import ValidationError
 from django.db.models import Prefetch, Q, QuerySet
 from django.http import Http404, HttpRequest
-from ninja import Query, Router, Status
+from ninja import Path, Query, Router, Status
 from ninja.pagination import paginate
+from pydantic import WithJsonSchema
 
 from notifications import replay, services
 from notifications.catalogue import EVENT_TYPES, EventType
@@ -24,6 +25,7 @@ from notifications.models import (
 )
 from notifications.schemas import (
     ATTEMPT_TEXTS,
+    EVENT_TYPE_WORDS,
     AttachmentChange,
     AttachmentIn,
     AttachmentOut,
@@ -42,6 +44,12 @@ from orders.models import Source
 
 router = Router(tags=["Notifications"])
 
+EventTypeKey = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "enum": EVENT_TYPE_WORDS}),
+    Path(description="The event type's key.", examples=["order.completed"]),
+]
+
 
 @router.get("/event-types", response=list[EventTypeOut])
 @paginate
@@ -52,7 +60,7 @@ def list_event_types(request: HttpRequest) -> list[EventTypeOut]:
 
 
 @router.patch("/event-types/{key}", response=EventTypeOut)
-def change_event_type(request: HttpRequest, key: str, body: EventTypeChange) -> EventTypeOut:
+def change_event_type(request: HttpRequest, key: EventTypeKey, body: EventTypeChange) -> EventTypeOut:
     """Turn an event type on or off, for all channels that are attached to it."""
     event_type = _event_type(key)
     switch = services.set_event_type_enabled(event_type=event_type, enabled=body.enabled, by=caller(request))
@@ -61,13 +69,13 @@ def change_event_type(request: HttpRequest, key: str, body: EventTypeChange) -> 
 
 @router.get("/event-types/{key}/channels", response=list[AttachmentOut])
 @paginate
-def list_attached_channels(request: HttpRequest, key: str) -> QuerySet[EventChannel]:
+def list_attached_channels(request: HttpRequest, key: EventTypeKey) -> QuerySet[EventChannel]:
     """The channels that hear of an event type."""
     return EventChannel.objects.filter(event_type=_event_type(key).key)
 
 
 @router.post("/event-types/{key}/channels", response={201: AttachmentOut})
-def attach_channel(request: HttpRequest, key: str, body: AttachmentIn) -> Status[EventChannel]:
+def attach_channel(request: HttpRequest, key: EventTypeKey, body: AttachmentIn) -> Status[EventChannel]:
     """Let a channel hear of an event type. All three sources are chosen where none are given."""
     return Status(
         201,
@@ -78,7 +86,9 @@ def attach_channel(request: HttpRequest, key: str, body: AttachmentIn) -> Status
 
 
 @router.patch("/event-types/{key}/channels/{channel_id}", response=AttachmentOut)
-def change_attached_channel(request: HttpRequest, key: str, channel_id: str, body: AttachmentChange) -> EventChannel:
+def change_attached_channel(
+    request: HttpRequest, key: EventTypeKey, channel_id: str, body: AttachmentChange
+) -> EventChannel:
     """Choose anew from which sources an attached channel hears."""
     return services.change_sources(
         event_type=_event_type(key), channel_id=channel_id, sources=body.sources, by=caller(request)
@@ -86,7 +96,7 @@ def change_attached_channel(request: HttpRequest, key: str, channel_id: str, bod
 
 
 @router.delete("/event-types/{key}/channels/{channel_id}", response={204: None})
-def detach_channel(request: HttpRequest, key: str, channel_id: str) -> Status[None]:
+def detach_channel(request: HttpRequest, key: EventTypeKey, channel_id: str) -> Status[None]:
     """Let a channel hear of an event type no more. What was recorded before still goes out."""
     services.detach_channel(event_type=_event_type(key), channel_id=channel_id, by=caller(request))
     return Status(204, None)

@@ -57,7 +57,10 @@ def sample_body(event_type: EventType, *, event_id: str, created_at: datetime | 
 
 
 def _facts(key: str, now: datetime) -> dict[str, Any]:
-    """By the names of the signals' arguments."""
+    """By the names of the signals' arguments. As it could be: the order is as far as it is when such an event fires."""
+    declined, canceled = key == "transaction.declined", key == "subscription.canceled"
+    # The first purchase of a funnel's order is told before the buyer reaches the thank-you page.
+    first = key == "customer.created"
     contact = Contact(
         email="ada@example.com",
         first_name="Ada",
@@ -70,54 +73,45 @@ def _facts(key: str, now: datetime) -> dict[str, Any]:
         source="funnel",
         created_at=now,
     )
-    mug = Product(pk=1, sku="SAMPLE-MUG", title="Sample mug", kind=Product.Kind.PHYSICAL, unit_price=Decimal("12.50"))
+    product = _product(key)
     order = Order(
         pk=1,
         number="1001",
         contact=contact,
         source="funnel",
         origin="funnel",
-        status=Order.Status.COMPLETED,
+        status=Order.Status.PAID if first else Order.Status.COMPLETED,
         funnel=Funnel(pk=1, name="Sample funnel", slug="sample-funnel"),
         currency="USD",
-        subtotal=Decimal("12.50"),
+        subtotal=product.unit_price,
         shipping=Decimal("4.90"),
         tax=Decimal("1.10"),
-        total=Decimal("18.50"),
-        paid_total=Decimal("18.50"),
+        total=product.unit_price + 6,
+        paid_total=product.unit_price + 6,
         refunded_total=Decimal("5.00") if key == "refund.applied" else Decimal(),
         shipping_address=ADDRESS,
         created_at=now,
         first_paid_at=now,
-        completed_at=now,
+        completed_at=None if first else now,
     )
     item = OrderItem(
         order=order,
-        product=mug,
-        sku=mug.sku,
-        title=mug.title,
-        kind=mug.kind,
+        product=product,
+        sku=product.sku,
+        title=product.title,
+        kind=product.kind,
         quantity=1,
-        unit_price=Decimal("12.50"),
-        total=Decimal("12.50"),
+        unit_price=product.unit_price,
+        total=product.unit_price,
         paid_by=Transaction(order=order, status=Transaction.Status.APPROVED),
     )
-    club = Product(
-        pk=2,
-        sku="SAMPLE-CLUB",
-        title="Sample club",
-        kind=Product.Kind.SUBSCRIPTION,
-        unit_price=Decimal("9.00"),
-        interval=Product.Interval.MONTH,
-    )
-    canceled = key == "subscription.canceled"
     subscription = Subscription(
         order=order,
         contact=contact,
-        product=club,
-        item=OrderItem(order=order, product=club, sku=club.sku, title=club.title, kind=club.kind, quantity=1),
+        product=product,
+        item=item,
         status=Subscription.Status.CANCELED if canceled else Subscription.Status.ACTIVE,
-        amount=Decimal("9.00"),
+        amount=product.unit_price,
         currency="USD",
         interval=Product.Interval.MONTH,
         source="funnel",
@@ -137,7 +131,6 @@ def _facts(key: str, now: datetime) -> dict[str, Any]:
             "url": "https://example.com/track/RM123456785GB",
             "updated_at": time_text(now),
         }
-    declined = key == "transaction.declined"
     transaction = Transaction(
         order=order,
         status=Transaction.Status.DECLINED if declined else Transaction.Status.APPROVED,
@@ -164,7 +157,7 @@ def _facts(key: str, now: datetime) -> dict[str, Any]:
         "transaction": transaction,
         "refund": refund,
         "reactivated": False,
-        "product": Product(sku="SAMPLE-EBOOK", title="Sample e-book", kind=Product.Kind.DIGITAL),
+        "product": product,
         "previous_order": previous,
         "subscription": subscription,
         "survey": Survey(slug="sample-survey", title="Sample survey"),
@@ -172,3 +165,16 @@ def _facts(key: str, now: datetime) -> dict[str, Any]:
             email=None, order=order, contact=contact, source="funnel", answers={"rating": 5}, completed_at=now
         ),
     }
+
+
+def _product(key: str) -> Product:
+    """What was bought: a subscription can be canceled, and of digital products one is enough."""
+    match key:
+        case "subscription.canceled":
+            kind, sku, title, price = Product.Kind.SUBSCRIPTION, "SAMPLE-CLUB", "Sample club", "9.00"
+        case "product.conflict":
+            kind, sku, title, price = Product.Kind.DIGITAL, "SAMPLE-EBOOK", "Sample e-book", "12.50"
+        case _:
+            kind, sku, title, price = Product.Kind.PHYSICAL, "SAMPLE-MUG", "Sample mug", "12.50"
+    interval = Product.Interval.MONTH if kind == Product.Kind.SUBSCRIPTION else None
+    return Product(pk=1, sku=sku, title=title, kind=kind, unit_price=Decimal(price), interval=interval)

@@ -280,6 +280,6 @@ def _track(url: object) -> tuple[Link, ...]:
     if not url.lower().startswith(("http://", "https://")):
         return ()
     try:
-        return (Link("Track the parcel", as_uri(url)),)
+        return (Link("Track the parcel", url if url.isascii() else as_uri(url)),)
     except ValueError:
         return ()

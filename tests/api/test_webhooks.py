@@ -4,6 +4,7 @@ import json
 import re
 from collections.abc import Iterator
 from copy import deepcopy
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -104,3 +105,25 @@ def test_a_payload_may_have_members_added_but_none_missing(document: dict[str, A
     assert len(wrong) > 12
     assert [one for one in wrong if schema.is_valid(one)] == []
     assert [one for one in grown(payload) if not schema.is_valid(one)] == []
+
+
+def test_the_example_of_a_webhook_tells_of_what_can_be(document: dict[str, Any]) -> None:
+    for key, webhook in document["webhooks"].items():
+        data = webhook["post"]["requestBody"]["content"]["application/json"]["example"]["data"]
+        orders = [data[name] for name in ("order", "previous_order") if data.get(name)]
+        for order in orders:
+            paid = Decimal(order["paid_total"]) > 0
+            assert (order["status"] == "open") == (not paid), key
+            assert (order["completed_at"] is not None) == (order["status"] in {"completed", "refunded"}), key
+            assert {item["paid"] for item in order["items"]} == {paid}, key
+            assert (order["source"] == "funnel") == (order["funnel"] is not None), key
+            assert order["contact"]["status"] == ("customer" if paid else "lead"), key
+            subscribed = {item["sku"] for item in order["items"] if item["kind"] == "subscription"}
+            assert {each["sku"] for each in order["subscriptions"]} == subscribed, key
+        if "product" in data:
+            assert data["product"]["kind"] == "digital"
+            assert all(data["product"]["sku"] in {item["sku"] for item in order["items"]} for order in orders)
+        if "subscription" in data:
+            assert data["subscription"]["product"]["sku"] == orders[0]["subscriptions"][0]["sku"]
+        if "refund" in data:
+            assert data["refund"]["amount"] == orders[0]["refunded_total"]

@@ -36,7 +36,6 @@ _PARAMETERS = {
     "event_id": "The event's id.",
     "expand": "`attempts`: each attempt comes with what was sent and answered, as in `GET /deliveries/{delivery_id}`.",
     "event_type": "Only those of this event type, named by its key.",
-    "key": "The event type's key.",
     "limit": "How many results a page has at most.",
     "number": "The order's number.",
     "order": "Only those of the order with this number.",
