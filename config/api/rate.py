@@ -22,17 +22,19 @@ from redis.retry import Retry
 
 from config.api.models import ApiKey
 from config.api.problems import Problem
-from config.client_address import client_address
+from config.client_address import counted_address
 
 log = structlog.get_logger(__name__)
 
 WINDOW_SECONDS = 60
-TIMEOUT_SECONDS = 0.3
-# A Redis that is gone or silent is asked again after this long, so that it does not hold up every call.
+TIMEOUT_SECONDS = 0.5
+# A Redis that does not answer twice in a row is asked again after this long, so that it does not hold up every call.
 ASKED_AGAIN_AFTER_SECONDS = 5.0
+FAILURES_IN_A_ROW = 2
 # Addresses share so many counts: somebody who has as many addresses as they like makes no more of them.
 ADDRESS_COUNTS = 65536
 
+_failures = 0
 _unreachable_until = 0.0
 
 
@@ -47,7 +49,7 @@ def count_call(request: HttpRequest, key: ApiKey) -> None:
 
 def count_wrong_key(request: HttpRequest) -> None:
     """Count a call with a key that is none, by the client's address. Raises a 429 `Problem` with `Retry-After`."""
-    address = client_address(request) or "unknown"
+    address = counted_address(request) or "unknown"
     digest = hashlib.sha256(address.encode()).digest()
     shared = int.from_bytes(digest[:8]) % ADDRESS_COUNTS
     _count(f"address:{shared}", "Too many calls with keys that are unknown or revoked.", address=address)
@@ -74,7 +76,7 @@ def _counted(name: str) -> tuple[int, float] | None:
 
     None where Redis does not answer: the API goes on without a limit, and the log says so.
     """
-    global _unreachable_until
+    global _failures, _unreachable_until
     if time.monotonic() < _unreachable_until:
         return None
     try:
@@ -88,9 +90,12 @@ def _counted(name: str) -> tuple[int, float] | None:
                 exchange.execute()
                 milliseconds = WINDOW_SECONDS * 1000
     except Exception as error:
-        _unreachable_until = time.monotonic() + ASKED_AGAIN_AFTER_SECONDS
+        _failures += 1
+        if _failures >= FAILURES_IN_A_ROW:
+            _unreachable_until = time.monotonic() + ASKED_AGAIN_AFTER_SECONDS
         log.warning("api_rate_not_counted", error=str(error))
         return None
+    _failures = 0
     return calls, milliseconds / 1000
 
 

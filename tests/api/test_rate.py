@@ -22,10 +22,12 @@ SOON_SECONDS = 3
 
 @pytest.fixture(autouse=True)
 def counted_anew(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Nothing is counted yet, and the limit is low."""
+    """Nothing is counted yet, the limit is low, and a busy machine is not taken for a Redis that is gone."""
     settings.API_RATE_PER_MINUTE = LIMIT
     settings.REDIS_KEY_PREFIX += f"{time.monotonic_ns()}:"
+    monkeypatch.setattr(rate, "_failures", 0)
     monkeypatch.setattr(rate, "_unreachable_until", 0.0)
+    monkeypatch.setattr(rate, "TIMEOUT_SECONDS", 30)
     rate._redis.cache_clear()
     yield
     rate._redis.cache_clear()
@@ -112,9 +114,15 @@ def test_many_addresses_make_a_bounded_number_of_counts(
     monkeypatch.setattr(rate, "ADDRESS_COUNTS", 4)
     settings.API_RATE_PER_MINUTE = 1000
     for number in range(40):
-        statuses(call, 1, **wrong(f"2001:db8::{number:x}"))
+        statuses(call, 1, **wrong(f"2001:db8:{number:x}::1"))
     assert 1 < len(names(redis, settings)) <= 4
     assert all(0 < redis.ttl(name) <= 60 for name in names(redis, settings))
+
+
+def test_whoever_has_a_network_of_ipv6_has_one_count(call: Caller) -> None:
+    guesses = [statuses(call, 1, **wrong(f"2001:db8::{number:x}"))[0] for number in range(LIMIT + 1)]
+    assert guesses == [401, 401, 401, 429]
+    assert statuses(call, 1, **wrong("2001:db8:0:1::1")) == [401]
 
 
 def test_zero_is_no_limit(call: Caller, redis: Redis, settings: Any) -> None:
@@ -158,14 +166,30 @@ def test_without_redis_the_api_goes_on_and_says_so(
     monkeypatch.setattr(rate.log, "warning", lambda event, **_details: said.append(event))
     assert statuses(call, LIMIT + 2) == [200] * (LIMIT + 2)
     assert statuses(call, LIMIT + 2, **wrong()) == [401] * (LIMIT + 2)
-    assert said == ["api_rate_not_counted"]  # once, and not for each call
+    assert said == ["api_rate_not_counted"] * 2  # and not for each call
     # After a while it is asked again.
     monkeypatch.setattr(rate, "_unreachable_until", 0.0)
-    statuses(call, 1)
-    assert said == ["api_rate_not_counted"] * 2
+    statuses(call, 2)
+    assert said == ["api_rate_not_counted"] * 3
 
 
-def test_a_silent_redis_holds_up_one_call_and_not_all(call: Caller, settings: Any) -> None:
+def test_one_call_that_is_not_counted_does_not_end_the_counting(
+    call: Caller, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    well, url = rate._redis(), settings.REDIS_URL
+    settings.REDIS_URL = "redis://127.0.0.1:1/0"
+    rate._redis.cache_clear()
+    assert statuses(call, 1) == [200]
+    settings.REDIS_URL = url
+    rate._redis.cache_clear()
+    assert rate._redis() is not well
+    assert statuses(call, LIMIT + 1) == [200, 200, 200, 429]
+
+
+def test_a_silent_redis_holds_up_two_calls_and_not_all(
+    call: Caller, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(rate, "TIMEOUT_SECONDS", 0.3)
     with HostileServer(hangs_after_accept) as server:
         settings.REDIS_URL = f"redis://127.0.0.1:{server.port}/0"
         begun = time.monotonic()
