@@ -48,7 +48,7 @@ def of_replies(session: Session, recipients: Sequence[str], had: Iterable[str]) 
     if not refused:
         return Judgement(Outcome.SUCCEEDED, status_code=session.reply.code, reached=accepted)
     have = _having(recipients, {*had, *(recipient.lower() for recipient in accepted)})
-    why = _refusals(refused)
+    why = " ".join(filter(None, [_refusals(refused), _wanted_tls(session, *refused.values())]))
     for_now = [reply for reply in refused.values() if reply.for_now]
     if have and not for_now:
         sentence = f"{_count(have, recipients)}. {why}"
@@ -68,7 +68,9 @@ def of_refusal(
 ) -> Judgement:
     """Of a session that the server refused to go on with."""
     refused = {recipient: reply for recipient, reply in session.replies.items() if reply.refused}
-    sentences = [_of_step(error.step, error.reply, str(session.server), sender), _refusals(refused)]
+    wanted = _wanted_tls(session, error.reply, *refused.values())
+    said = _of_step(error.step, error.reply, str(session.server), sender, mend=not wanted)
+    sentences = [said, _refusals(refused), wanted]
     return Judgement(
         Outcome.REFUSED,
         _with_those_who_have_it(_having(recipients, had), recipients, " ".join(filter(None, sentences))),
@@ -111,13 +113,24 @@ def _where_plain(session: Session) -> str:
     return "it offers STARTTLS in vain"
 
 
-def _of_step(step: Step, reply: Reply, server: str, sender: str) -> str:
+def _wanted_tls(session: Session, *replies: Reply) -> str:
+    """What to change where a server refuses because nothing is encrypted; "" where that is not why."""
+    if session.server.tls or not any(reply.wants_tls for reply in replies):
+        return ""
+    says_how = session.may_encrypt or any("STARTTLS" in reply.text.upper() for reply in replies)
+    schemes = "smtp+tls://" if says_how else "smtp+tls:// or smtps://"
+    return f"It wants TLS: an operator must let EMAIL_URL begin with {schemes}."
+
+
+def _of_step(step: Step, reply: Reply, server: str, sender: str, *, mend: bool = True) -> str:
+    """`mend`: what to do is said, where it is known."""
     for_now = " for now" if reply.for_now else ""
     if step == Step.GREETING or reply.code == CLOSING:
         return f"{server} takes no mail{for_now}: {reply}."
     if step == Step.AUTH:
-        mend = "If that stays so, an operator must mend EMAIL_URL." if for_now else "An operator must mend EMAIL_URL."
-        return f"{server} refused the user name and password{for_now}: {reply}. {mend}"
+        refused = f"{server} refused the user name and password{for_now}: {reply}."
+        how = "If that stays so, an operator must mend EMAIL_URL." if for_now else "An operator must mend EMAIL_URL."
+        return f"{refused} {how}" if mend else refused
     what = {
         Step.MAIL: f"the sender {sender}",
         Step.DATA: "the message",

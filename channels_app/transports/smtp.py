@@ -107,6 +107,11 @@ class Session(smtplib.SMTP):
             self.close()
 
     @property
+    def may_encrypt(self) -> bool:
+        """The session is in clear, and the server offers that it is not."""
+        return not self.server.tls and self.has_extn("starttls")
+
+    @property
     def doing(self) -> str:
         """Where the session is, as the end of a sentence."""
         phase = self.exchange.phase
@@ -147,11 +152,16 @@ class Session(smtplib.SMTP):
 
     def _sign_in(self) -> None:
         offered = self.esmtp_features.get("auth", "").upper().split()
+        if not offered and self.may_encrypt:
+            raise LackingError(
+                "takes no user name and password before STARTTLS; an operator must let EMAIL_URL begin with smtp+tls://"
+            )
         if not offered:
             raise LackingError("takes no user name and password (it offers no AUTH); an operator must mend EMAIL_URL")
         ways = [way for way in (INSIDE_TLS if isinstance(self.sock, ssl.SSLSocket) else IN_CLEAR) if way in offered]
         if not ways:
-            raise LackingError(f"offers none of the ways to sign in that Tidings knows ({', '.join(IN_CLEAR)})")
+            more = "; with smtp+tls:// in EMAIL_URL it may offer more" if self.may_encrypt else ""
+            raise LackingError(f"offers none of the ways to sign in that Tidings knows ({', '.join(IN_CLEAR)}){more}")
         credentials = Credentials.of(self.server.user, self.server.password)
         self._hidden = credentials.spellings()
         for way in ways:

@@ -9,6 +9,14 @@ from channels_app.transports.answers import one_line
 LONGEST_LINE_SHOWN = 200
 CLOSING = 421
 
+# Encryption is needed, for all or to sign in (RFC 5248, section 2.4; RFC 4954, section 6).
+_NEEDS_TLS = frozenset({523, 538})
+_ASKS_FOR_TLS = re.compile(
+    r"\bSTARTTLS\b|\b(must|need|needs|require|requires|use)\b[^.]*\b(TLS|SSL)\b|\b(TLS|SSL|encrypt\w*)\b[^.]*\b(required"
+    r"|needed|mandatory)\b|\b[45]\.7\.1[01]\b",
+    re.IGNORECASE,
+)
+
 # A line of a reply (RFC 5321, section 4.2): code, "-" where another line follows, text.
 LINE = re.compile(rb"([2-5][0-9]{2})(?:([ -])(.*))?", re.DOTALL)
 BEGINNING_OF_A_LINE = re.compile(rb"(?:[2-5](?:[0-9](?:[0-9](?:[ -].*)?)?)?)?", re.DOTALL)
@@ -48,6 +56,11 @@ class Reply:
     @property
     def refused(self) -> bool:
         return self.code >= 400
+
+    @property
+    def wants_tls(self) -> bool:
+        """A refusal, of a session in clear, that another one would not have met."""
+        return self.refused and (self.code in _NEEDS_TLS or _ASKS_FOR_TLS.search(self.text) is not None)
 
     def whole(self) -> str:
         return f"{self.code} {self.text}".rstrip()
