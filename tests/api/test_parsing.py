@@ -21,7 +21,7 @@ def nested(levels: int) -> bytes:
     [
         (b"{", "The body is not JSON: line 1, column 2."),
         (b"{'a': 1}", "The body is not JSON: line 1, column 2."),
-        (b'{"a": 1,}', "The body is not JSON: line 1, column 9."),
+        (b'{"a": 1 "b": 2}', "The body is not JSON: line 1, column 9."),
         (b'{"a": 1} {}', "The body is not JSON: line 1, column 10."),
         (b'{"a": "\n"}', "The body is not JSON: line 1, column 8."),
         (b'{"a": "\xff"}', "The body is not UTF-8."),
