@@ -1,5 +1,8 @@
 """Keeps who did what: each service that a person or a script calls writes one entry in its own transaction."""
 
+import getpass
+import os
+
 from django.http import HttpRequest
 
 from channels_app.models import Channel
@@ -19,6 +22,15 @@ def caller(request: HttpRequest) -> str:
     return of_api_key(request.auth.name)  # type: ignore[attr-defined]
 
 
+def operator() -> str:
+    """Who runs a command: the user of the operating system; a container may have given its number no name."""
+    try:
+        name = getpass.getuser()
+    except (KeyError, OSError):
+        name = f"user {os.getuid()}"
+    return f"{name} (command line)"
+
+
 def record(
     *,
     action: HistoryEntry.Action,
@@ -27,11 +39,18 @@ def record(
     channel: Channel | None = None,
     event_type: str = "",
     delivery_id: str = "",
+    api_key_id: int | None = None,
 ) -> HistoryEntry:
     """Write down a change with its reasons in a sentence. Call it in the transaction of the change.
 
     `by` is a user's name, that of an API key, or `TIDINGS`. Never put a secret or a header's value into `sentence`.
     """
     return HistoryEntry.objects.create(
-        action=action, by=by[:150], sentence=sentence, channel=channel, event_type=event_type, delivery_id=delivery_id
+        action=action,
+        by=by[:150],
+        sentence=sentence,
+        channel=channel,
+        event_type=event_type,
+        delivery_id=delivery_id,
+        api_key_id=api_key_id,
     )

@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -15,13 +16,17 @@ class ApiKey(models.Model):
     """A key of the REST API, of which only the hash is kept.
 
     `key_hash` is the SHA-256 of the key in hexadecimal: a key has 256 random bits, so a slow hash would add nothing.
-    `prefix` is the beginning of the key, by which people tell keys apart.
+    `prefix` is the beginning of the key, by which people tell keys apart. `made_by` is the person who made it in the
+    back office; None where a command did, or that person is deleted. The history has the name in any case.
     """
 
     name = models.CharField(max_length=100)
     key_hash = models.CharField(max_length=64, unique=True, editable=False)
     prefix = models.CharField(max_length=20, editable=False)
     scopes = ArrayField(models.CharField(max_length=10, choices=Scope))
+    made_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, editable=False, on_delete=models.SET_NULL, related_name="+"
+    )
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     last_used_at = models.DateTimeField(
         null=True, blank=True, editable=False, help_text="To the minute: it is written at most once in one."

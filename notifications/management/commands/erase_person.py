@@ -1,5 +1,3 @@
-import getpass
-import os
 import sys
 from typing import Any
 
@@ -7,6 +5,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
 from notifications import erasing
+from notifications.history import operator
 
 
 class Command(BaseCommand):
@@ -33,7 +32,7 @@ class Command(BaseCommand):
         if not yes:
             self._ask()
         try:
-            done = erasing.erase(email, by=f"{_operator()} (command line)")
+            done = erasing.erase(email, by=operator())
         except OperationalError as error:
             raise CommandError(f"Stopped half-way: {error}Run the command again: it goes on from there.") from error
         self.stdout.write(
@@ -49,11 +48,3 @@ class Command(BaseCommand):
             raise CommandError("Nothing was changed. Where nobody can be asked, add --yes.")
         if input("This cannot be undone. Type yes to erase: ").strip().lower() != "yes":
             raise CommandError("Nothing was changed.")
-
-
-def _operator() -> str:
-    """The user of the operating system; a container may have given its number no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return f"user {os.getuid()}"
