@@ -207,15 +207,16 @@ def create_channel(request: HttpRequest, body: ChannelIn) -> Status[Channel]:
 
 @router.get("/channels/{channel_id}", response=ChannelOut)
 def read_channel(request: HttpRequest, channel_id: str) -> Channel:
-    """One channel, with the values of its headers."""
-    return Channel.objects.get(pk=channel_id, archived_at=None)
+    """One channel, with the values of its headers: the history keeps that this key has read them, once an hour."""
+    return _noted(request, Channel.objects.get(pk=channel_id, archived_at=None))
 
 
 @router.patch("/channels/{channel_id}", response=ChannelOut)
 def change_channel(request: HttpRequest, channel_id: str, body: ChannelChange) -> Channel:
     """Change a channel. What is left out stays; `headers` replace all that there were."""
     given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
-    return services.update_channel(channel_id=channel_id, by=caller(request), **given)
+    channel = services.update_channel(channel_id=channel_id, by=caller(request), **given)
+    return channel if "headers" in given else _noted(request, channel)
 
 
 @router.delete("/channels/{channel_id}", response={204: None})
@@ -228,17 +229,24 @@ def delete_channel(request: HttpRequest, channel_id: str) -> Status[None]:
 @router.post("/channels/{channel_id}/pause", response=ChannelOut)
 def pause_channel(request: HttpRequest, channel_id: str, body: Nothing | None = None) -> Channel:
     """Send nothing more to the channel for now: what is due is held. One that is paused stays so."""
-    return services.pause_channel(channel_id=channel_id, reason=PAUSED_BY_HAND, by=caller(request))
+    return _noted(request, services.pause_channel(channel_id=channel_id, reason=PAUSED_BY_HAND, by=caller(request)))
 
 
 @router.post("/channels/{channel_id}/resume", response=ChannelOut)
 def resume_channel(request: HttpRequest, channel_id: str, body: Nothing | None = None) -> Channel:
     """Send what was held, the oldest first, and all that comes. One that is active stays so."""
-    return services.resume_channel(channel_id=channel_id, by=caller(request))
+    return _noted(request, services.resume_channel(channel_id=channel_id, by=caller(request)))
 
 
 @router.post("/channels/{channel_id}/rotate-secret", response=NewChannelOut)
 def rotate_secret(request: HttpRequest, channel_id: str, body: Rotation) -> Channel:
     """Make a new signing secret for a postback channel, which is shown this once."""
     overlap = timedelta(hours=24) if body.expire_old == "24h" else timedelta()
-    return services.rotate_secret(channel_id=channel_id, overlap=overlap, by=caller(request))
+    return _noted(request, services.rotate_secret(channel_id=channel_id, overlap=overlap, by=caller(request)))
+
+
+def _noted(request: HttpRequest, channel: Channel) -> Channel:
+    """The channel for an answer that gives the values of its headers to somebody who did not just send them."""
+    key_id: int = request.auth.pk  # type: ignore[attr-defined]  # an ApiKey; ninja's own attribute
+    services.note_headers_given(channel=channel, by=caller(request), api_key_id=key_id)
+    return channel

@@ -29,6 +29,8 @@ _SCOPES = {
     Scope.MANAGE: "Manage: what an administrator's script calls",
 }
 
+CHANGES_SHOWN = 50
+
 
 class ApiKeyForm(forms.Form):
     """Offers those scopes whose keys `user` may make."""
@@ -152,8 +154,8 @@ class Change:
 
 
 def _changes(record: ApiKey) -> list[Change]:
-    """Newest first. Before keys stood in the history of Tidings, Django's log had what was done in the back office."""
-    entries = HistoryEntry.objects.filter(api_key_id=record.pk)
+    """The latest, newest first. Django's log has what was done in the back office before the history of Tidings did."""
+    entries = HistoryEntry.objects.filter(api_key_id=record.pk).order_by("-id")[:CHANGES_SHOWN]
     logged = LogEntry.objects.filter(content_type=get_content_type_for_model(record), object_id=record.pk)
     changes = [Change(entry.sentence, entry.by, entry.at) for entry in entries]
     changes += [

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from django.db import transaction
+from django.db.models import Q
 from django.db.models.functions import Now
 
 from channels_app import services as channels
@@ -16,9 +17,12 @@ from notifications.database_time import database_now
 from notifications.delivery import health
 from notifications.delivery.chores import abandon
 from notifications.errors import Conflict
-from notifications.models import IS_WAITING, Delivery, Event, EventChannel, Trigger, new_test_event_id
+from notifications.models import IS_WAITING, Delivery, Event, EventChannel, HistoryEntry, Trigger, new_test_event_id
 from notifications.samples import SAMPLE_SOURCE, sample_body
 from notifications.services.routing import check_kind
+
+# How long one entry of the history is enough for a script that reads the values of headers again and again.
+ONE_ENTRY_STANDS_FOR = timedelta(hours=1)
 
 
 @transaction.atomic
@@ -128,6 +132,26 @@ def reveal_secret(*, channel_id: str, by: str) -> Channel:
         channel=channel,
     )
     return channel
+
+
+def note_headers_given(*, channel: Channel, by: str, api_key_id: int) -> None:
+    """Keep that a script was given the values of the channel's extra headers, as `reveal_secret` does of a person.
+
+    Scripts ask again and again: of one key and channel an entry stands for an hour, or until the channel is edited.
+    """
+    if not channel.readable_headers:
+        return
+    known = HistoryEntry.objects.filter(channel=channel, at__gt=Now() - ONE_ENTRY_STANDS_FOR)
+    known = known.filter(Q(action=history.Action.EDITED) | Q(action=history.Action.REVEALED, api_key_id=api_key_id))
+    latest = known.order_by("-id").first()
+    if latest is None or latest.action == history.Action.EDITED:
+        history.record(
+            action=history.Action.REVEALED,
+            by=by,
+            sentence=f"The extra headers of {channel.name} were given out by the API.",
+            channel=channel,
+            api_key_id=api_key_id,
+        )
 
 
 @transaction.atomic
