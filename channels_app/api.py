@@ -180,8 +180,8 @@ class NewChannelOut(ChannelOut):
     secret: Annotated[
         str | None,
         Field(
-            description="Signs the postbacks (Standard Webhooks). The API shows it this once; null for a kind that "
-            "does not sign.",
+            description="Signs the postbacks (Standard Webhooks). No other call gives it; in the back office "
+            "administrators can reveal it. Null for a kind that does not sign.",
             examples=["whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD3Udm0WkPvbo="],
         ),
     ]
@@ -240,7 +240,7 @@ def resume_channel(request: HttpRequest, channel_id: str, body: Nothing | None =
 
 @router.post("/channels/{channel_id}/rotate-secret", response=NewChannelOut)
 def rotate_secret(request: HttpRequest, channel_id: str, body: Rotation) -> Channel:
-    """Make a new signing secret for a postback channel, which is shown this once."""
+    """Make a new signing secret for a postback channel. No other call gives it again; administrators can reveal it."""
     overlap = timedelta(hours=24) if body.expire_old == "24h" else timedelta()
     return _noted(request, services.rotate_secret(channel_id=channel_id, overlap=overlap, by=caller(request)))
 

@@ -57,11 +57,15 @@ def _created(request: HttpRequest, channel: Channel, onward: str) -> HttpRespons
     if signs := takes(channel.kind).signing_secret:
         show_secret_once(request, channel)
     if not onward:
-        then = "Its signing secret is shown below, this once." if signs else "A test shows whether it gets there."
+        then = (
+            "Its signing secret is shown below, and later by Reveal."
+            if signs
+            else "A test shows whether it gets there."
+        )
         messages.success(request, f"{channel.name} was created. {then}")
         return to(channel)
     said = 'The channel <a href="{}">{}</a> was created.'
-    said += " Its page shows the signing secret, once." if signs else ""
+    said += " Its page shows the signing secret now, and later by Reveal." if signs else ""
     messages.success(request, format_html(said, url_of(channel), channel.name))
     parts = urlsplit(onward)
     given = [(name, value) for name, value in parse_qsl(parts.query) if name != "channel"]

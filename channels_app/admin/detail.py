@@ -53,7 +53,7 @@ def show(
     revealed: bool = False,
     test_form: TestForm | None = None,
 ) -> TemplateResponse:
-    """`fresh`: a new secret, which is shown once; `revealed`: asked for, as are the headers' values or the secret URL.
+    """`fresh`: a new secret, shown unasked; `revealed`: asked for, as are the headers' values or the secret URL.
 
     `test_form` is one that was filled in wrongly, in place of an empty one.
     """

@@ -18,7 +18,7 @@ from notifications.catalogue import EVENT_TYPES
 
 View = Callable[..., HttpResponse]
 
-# In the session between a new secret and the channel's page, which shows it this once. Not the secret itself.
+# In the session between a new secret and the channel's page, which shows it unasked this once. Not the secret itself.
 NEW_SECRET = "channel_with_new_secret"
 
 

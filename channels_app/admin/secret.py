@@ -38,7 +38,7 @@ def rotate(request: HttpRequest, channel: Channel) -> HttpResponse:
         rotated = services.rotate_secret(channel_id=channel.pk, overlap=overlap, by=request.user.get_username())
         both_sign = rotated.previous_secret_until is not None
         old = "The old one signs as well for 24 hours." if both_sign else "The old one signs no more."
-        messages.success(request, f"{channel.name} has a new secret, shown below, this once. {old}")
+        messages.success(request, f"{channel.name} has a new secret. It is shown below, and later by Reveal. {old}")
         show_secret_once(request, channel)
         return to(channel)
     return page(

@@ -52,7 +52,7 @@ class IdempotencyRecord(models.Model):
     """The kept answer to a POST with an `Idempotency-Key`, so that the same call again gets the same answer.
 
     `fingerprint` is the SHA-256 of method, path and body in hexadecimal; `encrypted_answer` holds status, headers and
-    body, which can contain a secret that is shown once.
+    body, which can contain a signing secret.
     """
 
     api_key = models.ForeignKey(ApiKey, on_delete=models.CASCADE, related_name="+")

@@ -65,7 +65,7 @@ def attach(request: HttpRequest, key: str) -> HttpResponse:
 def add_channel(request: HttpRequest, key: str) -> HttpResponse:
     """What the dialog behind Add asks for (the empty form of a `kind`), and what it sends.
 
-    Answers a POST with 201, the new option and its secret, which is shown this once; or with 422 and the form.
+    Answers a POST with 201, the new option and its secret; or with 422 and the form.
     """
     event_type = find_event_type(key)
     kind = (request.POST if request.method == "POST" else request.GET).get("kind", "")

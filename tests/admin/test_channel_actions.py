@@ -148,7 +148,7 @@ def test_rotating_shows_the_new_secret_once(admin, warehouse, overlap, both_sign
     old = warehouse.secret
     answer = admin.post(page_of(warehouse, "rotate"), {"overlap": overlap})
     assert (answer.status_code, answer.url) == (302, page_of(warehouse))
-    assert said(answer) == [f"Warehouse has a new secret, shown below, this once. {sentence}"]
+    assert said(answer) == [f"Warehouse has a new secret. It is shown below, and later by Reveal. {sentence}"]
     warehouse.refresh_from_db()
     assert warehouse.secret != old
     assert warehouse.destination().secrets == ((warehouse.secret, old) if both_sign else (warehouse.secret,))
@@ -234,3 +234,17 @@ def test_a_replay_needs_a_time(admin, failed, warehouse):
     assert "Enter a valid date/time." in text_of(answer)
     assert 'value="yesterday"' in answer.content.decode()
     assert not ReplayJob.objects.exists()
+
+
+def test_no_page_says_that_a_secret_that_can_be_revealed_is_shown_once(admin, warehouse):
+    add = f"{url('channels_app_channel_add')}?kind=postback"
+    new = {"kind": "postback", "name": "Depot", "url": "https://example.com/"}
+    new = admin.post(url("event_type_add_channel", "order.completed"), new)
+    created = admin.post(add, {"name": "Depot", "url": "https://example.com/hook"}, follow=True)
+    rotated = admin.post(page_of(warehouse, "rotate"), {"overlap": "24h"}, follow=True)
+    document = admin.get("/api/v1/openapi.json").content.decode()
+    told = [text_of(admin.get(add)), text_of(admin.get(page_of(warehouse, "rotate"))), new.content.decode()]
+    for text in [*told, text_of(created), text_of(rotated)]:
+        assert "Reveal" in text
+        assert not re.search(r"\b(this|shown|it|secret,) once\b", text), text
+    assert not re.search(r"shown (this )?once", document)

@@ -53,7 +53,7 @@ def test_a_new_channel_shows_its_secret_once(admin):
     )
     channel = Channel.objects.get()
     assert (answer.status_code, answer.url) == (302, page_of(channel))
-    assert said(answer) == ["Warehouse was created. Its signing secret is shown below, this once."]
+    assert said(answer) == ["Warehouse was created. Its signing secret is shown below, and later by Reveal."]
     assert stored(channel) == (
         "Warehouse",
         "https://example.com/hook",
@@ -155,7 +155,7 @@ def test_saving_goes_on_to_the_page_that_asked_for_a_channel(admin):
     assert (answer.status_code, answer.url) == (302, f"{SYSTEM}?a=1&channel={channel.pk}#field")
     (sentence,) = said(answer)
     assert page_of(channel) in sentence
-    assert "Its page shows the signing secret, once." in sentence
+    assert "Its page shows the signing secret now, and later by Reveal." in sentence
     assert channel.secret in admin.get(page_of(channel)).content.decode()
     assert channel.secret not in admin.get(page_of(channel)).content.decode()
 
