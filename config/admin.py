@@ -7,6 +7,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
 from unfold.sites import UnfoldAdminSite
 
+from config.accounts.rights import is_superuser
 from config.content_security import enter_shell
 
 
@@ -48,6 +49,8 @@ class TidingsAdminSite(UnfoldAdminSite):
         return search(request)
 
 
+# In the place of a permission, for pages that none opens.
+SUPERUSERS = "superusers"
 # The sidebar: title, icon, name of the URL, and the permissions of which one is enough (none: it is for everybody).
 NAVIGATION: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
     (
@@ -87,7 +90,7 @@ NAVIGATION: list[tuple[str, list[tuple[str, str, str, tuple[str, ...]]]]] = [
         "Administration",
         [
             ("Users", "person", "admin:auth_user_changelist", ("auth.view_user",)),
-            ("Groups", "group", "admin:auth_group_changelist", ("auth.view_group",)),
+            ("Groups", "group", "admin:auth_group_changelist", (SUPERUSERS,)),
             ("API keys", "key", "admin:api_apikey_changelist", ("api.view_apikey",)),
         ],
     ),
@@ -114,7 +117,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         items = [
             _entry(label, icon, name)
             for label, icon, name, permissions in entries
-            if not permissions or any(request.user.has_perm(permission) for permission in permissions)
+            if not permissions or any(_may(request, permission) for permission in permissions)
         ]
         if items:
             groups.append({"title": title, "separator": True, "items": items})
@@ -133,6 +136,10 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
         for item in items:
             item["active"] = item["link"] == closest
     return groups
+
+
+def _may(request: HttpRequest, permission: str) -> bool:
+    return is_superuser(request) if permission == SUPERUSERS else request.user.has_perm(permission)
 
 
 def _entry(title: str, icon: str, name: str) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
+from config.accounts.rights import is_superuser, may_be
 from notifications.admin.lookups import ListedLookups
 from notifications.showing import ago
 
@@ -24,6 +25,10 @@ admin.site.unregister(Group)
 
 # The apps of which a group may be given something: nobody works with the tables of the others.
 ROOMS = ("api", "auth", "channels_app", "notifications", "orders")
+# Models of which no permission gives anything: only superusers work with them.
+OF_SUPERUSERS = ("group", "permission")
+# What only superusers see of a user, and change.
+FOR_SUPERUSERS = frozenset({"is_superuser", "groups", "user_permissions"})
 
 
 class _TitledAdmin(ListedLookups, ModelAdmin):
@@ -67,7 +72,12 @@ class _TitledAdmin(ListedLookups, ModelAdmin):
 
 @admin.register(User)
 class UserAdmin(_TitledAdmin, DjangoUserAdmin):
-    """What somebody may do comes from their groups alone, so that it can be read in one place."""
+    """What somebody may do comes from their groups alone, so that it can be read in one place.
+
+    Superusers and everybody's groups are the business of superusers: for others there are no superusers here, and
+    nothing that would give anybody more. Nor may they change somebody who may do what they may not: with a password or
+    an e-mail address of their choosing they would be that person.
+    """
 
     form = UserChangeForm
     add_form = UserCreationForm
@@ -91,8 +101,31 @@ class UserAdmin(_TitledAdmin, DjangoUserAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        users: QuerySet[User] = super().get_queryset(request)
-        return users.prefetch_related("groups")
+        users: QuerySet[User] = super().get_queryset(request).prefetch_related("groups")
+        return users if is_superuser(request) else users.filter(is_superuser=False)
+
+    def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return bool(super().has_change_permission(request, obj)) and (obj is None or may_be(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return bool(super().has_delete_permission(request, obj)) and (obj is None or may_be(request, obj))
+
+    def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
+        hidden = set() if is_superuser(request) else FOR_SUPERUSERS
+        if obj is not None and not self.has_change_permission(request, obj):
+            hidden = hidden | {"password"}
+        return [
+            (title, {**options, "fields": tuple(name for name in options["fields"] if name not in hidden)})
+            for title, options in super().get_fieldsets(request, obj)
+        ]
+
+    def get_list_display(self, request: HttpRequest) -> Any:
+        shown = super().get_list_display(request)
+        return shown if is_superuser(request) else [name for name in shown if name != "groups_shown"]
+
+    def get_list_filter(self, request: HttpRequest) -> Any:
+        filters = super().get_list_filter(request)
+        return filters if is_superuser(request) else [name for name in filters if name not in FOR_SUPERUSERS]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Whoever is added here is to enter the back office."""
@@ -111,6 +144,8 @@ class UserAdmin(_TitledAdmin, DjangoUserAdmin):
 
 @admin.register(Group)
 class GroupAdmin(_TitledAdmin, DjangoGroupAdmin):
+    """For superusers: whoever changes what a group may do, changes what they may do themselves."""
+
     list_display = ("name", "members")
     filter_horizontal = ()
     sortable_by = ()
@@ -119,8 +154,24 @@ class GroupAdmin(_TitledAdmin, DjangoGroupAdmin):
         groups: QuerySet[Group] = super().get_queryset(request)
         return groups.annotate(members=Count("user"))
 
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        return is_superuser(request)
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return is_superuser(request)
+
     def formfield_for_manytomany(self, db_field: Any, request: HttpRequest | None = None, **kwargs: Any) -> Any:
         permissions = Permission.objects.filter(content_type__app_label__in=ROOMS).select_related("content_type")
+        permissions = permissions.exclude(content_type__app_label="auth", content_type__model__in=OF_SUPERUSERS)
         field = super().formfield_for_manytomany(db_field, request, queryset=permissions, **kwargs)
         field.label_from_instance = _permission_in_words
         return field
