@@ -1,11 +1,15 @@
 """A kept mail, taken apart for reading."""
 
+import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from email.utils import getaddresses, parseaddr
+from urllib.parse import unquote
+
+from django.urls import reverse
 
 _SHOWN = ("From", "To", "Cc", "Subject", "Message-ID", "Date")
 _HEAD = re.compile(r"<head(?:\s[^>]*)?>", re.IGNORECASE)
@@ -37,13 +41,21 @@ def read_mail(raw: bytes, *, recipients: Sequence[str] = ()) -> ReadableMail:
     )
 
 
-def for_frame(html: str) -> str:
+def opens_an_account(raw: bytes) -> bool:
+    """Whether a link for a new password stands anywhere in the mail, however it is encoded and whatever it is about."""
+    parts = [part.get_payload(decode=True) for part in message_from_bytes(raw).walk()]
+    texts = [part.decode("utf-8", errors="replace") for part in [raw, *parts] if isinstance(part, bytes)]
+    path = reverse("admin:password_reset")
+    return any(re.search(rf"{re.escape(path)}[^/\s]+/[^/\s]+", html.unescape(unquote(text))) for text in texts)
+
+
+def for_frame(page: str) -> str:
     """The HTML with its links led to windows of their own, which its sandbox does not open.
 
     A link followed within the frame would put one of our pages there, and those refuse to be framed.
     """
     base = '<base target="_blank">'
-    return _HEAD.sub(lambda head: head[0] + base, html, count=1) if _HEAD.search(html) else base + html
+    return _HEAD.sub(lambda head: head[0] + base, page, count=1) if _HEAD.search(page) else base + page
 
 
 def _part(mail: EmailMessage, kind: str) -> str:

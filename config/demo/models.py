@@ -3,10 +3,13 @@
 import json
 from typing import Any
 
+from django.contrib.auth.models import AnonymousUser, User
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
+
+from config.demo.mails import opens_an_account
 
 
 class ReceivedPostback(models.Model):
@@ -79,6 +82,16 @@ class SlackMessage(models.Model):
         return _indented(self.body)
 
 
+class KeptMails(models.QuerySet["KeptMail"]):
+    def shown_to(self, person: User | AnonymousUser) -> "KeptMails":
+        """Not to everybody those with which whoever reads them enters the account of somebody else."""
+        if person.is_active and person.is_superuser:
+            return self
+        for mail in self.filter(for_superusers=None).iterator(chunk_size=50):  # of before, or of an older process
+            self.filter(pk=mail.pk).update(for_superusers=opens_an_account(bytes(mail.raw)))
+        return self.filter(for_superusers=False)
+
+
 class KeptMail(models.Model):
     """A mail that the demo kept in place of sending it, by `config.demo.outbox`.
 
@@ -91,8 +104,13 @@ class KeptMail(models.Model):
     sender = models.TextField(blank=True)
     recipients = ArrayField(models.TextField(), default=list)
     raw = models.BinaryField()
+    for_superusers = models.BooleanField(
+        null=True, help_text="Whether it opens somebody's account; null while nobody has looked."
+    )
     times_received = models.PositiveIntegerField(default=1)
     created_at = models.DateTimeField(default=timezone.now)
+
+    objects = models.Manager.from_queryset(KeptMails)()
 
     class Meta:
         ordering = ["-id"]

@@ -12,6 +12,7 @@ from django.db import Error, connection, transaction
 from django.db.models import F
 
 from config.demo.keeping import forget_oldest, storable
+from config.demo.mails import opens_an_account
 from config.demo.models import KeptMail
 
 BACKEND = f"{__name__}.OutboxBackend"
@@ -53,6 +54,7 @@ def keep(message: EmailMessage) -> None:
     What is kept of duplicates is the first, with the recipients of all.
     """
     sent = message.message()
+    raw = sent.as_bytes(linesep="\r\n")  # type: ignore[call-arg] # Django's own messages take it
     recipients = [storable(recipient) for recipient in message.recipients()]
     with transaction.atomic():
         mail, is_new = KeptMail.objects.select_for_update().get_or_create(
@@ -61,7 +63,8 @@ def keep(message: EmailMessage) -> None:
                 "subject": storable(str(message.subject)),
                 "sender": storable(str(message.extra_headers.get("From", message.from_email))),
                 "recipients": recipients,
-                "raw": sent.as_bytes(linesep="\r\n"),  # type: ignore[call-arg] # Django's own messages take it
+                "raw": raw,
+                "for_superusers": opens_an_account(raw),
             },
         )
         if not is_new:

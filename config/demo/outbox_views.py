@@ -32,8 +32,8 @@ OF_A_MAIL = build_policy(
 @never_cache
 @require_safe
 def mails(request: HttpRequest) -> HttpResponse:
-    """The mails, newest first."""
-    context = list_context(request, KeptMail.objects.defer("raw"), kept=outbox.KEPT)
+    """The mails, newest first. Those that set a new password are for superusers: else staff would read everybody's."""
+    context = list_context(request, KeptMail.objects.shown_to(request.user).defer("raw"), kept=outbox.KEPT)
     return render(request, "demo/outbox.html", {**context, "in_use": outbox.is_in_use()})
 
 
@@ -42,7 +42,7 @@ def mails(request: HttpRequest) -> HttpResponse:
 @require_safe
 def mail(request: HttpRequest, pk: int) -> HttpResponse:
     """One mail: its headers, its parts and its source."""
-    kept = get_object_or_404(KeptMail, pk=pk)
+    kept = get_object_or_404(KeptMail.objects.shown_to(request.user), pk=pk)
     readable = read_mail(bytes(kept.raw), recipients=kept.recipients)
     response = render(request, "demo/mail.html", {"mail": kept, "readable": readable})
     response[HEADER] = WITH_FRAME
@@ -53,9 +53,10 @@ def mail(request: HttpRequest, pk: int) -> HttpResponse:
 @never_cache
 @require_safe
 @xframe_options_sameorigin
-def html(_request: HttpRequest, pk: int) -> HttpResponse:
+def html(request: HttpRequest, pk: int) -> HttpResponse:
     """The HTML part by itself, for the frame in the page of its mail; 404 where there is none."""
-    content = read_mail(bytes(get_object_or_404(KeptMail, pk=pk).raw)).html
+    kept = get_object_or_404(KeptMail.objects.shown_to(request.user), pk=pk)
+    content = read_mail(bytes(kept.raw)).html
     if not content:
         raise Http404("This mail has no HTML part.")
     return HttpResponse(for_frame(content), headers={HEADER: OF_A_MAIL})

@@ -1,11 +1,14 @@
 """The pages of the demo's outbox, and how a mail's own HTML is kept from doing anything."""
 
 import re
+from urllib.parse import quote
 
 import pytest
+from django.contrib.auth.models import User
 from django.core.mail import EmailMultiAlternatives
 from django.test import Client
 
+from config.accounts.tasks import send_password_links
 from config.demo.mails import for_frame
 from config.demo.models import KeptMail
 from config.demo.outbox import BACKEND
@@ -176,3 +179,62 @@ def policy(answer) -> dict[str, str]:
     """By the directive."""
     parts = (part.strip().partition(" ") for part in answer.headers["Content-Security-Policy"].split(";"))
     return {name: value.strip() for name, _, value in parts if name}
+
+
+@pytest.fixture
+def root(db) -> Client:
+    client = Client()
+    client.force_login(User.objects.create_superuser("root", "root@example.com", "a tower of 7 green hats"))
+    return client
+
+
+LINK = "https://tidings.example.com/admin/password_reset/MQ/d1ab3c-0123456789abcdef0123456789abcdef/"
+
+
+def test_mails_that_reset_a_password_are_for_superusers(staff, root, mail, settings):
+    settings.EMAIL_BACKEND, settings.PUBLIC_URL = BACKEND, "https://tidings.example.com"
+    Client().post("/admin/password_reset/", {"email": "root@example.com"})
+    assert send_password_links() == 1
+    reset = KeptMail.objects.latest("pk")
+    assert reset != mail
+    listed = page_of(staff)
+    assert "1 mail, newest" in listed and reset.subject not in listed
+    for query in ("?page=1", "?page=2", f"?q={reset.subject}", "?paused=1"):
+        assert reset.subject not in staff.get(f"/demo/outbox/{query}").content.decode()
+    for path in (f"/demo/outbox/{reset.pk}/", f"/demo/outbox/{reset.pk}/html/"):
+        assert staff.get(path).status_code == 404
+    assert staff.get(f"/demo/outbox/{mail.pk}/").status_code == 200
+    assert "2 mails, newest" in page_of(root)
+    assert "/admin/password_reset/" in root.get(f"/demo/outbox/{reset.pk}/").content.decode()
+
+
+@pytest.mark.parametrize(
+    ("text", "html"),
+    [
+        (f"Hello.\n\n{LINK}\n", ""),
+        ("Hello.", f'<p><a href="{LINK}">Here</a></p>'),
+        ("Hello.", f'<p><a href="{LINK.replace("/", "&#x2F;")}">Here</a></p>'),
+        (f"https://safe.example.com/?to={quote(LINK, safe='')}", ""),
+        (f"Zoë: {'x' * 70}{LINK}", ""),  # a line that is too long is encoded and broken
+    ],
+)
+def test_what_resets_a_password_is_told_by_the_link_and_not_by_the_subject(staff, settings, text, html):
+    settings.EMAIL_BACKEND = BACKEND
+    message = EmailMultiAlternatives("Your order", text, "Tidings <t@example.com>", ["ada@example.com"])
+    if html:
+        message.attach_alternative(html, "text/html")
+    message.send()
+    kept = KeptMail.objects.get()
+    assert staff.get(f"/demo/outbox/{kept.pk}/").status_code == 404
+    assert "Your order" not in page_of(staff)
+
+
+def test_what_was_kept_without_looking_is_looked_at(staff, root, mail):
+    message = EmailMultiAlternatives("Zoë", f"Zoë: {LINK}", "Tidings <t@example.com>", ["ada@example.com"])
+    message.send()
+    KeptMail.objects.update(for_superusers=None)
+    reset = KeptMail.objects.latest("pk")
+    assert root.get(f"/demo/outbox/{reset.pk}/").status_code == 200
+    assert staff.get(f"/demo/outbox/{reset.pk}/").status_code == 404
+    assert "1 mail, newest" in page_of(staff)
+    assert list(KeptMail.objects.order_by("pk").values_list("for_superusers", flat=True)) == [False, True]
