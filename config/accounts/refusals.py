@@ -7,11 +7,19 @@ from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission
 from django.db.models import Q
 
+from config.accounts.demo_login import is_refused
+
 Person = AbstractBaseUser | AnonymousUser
 
 
 class RememberingBackend(ModelBackend):
-    """Django's own backend, which also notes on the user (one object a request) each permission that it refused."""
+    """Django's own backend, which also notes on the user (one object a request) each permission that it refused.
+
+    The demo's login enters the demo alone, by its password and by a session.
+    """
+
+    def user_can_authenticate(self, user: Any) -> bool:
+        return bool(super().user_can_authenticate(user)) and not is_refused(user)
 
     def has_perm(self, user_obj: Any, perm: str, obj: Any = None) -> bool:
         granted = super().has_perm(user_obj, perm, obj)

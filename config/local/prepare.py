@@ -45,7 +45,7 @@ def collect_static_files() -> None:
 def print_demo_login() -> None:
     from django.contrib.auth import get_user_model
 
-    from config.demo.management.commands.load_demo import DEMO_LOGIN
+    from config.accounts.demo_login import DEMO_LOGIN
 
     username, password = DEMO_LOGIN
     if get_user_model().objects.filter(username=username).exists():

@@ -9,7 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from channels_app.models import Channel
-from config.demo.management.commands.load_demo import DEMO_LOGIN
+from config.accounts.demo_login import DEMO_LOGIN
 from config.demo.models import KeptMail, ReceivedPostback, SlackMessage
 from config.demo.outbox import BACKEND
 from notifications.catalogue import EVENT_TYPES

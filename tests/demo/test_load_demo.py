@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from config.demo.management.commands.load_demo import DEMO_LOGIN
+from config.accounts.demo_login import DEMO_LOGIN
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch
 from notifications.services import archive_channel

@@ -6,13 +6,12 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import connection, transaction
 
 from channels_app.models import Channel
+from config.accounts.demo_login import DEMO_ADDRESS, DEMO_LOGIN
 from config.demo.local_channels import load_channels, point_channels_here
 from config.demo.story import tell_story
 from config.demo.times import ago
 from orders.models import Contact, Funnel, Product
 
-DEMO_LOGIN = ("admin", "tidings-demo")
-DEMO_ADDRESS = "admin@example.com"
 _LOCK = 0x7469646D  # one load at a time, also of two launchers on one database
 
 

@@ -1,0 +1,50 @@
+"""The login that comes with the demo: everybody knows it, so it opens nothing while `DEMO` is off.
+
+A database that the demo was shown in may be used for real later. The login is told by its password, not by its name,
+which can be changed: with a password of its own it is somebody's account like any other.
+"""
+
+from functools import lru_cache
+from typing import Any
+
+from django.conf import settings
+from django.contrib.auth.hashers import check_password
+from django.contrib.auth.models import User
+from django.core.exceptions import ValidationError
+from django.db.models import Q
+
+DEMO_LOGIN = ("admin", "tidings-demo")
+DEMO_ADDRESS = "admin@example.com"
+
+
+def is_refused(user: Any) -> bool:
+    """Whether this is the demo's login outside of the demo: no new login, no session that there is still."""
+    may_be_it = user.is_superuser or user.get_username() == DEMO_LOGIN[0]
+    return not settings.DEMO and may_be_it and _is_known(user.password)
+
+
+def left_over() -> list[User]:
+    """The demo's logins in this database, looked for where they are: to try every account would take seconds.
+
+    That is the first user of an empty database, and whoever has the name or the address that it is given.
+    """
+    first = User.objects.order_by("pk").values("pk")[:1]
+    found = User.objects.filter(Q(pk__in=first) | Q(username=DEMO_LOGIN[0]) | Q(email=DEMO_ADDRESS), is_active=True)
+    return [user for user in found.order_by("pk") if _is_known(user.password)]
+
+
+class NotOfTheDemo:
+    """A validator of new passwords."""
+
+    def validate(self, password: str, user: object = None) -> None:
+        if password == DEMO_LOGIN[1]:
+            raise ValidationError("Everybody knows this password: it is the demo's.")
+
+    def get_help_text(self) -> str:
+        return "Your password can’t be the one of the demo."
+
+
+@lru_cache(maxsize=100)
+def _is_known(encoded: str) -> bool:
+    """Whether this is a hash of the demo's password. It takes as long as a login, so each is looked at once."""
+    return check_password(DEMO_LOGIN[1], encoded)
