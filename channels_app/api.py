@@ -96,12 +96,15 @@ class ChannelChange(Input):
 
 
 class Rotation(Input):
-    """How long the earlier secret goes on signing, beside the new one."""
+    """How long the secret that is replaced goes on signing, beside the new one.
+
+    Secrets that were replaced before go on until their own times in either case.
+    """
 
     expire_old: Annotated[
         Literal["now", "24h"],
         Field(
-            description="`now`: the old secret signs no more, as after a leak. `24h`: both sign for a day.",
+            description="`now`: the present secret signs no more, as after a leak. `24h`: both sign for a day.",
             examples=["24h"],
         ),
     ]
@@ -240,7 +243,10 @@ def resume_channel(request: HttpRequest, channel_id: str, body: Nothing | None =
 
 @router.post("/channels/{channel_id}/rotate-secret", response=NewChannelOut)
 def rotate_secret(request: HttpRequest, channel_id: str, body: Rotation) -> Channel:
-    """Make a new signing secret for a postback channel. No other call gives it again; administrators can reveal it."""
+    """Make a new signing secret for a postback channel. No other call gives it again; administrators can reveal it.
+
+    409 where five earlier secrets sign already and the present one would be the sixth.
+    """
     overlap = timedelta(hours=24) if body.expire_old == "24h" else timedelta()
     return _noted(request, services.rotate_secret(channel_id=channel_id, overlap=overlap, by=caller(request)))
 

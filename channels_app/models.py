@@ -1,16 +1,16 @@
 """A channel: where notifications go, and how."""
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.db import models
-from django.db.models.expressions import Combinable
 from django.utils import timezone
 from typeid import TypeID
 
-from channels_app import encryption
+from channels_app import earlier_secrets, encryption
+from channels_app.earlier_secrets import EarlierSecret
 from channels_app.transports import Destination, kind_choices, takes
 from channels_app.transports.rules import masked_url
 
@@ -24,6 +24,14 @@ def new_channel_id() -> str:
 def validate_kind(kind: str) -> None:
     if kind not in dict(kind_choices()):
         raise ValidationError("%(kind)s is not a kind of channel.", params={"kind": kind})
+
+
+class TooManySecrets(Exception):
+    """As many earlier secrets as are possible sign at once, the first of them `until`."""
+
+    def __init__(self, until: datetime) -> None:
+        super().__init__(f"{earlier_secrets.AT_ONCE} earlier secrets sign already, the first of them until {until}.")
+        self.until = until
 
 
 class Channel(models.Model):
@@ -48,6 +56,7 @@ class Channel(models.Model):
     encrypted_secret = models.TextField(blank=True, editable=False)
     encrypted_previous_secret = models.TextField(blank=True, editable=False)
     previous_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
+    earlier_secrets = models.TextField(blank=True, default="", db_default="", editable=False)
     paused_at = models.DateTimeField(null=True, blank=True, editable=False)
     pause_reason = models.CharField(max_length=500, blank=True, editable=False)
     resumed_at = models.DateTimeField(null=True, blank=True, editable=False)
@@ -145,16 +154,38 @@ class Channel(models.Model):
             return False
         return True
 
-    def rotate_secret(self, secret: str, *, previous_until: datetime | Combinable | None) -> None:
-        """Sign with `secret` from now on, and with the present one as well until `previous_until`, which may be an
-        expression. Not saved.
+    def secrets_before(self, now: datetime) -> list[EarlierSecret]:
+        """Those that the present one replaced and that sign as well at `now`, the latest first."""
+        kept = earlier_secrets.parse(self.earlier_secrets)
+        if self.previous_secret_until and self.encrypted_previous_secret:
+            kept.insert(0, EarlierSecret(self.encrypted_previous_secret, self.previous_secret_until))
+        return [each for each in kept if each.until > now]
 
-        One that cannot be read could not sign, and would keep the new one from it: it ends at once.
+    def rotate_secret(self, secret: str, *, overlap: timedelta, now: datetime) -> None:
+        """Sign with `secret` from now on, and with the present one as well for as long as `overlap`. Not saved.
+
+        Those before go on until their own times. One that cannot be read could not sign, and would keep the new one
+        from it: it ends at once. Raises `TooManySecrets`.
         """
-        overlaps = previous_until is not None and self.readable_secret is not None
-        self.encrypted_previous_secret = self.encrypted_secret if overlaps else ""
-        self.previous_secret_until = previous_until if overlaps else None
+        before = [each for each in self.secrets_before(now) if each.readable is not None]
+        if overlap and self.encrypted_secret and self.readable_secret is not None:
+            if len(before) >= earlier_secrets.AT_ONCE:
+                raise TooManySecrets(min(each.until for each in before))
+            before.insert(0, EarlierSecret(self.encrypted_secret, now + overlap))
         self.secret = secret
+        self._keep_before(before)
+
+    def end_secret(self, key: str, *, now: datetime) -> EarlierSecret | None:
+        """Sign no more with the one before of this `EarlierSecret.key`; None where it has ended. Not saved."""
+        before = self.secrets_before(now)
+        ended = next((each for each in before if each.key == key), None)
+        self._keep_before([each for each in before if each is not ended])
+        return ended
+
+    def _keep_before(self, before: list[EarlierSecret]) -> None:
+        self.encrypted_previous_secret = before[0].encrypted if before else ""
+        self.previous_secret_until = before[0].until if before else None
+        self.earlier_secrets = earlier_secrets.dump(before[1:])
 
     def destination(self, *, now: datetime | None = None) -> Destination:
         """What a transport needs, without the database. Raises `encryption.SecretUnreadable`.
@@ -172,7 +203,5 @@ class Channel(models.Model):
 
     def _secrets_in_force(self, now: datetime) -> tuple[str, ...]:
         """Newest first."""
-        secrets = [self.secret] if self.encrypted_secret else []
-        if self.previous_secret_until and self.previous_secret_until > now:
-            secrets.append(encryption.decrypt(self.encrypted_previous_secret))
-        return tuple(secrets)
+        present = [self.secret] if self.encrypted_secret else []
+        return (*present, *(each.secret for each in self.secrets_before(now)))

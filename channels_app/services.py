@@ -1,13 +1,14 @@
 """What people do with channels. Detaching and deliveries are the business of `notifications.services`."""
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.db.models.functions import Now
 
+from channels_app.earlier_secrets import EarlierSecret
 from channels_app.models import Channel
 from channels_app.transports import kind_choices, kind_label, takes
 from channels_app.transports.rules import MASK, RecipientsRefused, check_headers, check_recipients, check_url
@@ -19,6 +20,9 @@ class _Unset:
 
 
 UNSET: Any = _Unset()
+
+
+SECRETS_BEFORE = ["encrypted_previous_secret", "previous_secret_until", "earlier_secrets"]
 
 
 def create_channel(
@@ -87,15 +91,30 @@ def resume_channel(*, channel_id: str) -> Channel:
 
 @transaction.atomic
 def rotate_secret(*, channel_id: str, overlap: timedelta) -> Channel:
-    """Give the channel a new signing secret; for as long as `overlap` the old one signs as well.
+    """Give the channel a new signing secret; for as long as `overlap` the one that it replaces signs as well.
 
-    No overlap (zero) is for a secret that leaked. Raises `Channel.DoesNotExist`.
+    No overlap (zero) is for a secret that leaked. Those before go on until their own times in either case.
+    Raises `Channel.DoesNotExist` and `TooManySecrets`.
     """
     channel = lock_channel(channel_id)
-    channel.rotate_secret(new_secret(), previous_until=Now() + overlap if overlap else None)
-    channel.save(update_fields=["encrypted_secret", "encrypted_previous_secret", "previous_secret_until"])
-    channel.refresh_from_db(fields=["previous_secret_until"])
+    channel.rotate_secret(new_secret(), overlap=overlap, now=_now(channel))
+    channel.save(update_fields=["encrypted_secret", *SECRETS_BEFORE])
     return channel
+
+
+@transaction.atomic
+def end_secret(*, channel_id: str, key: str) -> EarlierSecret | None:
+    """Sign no more with this earlier secret; None where it has ended already. Raises `Channel.DoesNotExist`."""
+    channel = lock_channel(channel_id)
+    ended = channel.end_secret(key, now=_now(channel))
+    channel.save(update_fields=SECRETS_BEFORE)
+    return ended
+
+
+def _now(channel: Channel) -> datetime:
+    """The database's time, which is that of whoever signs."""
+    now: datetime = Channel.objects.values_list(Now(), flat=True).get(pk=channel.pk)
+    return now
 
 
 def lock_channel(channel_id: str) -> Channel:

@@ -6,7 +6,7 @@ is changed meanwhile is lost. What is up to date is left alone: run again, it go
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import structlog
@@ -14,6 +14,7 @@ from django.db import models, transaction
 from django.db.models import Q
 from django.utils import timezone
 
+from channels_app import earlier_secrets
 from channels_app.encryption import SecretUnreadable, renewed
 from channels_app.models import Channel
 from config.api.models import IdempotencyRecord
@@ -27,6 +28,7 @@ CHANNEL_SECRETS = {
     "encrypted_secret": "signing secret",
     "encrypted_previous_secret": "previous signing secret",
     "encrypted_headers": "extra headers",
+    "earlier_secrets": "earlier signing secrets",
 }
 
 
@@ -106,29 +108,48 @@ def _walk(
 
 
 def _renew(row: models.Model, columns: Sequence[str], tally: Tally) -> list[str]:
-    """Not saved. Returns the columns that no key opens."""
+    """Not saved. Returns the columns that no key opens, or not all of them."""
     lost = []
     for column in columns:
-        token: str = getattr(row, column)
-        if not token:
-            continue
-        try:
-            new = renewed(token)
-        except SecretUnreadable:
-            tally.unreadable += 1
-            lost.append(column)
-            continue
-        if new == token:
-            tally.up_to_date += 1
+        stored: str = getattr(row, column)
+        if column == "earlier_secrets":
+            before = earlier_secrets.parse(stored)
+            tokens = [_renewed(each.encrypted, tally) for each in before]
+            unreadable = None in tokens
+            new = earlier_secrets.dump(
+                replace(each, encrypted=token or each.encrypted) for each, token in zip(before, tokens, strict=True)
+            )
         else:
-            tally.rewritten += 1
-            setattr(row, column, new)
+            token = _renewed(stored, tally) if stored else ""
+            unreadable = token is None
+            new = token or stored
+        if unreadable:
+            lost.append(column)
+        setattr(row, column, new)
     return lost
+
+
+def _renewed(token: str, tally: Tally) -> str | None:
+    """None where no key opens it."""
+    try:
+        new = renewed(token)
+    except SecretUnreadable:
+        tally.unreadable += 1
+        return None
+    if new == token:
+        tally.up_to_date += 1
+    else:
+        tally.rewritten += 1
+    return new
 
 
 def _is_needed(channel: Channel, column: str) -> bool:
     """Whether something is sent with it, now or later."""
     if channel.archived_at:
         return False
-    until = channel.previous_secret_until
-    return column != "encrypted_previous_secret" or bool(until and until > timezone.now())
+    if column == "encrypted_previous_secret":
+        return bool(channel.previous_secret_until and channel.previous_secret_until > timezone.now())
+    if column == "earlier_secrets":
+        kept = earlier_secrets.parse(channel.earlier_secrets)
+        return any(each.until > timezone.now() and each.readable is None for each in kept)
+    return True

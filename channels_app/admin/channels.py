@@ -57,6 +57,7 @@ class ChannelAdmin(ListedLookups, ModelAdmin):
             ("resume", "resume", require_POST(actions.resume)),
             ("reveal", "reveal", require_POST(secret.reveal)),
             ("rotate", "rotate", secret.rotate),
+            ("end_secret", "earlier-secrets/<str:key>/end", secret.end),
             ("replay", "replay", replaying.replay),
             ("test", "test", require_POST(testing.send)),
             ("test_answer", "test/<str:delivery_id>", require_GET(testing.answer)),

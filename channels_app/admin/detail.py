@@ -4,7 +4,6 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
-from django.utils import timezone
 
 from channels_app import verification
 from channels_app.admin.chart import per_day, times
@@ -25,6 +24,7 @@ from channels_app.models import Channel
 from channels_app.transports import kind_label, takes
 from channels_app.transports.mailserver import where_mail_ends
 from notifications.admin.dashboard import chart
+from notifications.database_time import database_now
 from notifications.models import EVENT_TEXTS, Delivery, EventChannel, EventTypeSwitch, HistoryEntry, ReplayJob
 from notifications.stats import channel_backlogs, last_day, last_month
 
@@ -81,7 +81,7 @@ def show(
         secret=_secret(channel) if fresh or revealed else None,
         header_names=None if headers is None else list(headers),
         headers=headers if revealed else None,
-        both_sign=bool(channel.previous_secret_until and channel.previous_secret_until > timezone.now()),
+        secrets_before=channel.secrets_before(database_now()) if wanted.signing_secret else [],
         samples=verification.samples() if wanted.signing_secret else [],
         test_form=test_form or TestForm(event_types=event_types_of(channel)),
         attachments=_attachments(channel),

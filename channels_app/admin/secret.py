@@ -12,6 +12,8 @@ from channels_app.forms import RotateForm
 from channels_app.models import Channel
 from channels_app.transports import takes
 from notifications import services
+from notifications.database_time import database_now
+from notifications.errors import Conflict
 
 OVERLAP = timedelta(hours=24)
 
@@ -35,12 +37,16 @@ def rotate(request: HttpRequest, channel: Channel) -> HttpResponse:
     form = RotateForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         overlap = OVERLAP if form.cleaned_data["overlap"] == "24h" else timedelta()
-        rotated = services.rotate_secret(channel_id=channel.pk, overlap=overlap, by=request.user.get_username())
-        both_sign = rotated.previous_secret_until is not None
-        old = "The old one signs as well for 24 hours." if both_sign else "The old one signs no more."
-        messages.success(request, f"{channel.name} has a new secret. It is shown below, and later by Reveal. {old}")
-        show_secret_once(request, channel)
-        return to(channel)
+        try:
+            services.rotate_secret(channel_id=channel.pk, overlap=overlap, by=request.user.get_username())
+        except Conflict as error:
+            form.add_error("overlap", str(error))
+        else:
+            both_sign = overlap and channel.readable_secret is not None
+            old = "The old one signs as well for 24 hours." if both_sign else "The old one signs no more."
+            messages.success(request, f"{channel.name} has a new secret. It is shown below, and later by Reveal. {old}")
+            show_secret_once(request, channel)
+            return to(channel)
     return page(
         request,
         "rotate",
@@ -48,5 +54,31 @@ def rotate(request: HttpRequest, channel: Channel) -> HttpResponse:
         crumbs=crumbs(channel),
         channel=channel,
         form=form,
+        before=len(channel.secrets_before(database_now())),
         back=url_of(channel),
     )
+
+
+@require_http_methods(["GET", "POST"])
+@of_channel("change")
+def end(request: HttpRequest, channel: Channel, key: str) -> HttpResponse:
+    """Asks first: GET shows the question, POST ends an earlier secret. `key` is that of `EarlierSecret`."""
+    found = next((each for each in channel.secrets_before(database_now()) if each.key == key), None)
+    ended = None
+    if request.method == "POST":
+        ended = services.end_secret(channel_id=channel.pk, key=key, by=request.user.get_username())
+    elif found is not None:
+        return page(
+            request,
+            "end_secret",
+            title=f"End an earlier secret of {channel.name}?",
+            crumbs=crumbs(channel),
+            channel=channel,
+            earlier=found,
+            back=url_of(channel),
+        )
+    if ended is not None:
+        messages.success(request, f"The earlier secret was ended. It signs nothing of {channel.name} any more.")
+    else:
+        messages.info(request, "That earlier secret has ended already.")
+    return to(channel)

@@ -179,7 +179,8 @@ SELECT claimed.id AS delivery_id, claimed.attempt_id, claimed.event_id, claimed.
     channel.encrypted_url AS channel_encrypted_url, channel.recipients AS channel_recipients,
     channel.encrypted_headers AS channel_encrypted_headers, channel.encrypted_secret AS channel_encrypted_secret,
     channel.encrypted_previous_secret AS channel_encrypted_previous_secret,
-    channel.previous_secret_until AS channel_previous_secret_until
+    channel.previous_secret_until AS channel_previous_secret_until,
+    channel.earlier_secrets AS channel_earlier_secrets
 FROM claimed
 JOIN notifications_event event ON event.id = claimed.event_id
 JOIN channels_app_channel channel ON channel.id = claimed.channel_id

@@ -7,6 +7,7 @@ from notifications.pausing import pause_channel
 from notifications.services.channels import (
     archive_channel,
     create_channel,
+    end_secret,
     note_headers_given,
     probe_now,
     resume_channel,
@@ -24,6 +25,7 @@ __all__ = [
     "change_sources",
     "create_channel",
     "detach_channel",
+    "end_secret",
     "note_headers_given",
     "pause_channel",
     "probe_now",

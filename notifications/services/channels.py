@@ -8,7 +8,8 @@ from django.db.models import Q
 from django.db.models.functions import Now
 
 from channels_app import services as channels
-from channels_app.models import Channel
+from channels_app.earlier_secrets import AT_ONCE, EarlierSecret
+from channels_app.models import Channel, TooManySecrets
 from channels_app.services import UNSET
 from channels_app.transports import kind_label, takes
 from notifications import doorbell, history
@@ -97,16 +98,23 @@ def resume_channel(*, channel_id: str, by: str) -> Channel:
 
 @transaction.atomic
 def rotate_secret(*, channel_id: str, overlap: timedelta, by: str) -> Channel:
-    """A new signing secret; for as long as `overlap` the old one signs as well. Raises `Channel.DoesNotExist`.
+    """A new signing secret; for as long as `overlap` the one that it replaces signs as well.
 
-    An old one whose encryption key is lost ends at once. Raises `Conflict` for a channel that does not sign.
+    Those before go on until their own times. One whose encryption key is lost ends at once. Raises `Conflict` for a
+    channel that does not sign and where five earlier secrets sign already, `Channel.DoesNotExist`.
     """
-    kind = channels.lock_channel(channel_id).kind
-    if not takes(kind).signing_secret:
-        raise Conflict(f"{kind_label(kind)} channels have no signing secret.")
-    channel = channels.rotate_secret(channel_id=channel_id, overlap=overlap)
-    both_sign = channel.previous_secret_until is not None
-    ends = f"The old one signs for {overlap.total_seconds() / 3600:g} h more." if both_sign else "The old one ended."
+    before = channels.lock_channel(channel_id)
+    if not takes(before.kind).signing_secret:
+        raise Conflict(f"{kind_label(before.kind)} channels have no signing secret.")
+    try:
+        channel = channels.rotate_secret(channel_id=channel_id, overlap=overlap)
+    except TooManySecrets as error:
+        raise Conflict(
+            f"{AT_ONCE} earlier secrets of {before.name} sign already, the first of them until "
+            f"{error.until:%Y-%m-%dT%H:%M:%SZ}. End one of them on the channel's page, or wait until then."
+        ) from error
+    signs_on = channel.encrypted_previous_secret == before.encrypted_secret
+    ends = f"The old one signs for {overlap.total_seconds() / 3600:g} h more." if signs_on else "The old one ended."
     history.record(
         action=history.Action.ROTATED,
         by=by,
@@ -114,6 +122,25 @@ def rotate_secret(*, channel_id: str, overlap: timedelta, by: str) -> Channel:
         channel=channel,
     )
     return channel
+
+
+@transaction.atomic
+def end_secret(*, channel_id: str, key: str, by: str) -> EarlierSecret | None:
+    """Sign no more with an earlier secret, whose `EarlierSecret.key` this is; None where it has ended already.
+
+    Raises `Channel.DoesNotExist`.
+    """
+    channel = channels.lock_channel(channel_id)
+    ended = channels.end_secret(channel_id=channel_id, key=key)
+    if ended is not None:
+        history.record(
+            action=history.Action.SECRET_ENDED,
+            by=by,
+            sentence=f"An earlier secret of {channel.name} was ended, which would have signed until "
+            f"{ended.until:%Y-%m-%dT%H:%M:%SZ}.",
+            channel=channel,
+        )
+    return ended
 
 
 @transaction.atomic

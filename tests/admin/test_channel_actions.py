@@ -155,7 +155,7 @@ def test_rotating_shows_the_new_secret_once(admin, warehouse, overlap, both_sign
     first = admin.get(page_of(warehouse)).content.decode()
     assert warehouse.secret in first
     assert old not in first
-    assert ("The one before signs as well until" in first) == both_sign
+    assert ("Earlier secrets that sign as well" in first) == both_sign
     assert not shows_a_secret(admin.get(page_of(warehouse)))
     assert [entry[0] for entry in history()] == ["rotated"]
 
@@ -163,7 +163,7 @@ def test_rotating_shows_the_new_secret_once(admin, warehouse, overlap, both_sign
 def test_an_old_secret_that_signs_no_more_is_not_spoken_of(admin, warehouse):
     admin.post(page_of(warehouse, "rotate"), {"overlap": "24h"})
     Channel.objects.update(previous_secret_until=timezone.now())
-    assert "The one before signs" not in text_of(admin.get(page_of(warehouse)))
+    assert "Earlier secrets" not in text_of(admin.get(page_of(warehouse)))
 
 
 @pytest.mark.parametrize("given", [{}, {"overlap": "soon"}])

@@ -47,8 +47,8 @@ from tests.receiver import Receiver
 pytestmark = pytest.mark.django_db(transaction=True)
 
 # Of 33 bytes each, so that base64 ends without a sign that some escaping changes.
-PRESENT, PREVIOUS = (
-    base64.b64encode(f"a recognisable signing secret, {end}".encode()).decode() for end in ("A1", "B2")
+PRESENT, PREVIOUS, EARLIER = (
+    base64.b64encode(f"a recognisable signing secret, {end}".encode()).decode() for end in ("A1", "B2", "C3")
 )
 BROKEN = "recognisable-and-no-base64"
 CREDENTIALS = {"Authorization": "Bearer recognisable+credential/1=", "X-Api-Key": "recognisable <2> & 'more'"}
@@ -56,7 +56,7 @@ NEW_KEY, OLD_KEY = (Fernet.generate_key().decode() for _ in range(2))
 
 
 def needles() -> set[str]:
-    plain = {PRESENT, PREVIOUS, BROKEN, *CREDENTIALS.values(), NEW_KEY, OLD_KEY, django_settings.SECRET_KEY}
+    plain = {PRESENT, PREVIOUS, EARLIER, BROKEN, *CREDENTIALS.values(), NEW_KEY, OLD_KEY, django_settings.SECRET_KEY}
     encoded = {base64.b64encode(each.encode()).decode().rstrip("=") for each in plain}
     escapings = (str, html.escape, quote_plus, lambda text: json.dumps(text)[1:-1])
     return {"recognisable", *(escaped(each) for each in plain | encoded for escaped in escapings)}
@@ -86,9 +86,10 @@ def keeper(receiver, settings) -> Channel:
     """A channel with everything that is secret, under two keys, attached to everything."""
     settings.SECRETS_ENCRYPTION_KEYS = [OLD_KEY]
     channel = create_channel(name="Keeper", kind="postback", url=receiver.url, headers=CREDENTIALS)
-    channel.secret = f"whsec_{PREVIOUS}"
+    channel.secret = f"whsec_{EARLIER}"
     settings.SECRETS_ENCRYPTION_KEYS = [NEW_KEY, OLD_KEY]
-    channel.rotate_secret(f"whsec_{PRESENT}", previous_until=timezone.now() + timedelta(hours=24))
+    for secret in (PREVIOUS, PRESENT):
+        channel.rotate_secret(f"whsec_{secret}", overlap=timedelta(hours=24), now=timezone.now())
     channel.save()
     for event_type in EVENT_TYPES.values():
         services.set_event_type_enabled(event_type=event_type, enabled=True, by="ada")
@@ -257,4 +258,4 @@ def test_who_is_shown_them_on_purpose_shows_that_the_search_finds_them(keeper, p
     leaks = told.leaks()
     assert {"recognisable", PRESENT, html.escape(CREDENTIALS["X-Api-Key"])} <= set(leaks["revealed"])
     assert {"recognisable", *CREDENTIALS.values()} <= set(leaks["call"])
-    assert not {PRESENT, PREVIOUS} & set(leaks["call"])
+    assert not {PRESENT, PREVIOUS, EARLIER} & set(leaks["call"])
