@@ -58,6 +58,16 @@ Recipients = Annotated[
         examples=[[]],
     ),
 ]
+SecretUrl = Annotated[
+    bool,
+    Field(
+        strict=True,
+        description="Whether whoever knows the URL may post to it, as with those of Zapier, Make and n8n: it is then "
+        "encrypted, and shown masked everywhere. That of a Slack channel always is. To take this back, the URL itself "
+        "has to be given in the same call.",
+        examples=[False],
+    ),
+]
 PAUSED_BY_HAND = "Paused through the API."
 
 
@@ -84,6 +94,7 @@ class ChannelIn(Input):
     url: Url | None = None
     headers: Headers | None = None
     recipients: Recipients | None = None
+    url_is_secret: SecretUrl = False
 
 
 class ChannelChange(Input):
@@ -93,6 +104,7 @@ class ChannelChange(Input):
     url: Url = ""
     headers: Headers = {}
     recipients: Recipients = []
+    url_is_secret: SecretUrl = False
 
 
 class Rotation(Input):
@@ -134,7 +146,7 @@ class ChannelOut(Schema):
         str,
         Field(
             description="Where it posts to, in the spelling in which it is called: what has to be percent-encoded is. "
-            'That of a Slack channel is a secret: all but its host is masked. "" for a kind that has none.',
+            'Where it is a secret (`url_is_secret`), all but its host is masked. "" for a kind that has none.',
             examples=[_URL],
         ),
     ]
@@ -148,7 +160,15 @@ class ChannelOut(Schema):
     recipients: Annotated[
         list[str], Field(description="The addresses that an e-mail channel writes to.", examples=[[]])
     ]
+    url_is_secret: Annotated[
+        bool,
+        Field(description="Whether its URL is told to nobody. That of a Slack channel never is.", examples=[False]),
+    ]
     created_at: Annotated[datetime, Field(description="When it was made.", examples=["2026-11-23T18:36:00.123456Z"])]
+
+    @staticmethod
+    def resolve_url_is_secret(channel: Channel) -> bool:
+        return channel.has_secret_url
 
     @staticmethod
     def resolve_pause_reason(channel: Channel) -> str | None:

@@ -48,7 +48,7 @@ class _UrlInput(forms.TextInput):
 
 
 class PostbackForm(ChannelForm):
-    """URL and extra headers, one `Name: value` a line.
+    """URL and extra headers, one `Name: value` a line. A secret URL is not shown, and kept where none is given.
 
     Stored headers are shown masked, and a line that still has the mask keeps its value. `cleaned_data["headers"]` is a
     dict of names to values.
@@ -57,6 +57,12 @@ class PostbackForm(ChannelForm):
     about = "For programs: a signed POST of JSON to a URL of yours."
 
     url = forms.CharField(label="URL", widget=_UrlInput, help_text="Each notification is sent to it as a POST.")
+    url_is_secret = forms.BooleanField(
+        label="The URL is a secret",
+        required=False,
+        help_text="Whoever knows it can post to it, as with those of Zapier, Make and n8n. It is then stored encrypted "
+        "and shown masked everywhere. To take this back, give the URL again.",
+    )
     headers = forms.CharField(
         label="Extra headers",
         required=False,
@@ -66,6 +72,9 @@ class PostbackForm(ChannelForm):
     def __init__(self, data: QueryDict | None = None, *, channel: Channel | None = None) -> None:
         self._stored = (channel.readable_headers if channel else None) or {}
         super().__init__(data, channel=channel)
+        if channel and channel.url_is_secret:
+            self.fields["url"].required = False
+            self.fields["url"].help_text += f" Leave it empty to keep the present one ({channel.url})."
         help_text = "One a line, such as Authorization: Bearer abc. At most 20; stored encrypted."
         if self._stored:
             help_text += f" A line with {MASK} keeps its value."
@@ -73,12 +82,16 @@ class PostbackForm(ChannelForm):
 
     def stored(self, channel: Channel) -> dict[str, Any]:
         masked = "\r\n".join(f"{name}: {MASK}" for name in self._stored)  # as browsers send it back
-        return {**super().stored(channel), "url": channel.url, "headers": masked}
+        url = "" if channel.url_is_secret else channel.url
+        given = {"url": url, "url_is_secret": channel.url_is_secret, "headers": masked}
+        return {**super().stored(channel), **given}
 
     def given(self) -> dict[str, Any]:
         given = super().given()
         if self.channel and self.channel.readable_headers is None and not given["headers"]:
             del given["headers"]  # unreadable and left alone: the right key may come back
+        if self.channel and self.channel.url_is_secret and not given["url"]:
+            del given["url"]
         return given
 
     def clean_headers(self) -> dict[str, str]:

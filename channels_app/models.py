@@ -12,7 +12,7 @@ from typeid import TypeID
 from channels_app import earlier_secrets, encryption
 from channels_app.earlier_secrets import EarlierSecret
 from channels_app.transports import Destination, kind_choices, takes
-from channels_app.transports.rules import masked_url
+from channels_app.transports.rules import MASK, masked_url
 
 NAMED_RECIPIENTS = 3
 
@@ -37,7 +37,7 @@ class TooManySecrets(Exception):
 class Channel(models.Model):
     """One receiver. Its secret and its extra headers, which carry credentials, are encrypted at rest.
 
-    `url` is as people may see it: where the kind's URL is a secret, it is masked, and the whole one encrypted.
+    `url` is as people may see it: where it is a secret (`has_secret_url`), it is masked, and the whole one encrypted.
     A channel is active, paused or archived (deleted, kept for the log). `channels_app.services` changes it.
     """
 
@@ -50,6 +50,7 @@ class Channel(models.Model):
     name = models.CharField(max_length=100)
     kind = models.CharField(max_length=20, validators=[validate_kind])
     url = models.CharField(max_length=2000, blank=True)
+    url_is_secret = models.BooleanField(default=False, db_default=False, editable=False)
     encrypted_url = models.TextField(blank=True, default="", db_default="", editable=False)
     recipients = ArrayField(models.CharField(max_length=254), default=list, db_default=[], blank=True)
     encrypted_headers = models.TextField(blank=True, editable=False)
@@ -76,6 +77,11 @@ class Channel(models.Model):
         return self.Status.PAUSED if self.paused_at else self.Status.ACTIVE
 
     @property
+    def has_secret_url(self) -> bool:
+        """Whether whoever knows the URL may post to it, so that it is told to nobody who does not ask for it."""
+        return takes(self.kind).secret_url or self.url_is_secret
+
+    @property
     def address(self) -> str:
         """Where it leads, as people may see it: a URL, or some e-mail addresses."""
         return ", ".join(self.recipients) or self.url
@@ -93,13 +99,13 @@ class Channel(models.Model):
         """The URL to call. Raises `encryption.SecretUnreadable`."""
         if self.encrypted_url:
             return encryption.decrypt(self.encrypted_url)
-        if self.url and takes(self.kind).secret_url:
+        if MASK in self.url and self.has_secret_url:
             raise encryption.SecretUnreadable(encryption.UNREADABLE)  # the masked one leads somewhere else
         return self.url
 
     @whole_url.setter
     def whole_url(self, value: str) -> None:
-        secret = bool(value) and takes(self.kind).secret_url
+        secret = bool(value) and self.has_secret_url
         self.url = masked_url(value) if secret else value
         self.encrypted_url = encryption.encrypt(value) if secret else ""
 
@@ -199,6 +205,7 @@ class Channel(models.Model):
             secrets=self._secrets_in_force(now or timezone.now()),
             recipients=tuple(self.recipients),
             channel_id=str(self.pk),
+            url_is_secret=self.has_secret_url,
         )
 
     def _secrets_in_force(self, now: datetime) -> tuple[str, ...]:

@@ -32,6 +32,7 @@ def create_channel(
     url: str | None = None,
     headers: dict[str, str] | None = None,
     recipients: Sequence[str] | None = None,
+    url_is_secret: bool = False,
 ) -> Channel:
     """Save a new active channel; one whose messages are signed gets a fresh secret.
 
@@ -43,7 +44,13 @@ def create_channel(
     channel = Channel(name=name, kind=kind, created_at=Now())
     if takes(kind).signing_secret:
         channel.secret = new_secret()
-    channel = _save(channel, url=url or "", headers=headers or {}, recipients=recipients or [])
+    channel = _save(
+        channel,
+        url=url or "",
+        headers=headers or {},
+        recipients=recipients or [],
+        url_is_secret=url_is_secret or UNSET,
+    )
     channel.refresh_from_db(fields=["created_at"])
     return channel
 
@@ -56,15 +63,18 @@ def update_channel(
     url: str = UNSET,
     headers: dict[str, str] = UNSET,
     recipients: Sequence[str] = UNSET,
+    url_is_secret: bool = UNSET,
 ) -> Channel:
     """Change what is given; deliveries use it from their next attempt on. The kind of a channel is for life.
+
+    A URL that is a secret is one until it is given anew: else whoever may not see it would have it shown.
 
     Raises `ValidationError` like `create_channel`, `Channel.DoesNotExist` for an unknown or deleted one.
     """
     channel = lock_channel(channel_id)
     if name is not UNSET:
         channel.name = name
-    return _save(channel, url=url, headers=headers, recipients=recipients)
+    return _save(channel, url=url, headers=headers, recipients=recipients, url_is_secret=url_is_secret)
 
 
 @transaction.atomic
@@ -122,10 +132,18 @@ def lock_channel(channel_id: str) -> Channel:
     return Channel.objects.select_for_update(no_key=True).get(pk=channel_id, archived_at__isnull=True)
 
 
-def _save(channel: Channel, *, url: str, headers: dict[str, str], recipients: Sequence[str]) -> Channel:
-    """Each of the three is UNSET where it stays as it is, and empty where nothing was given."""
+def _save(
+    channel: Channel, *, url: str, headers: dict[str, str], recipients: Sequence[str], url_is_secret: bool
+) -> Channel:
+    """Each is UNSET where it stays as it is, and empty where nothing was given."""
     errors: dict[str, list[str]] = {}
     wanted = takes(channel.kind)
+    was_secret = channel.has_secret_url
+    if url_is_secret is not UNSET:
+        try:
+            _mark_url(channel, url_is_secret, is_given=url is not UNSET)
+        except ValueError as error:
+            errors["url_is_secret"] = [str(error)]
     for field, value, takes_it in (
         ("url", url, wanted.url),
         ("headers", headers, wanted.headers),
@@ -137,7 +155,7 @@ def _save(channel: Channel, *, url: str, headers: dict[str, str], recipients: Se
             errors[field] = [f"{_plural(channel)} take no {NAMES[field]}."]
             continue
         try:
-            _set(channel, field, value)
+            _set(channel, field, value, masked=was_secret)
         except RecipientsRefused as error:
             errors |= {f"recipients[{index}]": [sentence] for index, sentence in error.by_index.items()}
         except ValueError as error:
@@ -155,14 +173,32 @@ def _save(channel: Channel, *, url: str, headers: dict[str, str], recipients: Se
 NAMES = {"url": "URL", "headers": "extra headers", "recipients": "recipients"}
 
 
-def _set(channel: Channel, field: str, value: Any) -> None:
-    """Raises `ValueError` with a sentence."""
+def _mark_url(channel: Channel, secret: bool, *, is_given: bool) -> None:
+    """Have the URL be a secret, or not. `is_given`: it is given anew. Raises `ValueError` with a sentence."""
+    wanted = takes(channel.kind)
+    if secret and not wanted.url:
+        raise ValueError(f"{_plural(channel)} take no URL.")
+    if wanted.secret_url:
+        if not secret:
+            raise ValueError(f"The URL of {_plural(channel)} is always a secret.")
+    elif secret and not channel.url_is_secret:
+        present = channel.url
+        channel.url_is_secret = True
+        channel.whole_url = present
+    elif channel.url_is_secret and not secret:
+        if not is_given:
+            raise ValueError("Give the URL as well: one that is a secret is not shown to whoever does not know it.")
+        channel.url_is_secret = False
+
+
+def _set(channel: Channel, field: str, value: Any, *, masked: bool) -> None:
+    """`masked`: the URL was a secret before. Raises `ValueError` with a sentence."""
     if field == "recipients":
         channel.recipients = check_recipients(value)
     elif field == "headers":
         channel.headers = _without_mask(check_headers(value))
     else:
-        if MASK in value and takes(channel.kind).secret_url:
+        if MASK in value and (masked or channel.has_secret_url):
             raise ValueError(f"Give the URL itself: {MASK} stands for the part that is not shown.")
         channel.whole_url = check_url(value)
 

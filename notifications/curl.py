@@ -18,15 +18,16 @@ def curl_of(attempt: DeliveryAttempt, delivery: Delivery) -> str:
     event = delivery.event
     if not (attempt.url and sends_body(delivery)) or event.body is None or event.erased_at:
         return ""
-    return as_curl(attempt, event.body)
+    return as_curl(attempt, event.body, url=attempt.shown_url)
 
 
-def as_curl(attempt: DeliveryAttempt, body: str) -> str:
+def as_curl(attempt: DeliveryAttempt, body: str, *, url: str = "") -> str:
     """A command for a POSIX shell that sends the same request: address, recorded headers, the bytes of the body.
 
-    Values that the log masks are masked here too. `-g` takes the address as it is, `-i` shows the answer's headers.
+    `url` is the address to show where that is another one. Values that the log masks are masked here too. `-g` takes
+    the address as it is, `-i` shows the answer's headers.
     """
-    lines = [f"curl -gi {shlex.quote(attempt.url)}"]
+    lines = [f"curl -gi {shlex.quote(url or attempt.url)}"]
     for name, value in attempt.request_headers.items():
         if name.lower() not in _LEFT_OUT:
             # curl leaves out a header without a value, unless it is written with a semicolon.

@@ -12,7 +12,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 from channels_app.transports import Outcome, kind_choices
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
-from notifications.models import Delivery, Event, EventChannel, ReplayJob, Trigger
+from notifications.models import Delivery, DeliveryAttempt, Event, EventChannel, ReplayJob, Trigger
 from orders.models import Source
 
 RFC_3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d+)?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -325,9 +325,15 @@ class ListedDeliveryOut(Schema):
     def resolve_attempts(delivery: Delivery) -> list[Any]:
         """Whole where the query has read them whole."""
         return [
-            (ListedAttemptOut if BODY in attempt.get_deferred_fields() else AttemptOut).from_orm(attempt)
+            (ListedAttemptOut if BODY in attempt.get_deferred_fields() else AttemptOut).from_orm(_as_shown(attempt))
             for attempt in delivery.attempts.all()
         ]
+
+
+def _as_shown(attempt: DeliveryAttempt) -> DeliveryAttempt:
+    """With its address masked where that is a secret by now. Not to be saved."""
+    attempt.url = attempt.shown_url
+    return attempt
 
 
 class DeliveryOut(ListedDeliveryOut):

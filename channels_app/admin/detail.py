@@ -79,6 +79,7 @@ def show(
         fresh=fresh,
         revealed=revealed,
         secret=_secret(channel) if fresh or revealed else None,
+        url=channel.readable_url if revealed and channel.url_is_secret else None,
         header_names=None if headers is None else list(headers),
         headers=headers if revealed else None,
         secrets_before=channel.secrets_before(database_now()) if wanted.signing_secret else [],

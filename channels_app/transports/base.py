@@ -35,7 +35,8 @@ class Outcome(models.TextChoices):
 class Takes:
     """What a channel of a kind is given beside its name; all that it takes, it needs, but for `headers`.
 
-    `secret_url`: whoever knows the URL may post to it, so it is encrypted at rest and shown masked only.
+    `secret_url`: whoever knows the URL may post to it, so it is encrypted at rest and shown masked only. Where it is
+    not so for the whole kind, it may be for a channel (`Channel.has_secret_url`).
     """
 
     url: bool = False
@@ -49,10 +50,10 @@ class Takes:
 class Destination:
     """Where a message goes, read from the channel just before the attempt.
 
-    `url` is the whole one, also where it is a secret. `secrets` are the signing secrets in force (`whsec_...`), newest
-    first. `recipients` are e-mail addresses. `channel_id` is the channel's, "" where there is none: connections to its
-    receiver are kept by it. Nothing here is a database object: a transport runs without a database
-    connection.
+    `url` is the whole one, also where it is a secret (`url_is_secret`). `secrets` are the signing secrets in force
+    (`whsec_...`), newest first. `recipients` are e-mail addresses. `channel_id` is the channel's, "" where there is
+    none: connections to its receiver are kept by it. Nothing here is a database object: a transport runs without a
+    database connection.
     """
 
     kind: str
@@ -61,6 +62,7 @@ class Destination:
     secrets: tuple[str, ...] = field(default=(), repr=False)
     recipients: tuple[str, ...] = ()
     channel_id: str = ""
+    url_is_secret: bool = False
 
 
 @dataclass(frozen=True)

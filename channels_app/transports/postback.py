@@ -1,11 +1,13 @@
 """The postback channel: a signed POST of the event's bytes to a URL."""
 
+from dataclasses import replace
 from datetime import datetime
 from typing import ClassVar
 
 from channels_app.transports.base import Answer, Destination, Message, Outcome, Takes
 from channels_app.transports.client import Client
-from channels_app.transports.rules import check_headers
+from channels_app.transports.rules import MASK, SECRET_URL_REFUSED, check_headers, check_url, masked_url
+from channels_app.transports.secret_urls import secrets_of
 from channels_app.transports.signature import sign
 
 
@@ -26,10 +28,17 @@ class PostbackTransport:
         """
         if not destination.secrets:
             raise ValueError("The channel has no signing secret.")
+        shown, hidden = destination.url, []
+        if destination.url_is_secret:
+            try:
+                url = check_url(destination.url)
+            except ValueError:
+                return Answer(Outcome.BLOCKED, url=MASK, error=SECRET_URL_REFUSED)
+            shown, hidden = masked_url(url), secrets_of(url)
         try:
             extra = check_headers(destination.headers)
         except ValueError as error:
-            return Answer(Outcome.BLOCKED, url=destination.url, error=str(error))
+            return Answer(Outcome.BLOCKED, url=shown, error=str(error))
         timestamp = int(now.timestamp())
         signatures = (sign(secret, message.id, timestamp, message.body) for secret in destination.secrets)
         headers = {
@@ -39,7 +48,7 @@ class PostbackTransport:
             "webhook-signature": " ".join(signatures),
             **extra,
         }
-        return self._client.post(
+        answer = self._client.post(
             destination.url,
             message.body,
             headers,
@@ -47,4 +56,6 @@ class PostbackTransport:
             timeout=timeout,
             channel=destination.channel_id,
             masked=extra.keys(),
+            hidden=hidden,
         )
+        return replace(answer, url=shown) if destination.url_is_secret else answer

@@ -24,6 +24,8 @@ MAX_ADDRESS_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, as corrected by erratum
 DEFAULT_PORTS = {"http": 80, "https": 443}
 # Stands for what is not shown: the value of a header, the secret part of a URL.
 MASK = "********"
+# What a usual sentence says of a URL may be its secret part.
+SECRET_URL_REFUSED = "The URL cannot be called. Change that of this channel."
 
 _LABEL = re.compile(r"[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?")
 # A last label that is a number makes every address parser try to read an IPv4 address (WHATWG URL, section 3.5).

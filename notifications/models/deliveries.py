@@ -8,6 +8,7 @@ from typeid import TypeID
 
 from channels_app.models import Channel
 from channels_app.transports import Outcome
+from channels_app.transports.rules import masked_url
 from notifications.models.events import Event
 
 
@@ -189,3 +190,9 @@ class DeliveryAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"Attempt {self.number}: {self.outcome}"
+
+    @property
+    def shown_url(self) -> str:
+        """`url` as it may be shown: also one that was called before it became a secret. Reads the channel."""
+        is_secret = bool(self.url) and self.delivery.channel.has_secret_url
+        return masked_url(self.url) if is_secret else self.url

@@ -35,9 +35,12 @@ def create_channel(
     url: str | None = None,
     headers: dict[str, str] | None = None,
     recipients: Sequence[str] | None = None,
+    url_is_secret: bool = False,
 ) -> Channel:
     """A new active channel. Raises `ValidationError` with the field; see `channels_app.services.create_channel`."""
-    channel = channels.create_channel(name=name, kind=kind, url=url, headers=headers, recipients=recipients)
+    channel = channels.create_channel(
+        name=name, kind=kind, url=url, headers=headers, recipients=recipients, url_is_secret=url_is_secret
+    )
     history.record(action=history.Action.CREATED, by=by, sentence=f"{channel.name} was created.", channel=channel)
     return channel
 
@@ -51,16 +54,25 @@ def update_channel(
     url: str = UNSET,
     headers: dict[str, str] = UNSET,
     recipients: Sequence[str] = UNSET,
+    url_is_secret: bool = UNSET,
 ) -> Channel:
     """Change what is given; deliveries use it from their next attempt on, which a failing channel gets at once.
 
     Raises `ValidationError` with the field, `Channel.DoesNotExist` for an unknown or deleted one.
     """
     before = channels.lock_channel(channel_id)
-    channel = channels.update_channel(channel_id=channel_id, name=name, url=url, headers=headers, recipients=recipients)
+    channel = channels.update_channel(
+        channel_id=channel_id,
+        name=name,
+        url=url,
+        headers=headers,
+        recipients=recipients,
+        url_is_secret=url_is_secret,
+    )
     changed = [
         f"name (was {before.name})" if channel.name != before.name else "",
-        "URL" if channel.url != before.url or _other_secret_url(channel, before) else "",
+        "URL" if channel.readable_url != before.readable_url else "",
+        _marked(channel, before),
         "extra headers" if headers is not UNSET and before.readable_headers != headers else "",
         "recipients" if channel.recipients != before.recipients else "",
     ]
@@ -75,9 +87,17 @@ def update_channel(
     return channel
 
 
-def _other_secret_url(channel: Channel, before: Channel) -> bool:
-    """Encrypted twice, the same URL does not look the same."""
-    return channel.encrypted_url != before.encrypted_url and channel.readable_url != before.readable_url
+def _marked(channel: Channel, before: Channel) -> str:
+    if channel.has_secret_url == before.has_secret_url:
+        return ""
+    return "the URL is a secret from now on" if channel.has_secret_url else "the URL is no secret any more"
+
+
+def _what_was_shown(channel: Channel) -> str:
+    if not takes(channel.kind).signing_secret:
+        return f"The URL of {channel.name} was shown."
+    url = "URL, the " if channel.has_secret_url else ""
+    return f"The {url}secret and the extra headers of {channel.name} were shown."
 
 
 @transaction.atomic
@@ -153,9 +173,7 @@ def reveal_secret(*, channel_id: str, by: str) -> Channel:
     history.record(
         action=history.Action.REVEALED,
         by=by,
-        sentence=f"The URL of {channel.name} was shown."
-        if channel.encrypted_url
-        else f"The secret and the extra headers of {channel.name} were shown.",
+        sentence=_what_was_shown(channel),
         channel=channel,
     )
     return channel

@@ -120,6 +120,7 @@ class TestChannels:
             "url": "https://example.com/h",
             "headers": {"X-A": "b"},
             "recipients": [],
+            "url_is_secret": False,
             "created_at": made["created_at"],
         }
         assert parsed(call("GET", f"/channels/{channel.pk}")) == made
@@ -170,6 +171,7 @@ class TestChannels:
             "url": "",
             "headers": {},
             "recipients": ["ada@example.com", "Bob@Example.com", "eve@xn--bcher-kva.example"],
+            "url_is_secret": False,
             "created_at": made["created_at"],
         }
         assert parsed(call("GET", f"/channels/{channel.pk}")) == made

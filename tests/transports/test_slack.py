@@ -16,7 +16,8 @@ from channels_app.transports import Answer, Destination, Message, Notice, Outcom
 from channels_app.transports.blocks import payload
 from channels_app.transports.client import Client
 from channels_app.transports.refusals import FAULTS, REFUSALS, explained
-from channels_app.transports.slack import SlackTransport, secrets_of
+from channels_app.transports.secret_urls import secrets_of
+from channels_app.transports.slack import SlackTransport
 from notifications.catalogue import EVENT_TYPES
 from notifications.notices import notice_of
 from notifications.samples import sample_body
