@@ -115,6 +115,13 @@ class ApiKeyAdmin(ListedLookups, ModelAdmin):
             may_revoke=self.has_change_permission(request),
         )
 
+    def history_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The key's own page has it."""
+        record = self._record(request, object_id, self.has_view_permission)
+        return redirect("admin:api_apikey_change", quote(record.pk))
+
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Asks first: GET shows the question, POST is the answer."""
         record = self._record(request, object_id, self.has_change_permission)

@@ -249,7 +249,11 @@ def test_add_refuses_a_kind_that_the_event_type_does_not_allow(admin, key, kind)
 @pytest.mark.parametrize(
     ("kind", "fields", "about"),
     [
-        ("postback", ["name", "url", "headers"], "For programs: a signed POST of JSON to a URL of yours."),
+        (
+            "postback",
+            ["name", "url", "url_is_secret", "headers"],
+            "For programs: a signed POST of JSON to a URL of yours.",
+        ),
         ("email", ["name", "recipients"], "For people: one e-mail in words to up to 50 addresses."),
         ("slack", ["name", "url"], "For teams: a message in words in a conversation of Slack or Mattermost."),
     ],
