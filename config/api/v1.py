@@ -1,5 +1,6 @@
 """The REST API, version 1: what a storefront calls and what an administrator's script calls."""
 
+import re
 from email.utils import parseaddr
 
 from django.conf import settings
@@ -44,10 +45,14 @@ not take (405) included.
 
 
 def _contact() -> dict[str, str]:
-    """Whoever runs this installation: its public address, and the one that it writes from."""
-    address = {"url": settings.PUBLIC_URL} if settings.PUBLIC_URL else {}
+    """Whoever runs this installation: its public address, and the one that it writes from, if that is of a domain."""
+    contact = {"name": "Whoever runs this installation of Tidings"}
+    if settings.PUBLIC_URL:
+        contact["url"] = settings.PUBLIC_URL
     email = parseaddr(settings.DEFAULT_FROM_EMAIL)[1]
-    return {"name": "Whoever runs this installation of Tidings", **address, "email": email}
+    if re.search(r"\.[a-z-]*[a-z][a-z-]*$", email.rpartition("@")[2], re.IGNORECASE):
+        contact["email"] = email
+    return contact
 
 
 api = build_api(

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from jsonschema import Draft202012Validator
 
 from channels_app.transports import Outcome, kind_choices
 from config.api.keys import create_key
 from config.api.openapi.names import public_name
+from config.api.v1 import _contact
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Event, ReplayJob, Trigger
 from orders.models import Contact, Funnel, Order, OrderItem, Product, Source, Subscription, Survey, Transaction
@@ -254,9 +256,17 @@ def test_the_rules_of_names(name: str, public: str) -> None:
 
 
 def test_there_is_somebody_to_ask(document: dict[str, Any], settings: Any) -> None:
-    contact = document["info"]["contact"]
-    assert contact["name"]
-    assert "@" in contact["email"]
+    assert document["info"]["contact"] == {"name": "Whoever runs this installation of Tidings"}
+    settings.PUBLIC_URL = "https://tidings.example.com"
+    settings.DEFAULT_FROM_EMAIL = "Tidings <shop@example.com>"
+    assert _contact() == {
+        "name": "Whoever runs this installation of Tidings",
+        "url": "https://tidings.example.com",
+        "email": "shop@example.com",
+    }
+    for nowhere in ("tidings@localhost", "tidings@127.0.0.1"):
+        settings.DEFAULT_FROM_EMAIL = nowhere
+        assert _contact().keys() == {"name", "url"}
 
 
 def examples(document: dict[str, Any]) -> dict[tuple[str, str], Any]:
@@ -269,6 +279,23 @@ def examples(document: dict[str, Any]) -> dict[tuple[str, str], Any]:
             for content in response.get("content", {}).values():
                 found[operation["operationId"], status] = content["example"]
     return found
+
+
+def test_every_example_fits_its_schema(document: dict[str, Any]) -> None:
+    """Those of members and parameters, too."""
+    checked = 0
+    for path, part in each(document):
+        pairs = [(part["schema"], [part["example"]])] if {"schema", "example"} <= part.keys() else []
+        if isinstance(part.get("examples"), list) and {"type", "$ref", "anyOf"} & part.keys():
+            pairs.append((part, part["examples"]))
+        for schema, given in pairs:
+            validator = Draft202012Validator(
+                {**schema, "components": document["components"]}, format_checker=Draft202012Validator.FORMAT_CHECKER
+            )
+            for example in given:
+                checked += 1
+                assert [error.message for error in validator.iter_errors(example)] == [], path
+    assert checked > 400
 
 
 def test_examples_tell_of_what_can_be(document: dict[str, Any]) -> None:
