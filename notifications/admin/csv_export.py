@@ -8,6 +8,7 @@ from django.db.models import Case, F, QuerySet, Value, When
 from django.http import StreamingHttpResponse
 from django.utils import timezone
 
+from notifications.admin.csv_cells import neutral
 from notifications.models import IS_HELD, Delivery
 from orders.representations import time_text
 
@@ -32,8 +33,6 @@ COLUMNS = {
     "Next attempt": "next_attempt_at",
     "Finished": "finished_at",
 }
-# A spreadsheet takes a cell that begins like this for a formula (OWASP, CSV injection).
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 _BYTE_ORDER_MARK = "\ufeff"  # without it spreadsheets take UTF-8 for something else
 
 
@@ -75,7 +74,7 @@ def _lines(rows: QuerySet[Delivery]) -> Iterator[str]:
 
 
 def _text(cell: object) -> object:
-    """Times in RFC 3339, UTC; before a text that a spreadsheet would calculate, a quotation mark."""
+    """Times in RFC 3339, UTC; texts so that no spreadsheet calculates any part of them."""
     if isinstance(cell, datetime):
         return time_text(cell)
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return neutral(cell) if isinstance(cell, str) else cell

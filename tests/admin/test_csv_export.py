@@ -8,10 +8,13 @@ import re
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from channels_app.models import Channel
 from notifications import services
 from notifications.admin import csv_export
+from notifications.admin.csv_cells import neutral
 from notifications.models import Delivery
 from tests.admin.notifications_fixtures import admin, failed, make_failed, order, people, url, warehouse
 from tests.notifications.deliveries import make_delivery
@@ -87,6 +90,48 @@ def test_a_text_that_a_spreadsheet_would_calculate_is_only_a_text(admin, failed,
     (row,) = rows_of(download(admin))
     assert row["Error"] == f'\'{begin}HYPERLINK("https://evil.example", "x")'
     assert row["Channel"] == 'Zoë, «Lager» "1"'
+
+
+SEPARATORS = [",", ";", "\t", "|"]
+TEXTS = st.text(st.sampled_from("=+-@'\"\t\r\n\v\x85\u2028;,| ax1.＝－\xa0"), max_size=12)
+# As the README says it: one apostrophe less before each part that begins like a formula.
+SEPARATOR = r"[\t\n\r\x0b\x0c\x1c-\x1f\x85\u2028\u2029,;|]"
+MARK = re.compile(
+    rf"(?:\A|(?<={SEPARATOR}))'(?=(?:(?!{SEPARATOR})[\s\"'])*[=+\-@\uff1d\uff0b\uff0d\uff20])|\A'(?=[\"']*[\t\r\n])"
+)
+
+
+def cells_of(line: str) -> set[str]:
+    """What readers of every separator take for a cell: with quoting, without any, and with lines that end anywhere."""
+    cells = {*re.split(SEPARATOR, line), *next(csv.reader(io.StringIO(line, newline="")))}
+    for separator in SEPARATORS:
+        cells.update(cell for row in csv.reader(line.splitlines(), delimiter=separator) for cell in row)
+    return cells
+
+
+@pytest.mark.parametrize("separator", [";", "\t", "\n", "\r\n", "|", ",", "\u2028", "; ", ';"', ";''"])
+def test_no_part_of_a_text_is_calculated_by_a_reader_of_other_separators(admin, failed, separator):
+    Channel.objects.update(name=f"Ada{separator}=1+1")
+    Delivery.objects.update(error=f"Was lost{separator}@SUM(1){separator}fine")
+    (row,) = rows_of(download(admin))
+    shown = separator[0] + ("\n'" if separator == "\r\n" else f"'{separator[1:]}")
+    assert row["Channel"] == f"Ada{shown}=1+1"
+    assert row["Error"] == f"Was lost{shown}@SUM(1){separator}fine"
+
+
+@settings(max_examples=300, deadline=None, derandomize=True, database=None)
+@given(text=TEXTS)
+def test_no_text_is_calculated_and_each_can_be_had_back(text):
+    written = neutral(text)
+    assert MARK.sub("", written) == text
+    line = csv.writer(csv_export._Line()).writerow(["dlv_1", written, "end"])
+    # Spreadsheets pass over white space and quotation marks before a formula.
+    assert not [cell for cell in cells_of(line) if cell.strip(' \xa0"')[:1] in set("=+-@＝－")]
+
+
+def test_what_is_no_formula_stays_as_it_is():
+    for text in ("Refused - code -1, nothing = 0", "ada@example.com", "a;b\tc\nd", "It's 5 o'clock", "", "12 + 3"):
+        assert neutral(text) == text
 
 
 def test_a_long_log_is_read_a_few_rows_at_a_time(admin, warehouse, order, monkeypatch):
