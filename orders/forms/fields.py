@@ -11,8 +11,9 @@ from pydantic import TypeAdapter
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from orders.errors import Conflict
+from orders.forms.amounts import EXAMPLE, plain_amount
 from orders.inputs import ONE_LINE, Money
-from orders.text import Text
+from orders.text import Text, clean
 
 LONGEST_LINE = 200
 
@@ -41,8 +42,12 @@ class CheckedField(forms.CharField):
         text = super().clean(value)
         if not text:
             return text
+        return self.checked(text.upper() if self._upper else text)
+
+    def checked(self, text: str) -> Any:
+        """What `kind` makes of a text that is not empty. Raises `ValidationError`."""
         try:
-            return self._adapter.validate_python(text.upper() if self._upper else text)
+            return self._adapter.validate_python(text)
         except pydantic.ValidationError as refusal:
             raise ValidationError([sentence(error) for error in refusal.errors()]) from None
 
@@ -55,7 +60,10 @@ class LineField(CheckedField):
 
 
 class MoneyField(CheckedField):
-    """An amount; `None` where it may be left out and is. What a person types is shown again as it was typed."""
+    """An amount as people type it (`orders.forms.amounts`); `None` where it may be left out and is.
+
+    What a person types is shown again as it was typed.
+    """
 
     def __init__(self, **options: Any) -> None:
         options.setdefault("widget", UnfoldAdminTextInputWidget(attrs={"inputmode": "decimal", "autocomplete": "off"}))
@@ -68,6 +76,16 @@ class MoneyField(CheckedField):
             return amount
         whole = amount.to_integral_value()
         return whole if whole == amount else amount
+
+    def checked(self, text: str) -> Any:
+        try:
+            typed = plain_amount(clean(text).strip())
+        except ValueError as two_ways:
+            raise ValidationError(str(two_ways)) from None
+        try:
+            return super().checked(typed)
+        except ValidationError:
+            raise ValidationError(EXAMPLE) from None
 
 
 def sentence(error: Mapping[str, Any]) -> str:

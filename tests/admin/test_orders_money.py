@@ -1,5 +1,7 @@
 """Staff in currencies of other decimals than two, and what of an order is paid."""
 
+from decimal import Decimal
+
 import pytest
 from django.urls import reverse
 
@@ -7,7 +9,7 @@ from orders.models import Contact, Funnel, Order, Product, Quote, Refund, Survey
 from tests.admin.reading import messages_of, text_of
 from tests.admin.test_orders_actions import act, page_of
 from tests.admin.test_orders_adding import ADD, filled
-from tests.orders.shop import decline, item, pay, place, stored
+from tests.orders.shop import NO_AMOUNT, decline, item, pay, place, stored
 
 pytestmark = pytest.mark.django_db
 
@@ -116,3 +118,80 @@ def test_titles_and_names_lose_what_nobody_sees_and_are_one_line(admin_client):
     for title in ("a\x07b", "\u200b", "x" * 201):
         response = admin_client.post("/admin/orders/product/add/", {**product, "sku": "two", "title": title})
         assert list(response.context["adminform"].form.errors) == ["title"]
+
+
+def forms_of_money(client, lead, mug, amount):
+    """Every form that takes amounts, sent with this one: the answers, and what was written of it, by field."""
+    quote = reverse("admin:orders_quote_add")
+    rows, fields = (mug, "1", "5"), {}
+    answers = {
+        "shipping": client.post(ADD, filled(lead, rows, shipping=amount)),
+        "tax": client.post(ADD, filled(lead, rows, tax=amount)),
+        "unit_price": client.post(ADD, filled(lead, (mug, "1", amount))),
+        "quote's shipping": client.post(quote, filled(lead, rows, shipping=amount)),
+        "quote's tax": client.post(quote, filled(lead, rows, tax=amount)),
+        "quote's unit_price": client.post(quote, filled(lead, (mug, "1", amount))),
+    }
+    for order in Order.objects.order_by("pk"):
+        name = "shipping" if order.shipping else "tax" if order.tax else "unit_price"
+        fields[name] = str(getattr(order, name, None) or order.items.get().unit_price)
+    for made in Quote.objects.order_by("pk"):
+        name = "shipping" if made.shipping else "tax" if made.tax else "unit_price"
+        fields[f"quote's {name}"] = str(getattr(made, name, None) or made.items.get().unit_price)
+    product = {"sku": "tea", "title": "Tea", "kind": "physical", "unit_price": amount, "currency": "USD"}
+    answers["price of a product"] = client.post("/admin/orders/product/add/", product)
+    for made in Product.objects.filter(sku="tea"):
+        fields["price of a product"] = str(made.unit_price)
+    order = place(lead, item("mug", 1, "9000"))
+    answers["payment"] = act(client, order, "record_payment", amount=amount)
+    for made in order.transactions.all():
+        fields["payment"] = str(made.amount)
+    pay(order, "9000", "r9")
+    paid = order.transactions.get(reference="r9")
+    answers["refund"] = act(client, order, "refund", amount=amount, transaction=paid.pk)
+    answers["void"] = act(client, place_and_pay(lead, "r10"), "refund", kind="void", amount=amount)
+    fields |= {each.kind: str(each.amount) for each in Refund.objects.all()}
+    return answers, fields
+
+
+def place_and_pay(lead, reference):
+    order = place(lead, item("mug", 1, "1234.5"))
+    pay(order, "1234.50", reference)
+    return order
+
+
+@pytest.mark.parametrize("typed", ["1234,50", "1.234,50", "1,234.50", "1\u00a0234,50", "1'234.5"])
+def test_every_form_takes_an_amount_that_can_be_read_in_one_way(admin_client, lead, mug, typed):
+    answers, fields = forms_of_money(admin_client, lead, mug, typed)
+    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 302)
+    assert {Decimal(amount) for amount in fields.values()} == {Decimal("1234.50")}
+    assert set(fields) == set(answers)
+
+
+@pytest.mark.parametrize(
+    ("typed", "sentence"),
+    [
+        ("1,234", "1,234 can be read in two ways: write 1234 or 1.234."),
+        ("12,50 €", NO_AMOUNT),
+        ("1,234.567", "Give an amount with at most 2 decimals: USD has no more."),
+    ],
+)
+def test_every_form_refuses_any_other_and_shows_what_was_typed(admin_client, lead, mug, typed, sentence):
+    answers, fields = forms_of_money(admin_client, lead, mug, typed)
+    assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 200)
+    for answer in answers.values():
+        page = answer.content.decode()
+        assert sentence in page and f'value="{typed}"' in page
+    assert fields == {}
+
+
+@pytest.mark.parametrize(("currency", "typed"), [("JPY", "1,234"), ("JPY", "12,50"), ("KWD", "1,234")])
+def test_no_currency_makes_two_ways_one(admin_client, lead, mug, currency, typed):
+    response = admin_client.post(ADD, filled(lead, (mug, "1", typed), currency=currency))
+    assert response.status_code == 200 and Order.objects.count() == 0
+
+
+def test_a_currency_of_three_decimals_takes_a_comma_where_no_thousands_can_be_meant(admin_client, lead, mug):
+    admin_client.post(ADD, filled(lead, (mug, "1", "1234,567"), currency="KWD", tax="0,250"))
+    order = Order.objects.get()
+    assert (str(order.subtotal), str(order.tax)) == ("1234.567", "0.25")

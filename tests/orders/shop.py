@@ -28,7 +28,7 @@ from tests.waiting import wait_until
 
 WRITTEN = (Contact, Order, OrderItem, Transaction, Refund, Subscription, SurveyResponse, Quote, QuoteItem)
 NOTHING = {model.__name__: 0 for model in WRITTEN}
-NO_AMOUNT = "Give an amount from 0 to 9999999999.99, with a decimal point and no more decimals than the currency has."
+NO_AMOUNT = "Give an amount from 0 to 9999999999.99, like 1234.50 or 1234,50, without a currency sign."
 SIGNALS = {
     "contact.created": signals.contact_created,
     "transaction.approved": signals.transaction_approved,
