@@ -71,7 +71,9 @@ def odd_sums(order: Facts) -> str:
     total, paid = order.amount("total"), order.amount("paid_total")
     told = []
     if total is not None and paid is not None and paid != total:
-        told.append(f"{order.money('paid_total')} has been paid of a total of {order.money('total')}.")
+        told.append(
+            f"{order.money_if_any('paid_total') or 'Nothing'} has been paid of a total of {order.money('total')}."
+        )
     if order.amount("refunded_total"):
         told.append(given_back(order))
     return " ".join(told)

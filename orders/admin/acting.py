@@ -93,7 +93,11 @@ class OrderActions(SellingAdmin):
             else:
                 return self._done(request, order, _refund_applied(refund), newest)
         if form.is_bound:
-            form.follow(services.get_order(number=order.number))
+            order = services.get_order(number=order.number)
+            left = Actions(order, list(order.transactions.prefetch_related("refunds")))
+            if left.no_refund_because:
+                return self._refused(request, order, left.no_refund_because)
+            form.follow(order)
         return self._ask(
             request,
             order,

@@ -36,6 +36,8 @@ class PaymentForm(forms.Form):
         left = max(order.total - order.paid_total, ZERO)
         amount = money_text(left, order.currency) if left or order.status == Order.Status.OPEN else None
         super().__init__(initial={"amount": amount, "generated_reference": _new_reference()}, **options)
+        if amount is None:
+            self.fields["amount"].help_text = "Nothing is left to pay of the total: this would be a further purchase."
 
     def purchase(self) -> dict[str, Any]:
         """The arguments of `services.record_transaction`, but for the order's number."""
@@ -91,7 +93,9 @@ def _describe(purchase: Transaction) -> str:
     def shown(amount: Decimal) -> str:
         return f"{money_text(amount, purchase.currency, grouped=True)} {purchase.currency}"
 
-    left = f", {shown(left_of(purchase))} left" if purchase.refunded_total else ""
+    left = ""
+    if purchase.refunded_total:
+        left = f", {shown(left_of(purchase)) if left_of(purchase) else 'nothing'} left"
     return f"{shown(purchase.amount)}{left} ({purchase.gateway} {purchase.reference})"
 
 

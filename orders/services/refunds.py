@@ -63,10 +63,20 @@ def _check_refund(purchase: Transaction, amount: Decimal | None) -> Decimal:
     if amount is None:
         raise ValidationError({"amount": ["A refund needs an amount."]})
     left = purchase.amount - purchase.refunded_total
+    if not left:
+        raise ValidationError({"amount": [_nothing_left(purchase)]})
     if not 0 < amount <= left:
         most = money_text(left, purchase.currency)
         raise ValidationError({"amount": [f"Give an amount above 0 and up to {most}, which is left of the purchase."]})
     return amount
+
+
+def _nothing_left(purchase: Transaction) -> str:
+    if purchase.amount:
+        return "Nothing is left of this purchase: all of it was given back."
+    if purchase.refunds.exists():
+        return "This purchase of nothing was voided."
+    return "Nothing was paid with this purchase, so nothing can be given back. It can be voided."
 
 
 def _check_void(purchase: Transaction, amount: Decimal | None) -> Decimal:

@@ -245,6 +245,45 @@ def test_a_refund_that_cannot_be_is_refused_on_its_field(values, errors, admin_c
     assert 'value="Scratched"' in response.content.decode()
 
 
+def test_where_nothing_is_left_a_refund_says_so_and_names_no_amount(admin_client, announced, lead, mug):
+    order = place(lead, item("mug"))
+    spent, free, other = pay(order), pay(order, "0", "r2"), pay(order, "5", "r3")
+    refund(order, "12.50", transaction=spent.pk)
+    announced.take()
+    before = counts()
+    sentences = {
+        spent: "Nothing is left of this purchase: all of it was given back.",
+        free: "Nothing was paid with this purchase, so nothing can be given back. It can be voided.",
+    }
+    for purchase, sentence in sentences.items():
+        response = act(admin_client, order, "refund", transaction=purchase.pk, amount="1")
+        refused(response, order, before, announced)
+        assert response.context["form"].errors == {"amount": [sentence]}
+    assert "12.50 USD, nothing left (stripe r1)" in text_of(response)
+    refund(order, kind="void", transaction=free.pk)
+    response = act(admin_client, order, "refund", transaction=free.pk, amount="1")
+    assert response.context["form"].errors == {"amount": ["This purchase of nothing was voided."]}
+
+    # A page that was opened while something was left.
+    sent = {"refund-transaction": other.pk, "refund-kind": "refund", "refund-amount": "5", "refund-reason": ""}
+    sent["refund-refunded_total"] = "12.50"
+    refund(order, "5", transaction=other.pk)
+    announced.take()
+    before = counts()
+    response = admin_client.post(url(order, "refund"), sent)
+    assert (response.status_code, response["Location"]) == (302, page_of(order))
+    assert messages_of(response) == ["Everything that was paid has been given back."]
+    assert (counts(), announced.names) == (before, [])
+
+
+def test_where_nothing_is_left_to_pay_the_form_says_so(admin_client, lead, mug):
+    order = place(lead, item("mug"))
+    assert "Nothing is left to pay" not in text_of(admin_client.get(url(order, "record_payment")))
+    pay(order)
+    page = text_of(admin_client.get(url(order, "record_payment")))
+    assert "Nothing is left to pay of the total: this would be a further purchase." in page
+
+
 def test_a_purchase_of_another_order_is_not_given_back(admin_client, announced, lead, mug):
     order, other = place(lead, item("mug")), place(lead, item("mug"))
     pay(order)

@@ -108,6 +108,11 @@ def test_where_an_order_comes_from_is_told_in_words(origin, funnel, place, sourc
     assert facts(notice, "Order")["Source"] == source
 
 
+def test_an_order_of_which_nothing_is_paid_shows_no_sum_of_nothing():
+    notice = told(body_of("order.completed", order={"total": "12.50", "paid_total": "0.00"}))
+    assert notice.paragraphs[1].endswith("Nothing has been paid of a total of 12.50 USD.")
+
+
 def test_an_order_of_several_items_that_is_not_quite_paid():
     line = body_of("order.completed")["data"]["order"]["items"][0]
     kit = {"sku": "KIT-01", "title": "Coffee kit", "quantity": 2, "total": "98.00", "is_upsell": True}
