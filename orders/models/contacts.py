@@ -1,8 +1,9 @@
 from typing import Any, cast
 
 from django.contrib.postgres.fields import ArrayField
+from django.contrib.postgres.indexes import GinIndex
 from django.db import models
-from django.db.models import Case, Q, Value, When
+from django.db.models import Case, Func, Q, Value, When
 from django.db.models.functions import Coalesce, Lower, Now
 from typeid import TypeID
 
@@ -25,6 +26,16 @@ class IdnaKeyField(models.TextField):  # type: ignore[type-arg]
     def deconstruct(self) -> Any:
         name, _, arguments, options = super().deconstruct()
         return name, "django.db.models.TextField", arguments, options
+
+
+class Grams(Func):
+    """Of three texts in lower case: whatever three characters in a row there are, and what begins a word.
+
+    A function of ours in the database: `pg_trgm` needs somebody who may install it.
+    """
+
+    function = "orders_grams"
+    output_field = ArrayField(models.TextField())
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
@@ -67,6 +78,10 @@ class Contact(models.Model):
 
     class Meta:
         ordering = ["-id"]
+        indexes = [
+            # searching.contacts_meant: parts of names and e-mail addresses.
+            GinIndex(Grams("first_name", "last_name", "email"), name="contact_searched"),
+        ]
         constraints = [
             models.UniqueConstraint(
                 "email_key", name="contact_email_once", violation_error_message="This e-mail is known."
