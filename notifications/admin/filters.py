@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 
 from django import forms
-from django.db.models import F, Model, Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.db.models.functions import Lower
 
 from channels_app.models import Channel
@@ -18,10 +18,12 @@ from notifications.database_time import database_now
 from notifications.history import of_api_key
 from notifications.id_times import first_id_at
 from notifications.models import IS_WAITING, TEST_EVENT_PREFIX, Delivery, Event, HistoryEntry
-from orders.models import Contact, Order, Source
+from orders.models import Order, Source
+from orders.searching import MOST_CONTACTS, contacts_meant, number_of
 
 # More channels than this are not listed to choose from: their name is typed in.
 LISTED_CHANNELS = 100
+TOO_MANY = f"More than {MOST_CONTACTS} contacts have this in their name or e-mail address. Type more of it."
 FINISHED = ("finished", "succeeded", "failed")
 PERIODS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta(days=7)}
 
@@ -133,14 +135,38 @@ class LogFilters(forms.Form):
         field.widget = forms.Select(choices=[("", "All"), *there, *([("Deleted", gone)] if gone else [])])
 
 
-class DeliveryFilters(LogFilters):
+class EventSearch(LogFilters):
+    """A log of what became of events."""
+
+    def search_events(self, term: str, prefix: str = "") -> Q:
+        """Events by id, by order number, or by the name or e-mail of their contact, or parts of these two; nothing,
+        with an error beside the search, where that fits more contacts than can be looked up.
+
+        `prefix` leads from another model to the event. Whatever is meant is then looked up exactly, by its index.
+        """
+        if term.startswith("evt_"):
+            return Q(**{f"{prefix}id": term})
+        number = number_of("order", term)
+        order = Order.objects.filter(number=number).first() if number else None
+        if order:
+            return Q(**{f"{prefix}order_id": order.pk})
+        if number and number != term:
+            return Q(pk__in=[])
+        contacts = contacts_meant(term)
+        if len(contacts) > MOST_CONTACTS:
+            self.add_error("q", TOO_MANY)
+            return Q(pk__in=[])
+        return _one_of(f"{prefix}contact_id", contacts)
+
+
+class DeliveryFilters(EventSearch):
     """Deliveries by status as shown, event type, channel, source of the event and time.
 
     With a status in which they are finished, a period is that of finishing, and means what the dashboard counts: the
     last 24 hours are the present one and the 23 before it, and tests are left out. Else it is that of being made.
     """
 
-    searched = "Event or delivery id, order number, e-mail"
+    searched = "Event or delivery id, order number, name, e-mail"
 
     status = choice(
         "Status",
@@ -167,7 +193,7 @@ class DeliveryFilters(LogFilters):
         if term.startswith("dlv_"):
             rows = rows.filter(pk=term)
         elif term:
-            rows = rows.filter(search_events(term, "event__"))
+            rows = rows.filter(self.search_events(term, "event__"))
         return self.with_ids_between(rows, "dlv")
 
     def between(self) -> tuple[datetime | None, datetime | None]:
@@ -193,10 +219,10 @@ class DeliveryFilters(LogFilters):
         return held if status == "held" else Q(status="pending") & ~held
 
 
-class EventFilters(LogFilters):
+class EventFilters(EventSearch):
     """Events by type, source and time; the tests that people send are no occurrences, and found by their id alone."""
 
-    searched = "Event id, order number, e-mail"
+    searched = "Event id, order number, name, e-mail"
 
     event_type = choice("Event type", event_type_choices())
     source = choice("Source", list(Source.choices))
@@ -207,7 +233,7 @@ class EventFilters(LogFilters):
         rows = Event.objects.filter(self.equal(type="event_type", source="source"))
         term = self.cleaned_data["q"]
         if term:
-            rows = rows.filter(search_events(term))
+            rows = rows.filter(self.search_events(term))
         if not term.startswith(TEST_EVENT_PREFIX):
             rows = rows.filter(pk__lt=TEST_EVENT_PREFIX)  # the suffix of every other begins with a digit
         return self.with_ids_between(rows, "evt")
@@ -238,23 +264,6 @@ class HistoryFilters(LogFilters):
         if since:
             rows = rows.filter(at__gte=since)
         return rows.filter(at__lt=until) if until else rows
-
-
-def search_events(term: str, prefix: str = "") -> Q:
-    """Events by id, order number or contact e-mail; `prefix` leads from another model to the event.
-
-    Each is looked up exactly, by its index.
-    """
-    if term.startswith("evt_"):
-        return Q(**{f"{prefix}id": term})
-    owner, found = _owner(term)
-    return Q(**{f"{prefix}{owner}": found.pk}) if found else Q(pk__in=[])
-
-
-def _owner(term: str) -> tuple[str, Model | None]:
-    if "@" in term:
-        return "contact_id", Contact.objects.with_email(term).first()
-    return "order_id", Order.objects.filter(number=term).first()
 
 
 def _one_of(column: str, values: list[str]) -> Q:

@@ -1,6 +1,6 @@
-"""The search at the top of every page: finds one thing by its number, id, e-mail or name.
+"""The search at the top of every page: finds things by number, id, name or e-mail address.
 
-What is looked for is told by the shape of the term, and looked up exactly by an index, so that a search costs the same
+What is looked for is told by the shape of the term, and looked up by an index, so that a search costs about the same
 however much there is. Only what the person may open is looked for.
 """
 
@@ -20,10 +20,15 @@ from django.views.decorators.http import require_safe
 from channels_app.models import Channel
 from notifications.models import Delivery, Event
 from notifications.showing import event_label
-from orders.models import Contact, Order, Refund, Subscription, Transaction
+from orders.email_keys import ascii_form
+from orders.models import Contact, Order, Quote, Refund, Subscription, Transaction
+from orders.searching import contacts_meant, number_of, words_of
 
 LONGEST_TERM = 254  # an e-mail address
 CHANNELS_SHOWN = 20
+CONTACTS_SHOWN = 20
+# What begins so is an id, not a part of a name.
+ID_PREFIXES = ("txn_", "ref_", "con_", "sub_", "evt_", "dlv_", "chn_", "rsp_", "att_")
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,7 @@ class Place:
 
 
 def _orders(term: str) -> Iterator[Hit]:
-    if number := _order_number(term):
+    if number := number_of("order", term):
         orders = Order.objects.filter(number=number)
     elif term.startswith("txn_"):
         orders = Order.objects.filter(pk__in=Transaction.objects.filter(pk=term).values("order"))
@@ -59,15 +64,36 @@ def _orders(term: str) -> Iterator[Hit]:
         yield Hit(str(order), f"{order.get_status_display()}, {order.contact}", _page_of(order))
 
 
+def _quotes(term: str) -> Iterator[Hit]:
+    """A number alone is an order's."""
+    if term.startswith("quote"):
+        for quote in Quote.objects.filter(pk=number_of("quote", term) or 0).select_related("contact"):
+            yield Hit(str(quote), f"{quote.get_status_display()}, {quote.contact}", _page_of(quote))
+
+
 def _contacts(term: str) -> Iterator[Hit]:
-    if "@" in term:
-        contacts = Contact.objects.with_email(term)
-    elif term.startswith("con_"):
-        contacts = Contact.objects.filter(pk=term)
-    else:
-        return
-    for contact in contacts:
-        yield Hit(str(contact), f"{contact.email}, {contact.get_status_display().lower()}", _page_of(contact))
+    """The newest first; where there are more, the list has them."""
+    ids = [term] if term.startswith("con_") else _meant(term)
+    for contact in Contact.objects.filter(pk__in=ids[:CONTACTS_SHOWN]).order_by("-pk"):
+        exact = contact.pk == term or _is_called(contact, term)
+        detail = f"{contact.email}, {contact.get_status_display().lower()}"
+        yield Hit(str(contact), detail, _page_of(contact), exact)
+    if len(ids) > CONTACTS_SHOWN:
+        url = f"{reverse('admin:orders_contact_changelist')}?{urlencode({'q': term})}"
+        yield Hit("More contacts like this", "In the list of contacts", url, exact=False)
+
+
+def _meant(term: str) -> list[str]:
+    """Contacts by name or e-mail, but by no number that can only be an order's or a quote's, and by no id."""
+    number = number_of("order", term) or number_of("quote", term)
+    is_other = (number and number != term) or term.startswith(ID_PREFIXES)
+    return [] if is_other else contacts_meant(term)
+
+
+def _is_called(contact: Contact, term: str) -> bool:
+    """By this whole name, its parts in whatever order, or by this address, in whatever spelling of its domain."""
+    name = f"{contact.first_name} {contact.last_name}".lower().split()
+    return sorted(name) == sorted(words_of(term)) or ("@" in term and ascii_form(contact.email) == ascii_form(term))
 
 
 def _subscriptions(term: str) -> Iterator[Hit]:
@@ -102,10 +128,11 @@ def _channels(term: str) -> Iterator[Hit]:
 
 def _log(term: str) -> Iterator[Hit]:
     """For those who see what was sent about an order or a person, though not the order or the person."""
-    if number := _order_number(term):
-        known, term = Order.objects.filter(number=number).exists(), number
+    number = number_of("order", term)
+    if number and Order.objects.filter(number=number).exists():
+        term, known = number, True
     else:
-        known = "@" in term and Contact.objects.with_email(term).exists()
+        known = bool(_meant(term))
     if known:
         url = f"{reverse('admin:notifications_delivery_changelist')}?{urlencode({'q': term})}"
         yield Hit(f"Deliveries about {term}", "In the delivery log", url)
@@ -113,13 +140,19 @@ def _log(term: str) -> Iterator[Hit]:
 
 PLACES = (
     Place("Orders", "the number of an order, or the id of a payment or refund", "orders.view_order", _orders),
-    Place("Contacts", "an e-mail address, or the id of a contact", "orders.view_contact", _contacts),
+    Place("Quotes", "Quote and its number", "orders.view_quote", _quotes),
+    Place(
+        "Contacts",
+        "a name or an e-mail address, or a part of it; the id of a contact",
+        "orders.view_contact",
+        _contacts,
+    ),
     Place("Subscriptions", "the id of a subscription", "orders.view_subscription", _subscriptions),
     Place("Events", "the id of an event", "notifications.view_event", _events),
     Place("Deliveries", "the id of a delivery", "notifications.view_delivery", _deliveries),
     Place("Channels", "the name or id of a channel", "channels_app.view_channel", _channels),
 )
-LOG = Place("Delivery log", "the number of an order, or an e-mail address", "notifications.view_delivery", _log)
+LOG = Place("Delivery log", "the number of an order, a name or an e-mail address", "notifications.view_delivery", _log)
 
 
 @require_safe
@@ -150,12 +183,6 @@ def _places(request: HttpRequest) -> list[Place]:
     if {"Orders", "Contacts"}.isdisjoint(place.title for place in places) and request.user.has_perm(LOG.permission):
         places.append(LOG)
     return places
-
-
-def _order_number(term: str) -> str:
-    """The number in "1001" or "#1001", "" in anything else."""
-    number = term.removeprefix("#")
-    return number if number.isascii() and number.isdigit() else ""
 
 
 def _page_of(record: Model) -> str:

@@ -26,7 +26,7 @@ class ContactAdmin(LargeListAdmin):
         equals("source", "Source", Source.choices),
         CreatedFilter,
     )
-    search = Search("E-mail or its beginning, or contact id", contact="", order="")
+    search = Search("Name, e-mail, order number or contact id", contact="", order="orders__number")
     nothing_yet = "No contact yet. Shops and funnels send them through the API; staff add them here."
 
     @admin.display(description="Name")

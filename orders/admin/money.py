@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 
 from django.contrib import admin
-from django.db.models import Q
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
@@ -20,11 +19,11 @@ class TransactionAdmin(RecordAdmin):
     list_filter = (equals("status", "Status", Transaction.Status.choices), CreatedFilter)
     list_select_related = ("order",)
     search = Search(
-        "Reference, transaction id, order number or e-mail",
+        "Reference, transaction id, order number, name or e-mail",
         own_id="txn_",
         contact="order__contact__",
         # By the unique index on gateway and reference: PostgreSQL 18 skips from gateway to gateway.
-        otherwise=lambda term: Q(reference=term),
+        exactly=lambda term: Transaction.objects.filter(reference=term),
     )
     nothing_yet = "No transaction yet. Shops, funnels and staff record them on an order."
 
@@ -57,7 +56,7 @@ class RefundAdmin(RecordAdmin):
     list_display = ("name", "order", "kind_label", "given_back", "created")
     list_filter = (equals("kind", "Kind", Refund.Kind.choices), CreatedFilter)
     list_select_related = ("order",)
-    search = Search("Refund id, order number or e-mail", own_id="ref_", contact="order__contact__")
+    search = Search("Refund id, order number, name or e-mail", own_id="ref_", contact="order__contact__")
     nothing_yet = "Nothing was given back yet. Refund or void a purchase on the page of its order."
 
     @admin.display(description="Refund")

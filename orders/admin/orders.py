@@ -34,7 +34,7 @@ class OrderAdmin(OrderActions):
         PostbacksFilter,
     )
     list_select_related = ("contact",)
-    search = Search("Order number, e-mail or contact id", order="number")
+    search = Search("Order number, name, e-mail or contact id", order="number")
     actions = ("retry_failed_postbacks",)
     nothing_yet = "No order yet. Shops and funnels send them through the API; staff add them here."
     button = "Open order"

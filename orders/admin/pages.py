@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.contrib.admin.utils import quote, unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from notifications.admin.lookups import ListedLookups
 from notifications.showing import ago
-from orders.admin.searching import Search
+from orders.admin.searching import TOO_MANY, Search
 from orders.forms import LineField
 
 Fact = tuple[str, Any]
@@ -131,7 +131,12 @@ class LargeListAdmin(CommerceAdmin):
         self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
     ) -> tuple[QuerySet[Any], bool]:
         term = search_term.strip()
-        return (queryset.filter(self.search.condition(term)) if term else queryset), False
+        if not term:
+            return queryset, False
+        found = self.search.find(term)
+        if found.is_cut and request.path == reverse(f"admin:{self._name()}_changelist"):
+            self.message_user(request, TOO_MANY, messages.INFO)
+        return queryset.filter(found.condition), False
 
     @property
     def search_help_text(self) -> str:

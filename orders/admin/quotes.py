@@ -26,7 +26,7 @@ class QuoteAdmin(SellingAdmin):
     list_display = ("quote", "contact", "shown_status", "amount", "created")
     list_filter = (equals("status", "Status", Quote.Status.choices), CreatedFilter)
     list_select_related = ("contact",)
-    search = Search("Quote number, e-mail or contact id", order="pk")
+    search = Search("Quote or order number, name, e-mail or contact id", quote="pk")
     nothing_yet = "No quote yet. Make one to offer a contact items at prices that stay as they are."
     button = "Make quote"
     made = "was made. Sell it once the contact agrees."

@@ -28,7 +28,7 @@ class SubscriptionAdmin(RecordAdmin):
         equals("source", "Source", Source.choices),
     )
     list_select_related = ("contact", "item")
-    search = Search("Subscription id, order number or e-mail", own_id="sub_")
+    search = Search("Subscription id, order number, name or e-mail", own_id="sub_")
     nothing_yet = "No subscription yet. One starts when a purchase pays for a product of the kind subscription."
 
     @admin.display(description="Subscription")

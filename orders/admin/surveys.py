@@ -40,7 +40,7 @@ class SurveyResponseAdmin(RecordAdmin):
     list_display = ("who", "survey", "source_label", "completed")
     list_filter = (SurveyFilter, equals("source", "Source", Source.choices))
     list_select_related = ("survey", "contact")
-    search = Search("Order number, e-mail of a contact or response id", own_id="rsp_")
+    search = Search("Order number, name or e-mail of a contact, or response id", own_id="rsp_")
     nothing_yet = "No response yet. Shops and funnels send them through the API."
 
     @admin.display(description="Who")

@@ -4,6 +4,7 @@
 import html
 import re
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlencode
 
 import pytest
 from django.db import connection
@@ -14,9 +15,11 @@ from typeid import TypeID
 from channels_app.models import Channel
 from notifications import services
 from notifications.admin import filters, log_admin
+from notifications.admin.filters import TOO_MANY
 from notifications.catalogue import EVENT_TYPES
 from notifications.id_times import first_id_at
 from notifications.models import Delivery, Event
+from orders.models import Contact
 from tests.admin.notifications_fixtures import (
     admin,
     failed,
@@ -297,6 +300,27 @@ def test_the_form_above_the_log_keeps_what_was_asked(admin, log):
 # Nothing to show
 
 
+@pytest.mark.parametrize("term", ["Ada Byron", "byron ada", "byr", "da@exam", "@example.com", "Order {}", "#{}"])
+def test_the_logs_are_searched_by_names_parts_of_addresses_and_numbers_as_people_write_them(admin, log, term):
+    wanted, other = log["failed"], Contact.objects.create(source="shop", email="grace@navy.example", last_name="Hopper")
+    Event.objects.create(type="contact.created", source="shop", contact=other, body="{}")
+    asked = urlencode({"q": term.format(wanted.event.order.number)})
+    assert listed(admin, f"?{asked}") == [wanted.pk]
+    assert listed(admin, f"?{asked}", EVENTS) == [wanted.event_id]
+    for nothing in ("Ada Hopper", "Order 9999", "#9999", "Order byron"):
+        assert listed(admin, f"?{urlencode({'q': nothing})}") == []
+
+
+def test_a_search_that_fits_too_many_contacts_says_so_and_brings_no_file(admin, log, monkeypatch):
+    for module in ("orders.searching", "notifications.admin.filters"):
+        monkeypatch.setattr(f"{module}.MOST_CONTACTS", 0)
+    for name in (LOG, EVENTS):
+        page = admin.get(url(name) + "?q=byron")
+        assert TOO_MANY in text_of(page)
+        assert "Nothing is shown: correct what is marked above" in text_of(page)
+    assert admin.get(url("notifications_delivery_csv") + "?q=byron").status_code == 400
+
+
 def test_an_empty_log_says_what_to_do(people, db):
     text = text_of(people["Notification administrators"].get(url(LOG)))
     assert "Nothing has been delivered yet. Turn on an event type and attach a channel to it" in text
@@ -308,9 +332,7 @@ def test_an_empty_log_says_what_to_do(people, db):
 
 def test_where_nothing_matches_the_filters_can_be_cleared(admin, log):
     page = admin.get(url(LOG) + "?q=9999&status=failed")
-    assert "Nothing matches. The search takes whole values: Event or delivery id, order number, e-mail." in text_of(
-        page
-    )
+    assert "Nothing matches. The search takes: Event or delivery id, order number, name, e-mail." in text_of(page)
     assert '<a class="ui-button" href="?">Clear the filters</a>' in page.content.decode()
 
 

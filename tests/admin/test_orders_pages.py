@@ -10,7 +10,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from orders import services
+from orders import searching, services
+from orders.admin.searching import TOO_MANY
 from orders.models import (
     Contact,
     Funnel,
@@ -23,7 +24,7 @@ from orders.models import (
     SurveyResponse,
     Transaction,
 )
-from tests.admin.reading import buttons_of, queries_of_commerce, text_of
+from tests.admin.reading import buttons_of, messages_of, queries_of_commerce, text_of
 from tests.orders.shop import counts, decline, item, pay, place, refund, stored
 
 pytestmark = pytest.mark.django_db
@@ -167,6 +168,70 @@ def test_rows_are_found_by_order_number_whole_email_and_id(admin_client, rows, l
     assert found(admin_client, Quote, q="9" * 30) == found(admin_client, Order, q="9" * 30) == []
     assert found(admin_client, Subscription, q="ada@example.com") == everybody[Subscription]
     assert found(admin_client, SurveyResponse, q="ada@example.com") == everybody[SurveyResponse]
+
+
+@pytest.mark.parametrize(
+    "term", ["Grace Hopper", "hopper GRACE", "Hopper, Grace", "opp", "race.h", "@navy.example", "navy.exam", "gr ho"]
+)
+def test_rows_are_found_by_names_and_parts_of_addresses(term, admin_client, rows, club, mug):
+    hers = Contact.objects.create(source="shop", email="Grace.H@navy.example", first_name="Grace", last_name="Hopper")
+    order = place(hers, item("club"), item("mug"))
+    pay(order, reference="elsewhere")
+    refund(order, "1.00")
+    services.create_quote(contact=hers.pk, items=[item("mug")])
+    subscription, purchase = order.subscriptions.get(), order.transactions.get()
+    assert found(admin_client, Contact, q=term) == [hers.pk]
+    assert found(admin_client, Order, q=term) == [order.pk]
+    assert found(admin_client, Quote, q=term) == [hers.quotes.get().pk]
+    assert found(admin_client, Subscription, q=term) == [subscription.pk]
+    assert found(admin_client, Transaction, q=term) == [purchase.pk]
+    assert found(admin_client, Refund, q=term) == [order.refunds.get().pk]
+    for model in (Contact, Order, Quote, Subscription, Transaction, Refund, SurveyResponse):
+        assert found(admin_client, model, q=f"{term} nobody") == []
+
+
+@pytest.mark.parametrize("write", ["Order {}", "#{}", "order #{}", "Order no. {}"])
+def test_rows_are_found_by_an_order_number_as_people_write_it(write, admin_client, lead, club, mug):
+    order, other = place(lead, item("club")), place(lead, item("mug"))
+    pay(order)
+    refund(order, "1.00")
+    services.create_quote(contact=lead.pk, items=[item("mug")])
+    sold = services.sell_quote(quote_id=services.create_quote(contact=lead.pk, items=[item("mug")]).pk)
+    pay(other, reference="r2")
+    term = write.format(order.number)
+    assert found(admin_client, Order, q=term) == [order.pk]
+    assert found(admin_client, Transaction, q=term) == [order.transactions.get().pk]
+    assert found(admin_client, Refund, q=term) == [order.refunds.get().pk]
+    assert found(admin_client, Subscription, q=term) == [order.subscriptions.get().pk]
+    assert found(admin_client, Contact, q=term) == [lead.pk]
+    assert found(admin_client, SurveyResponse, q=term) == []
+    if write.lower().startswith("order"):
+        assert found(admin_client, Quote, q=write.format(sold.number)) == [sold.quote.pk]
+    assert found(admin_client, Order, q=write.format("999999")) == []
+
+
+def test_a_number_of_no_order_is_looked_for_in_addresses(admin_client, lead, mug):
+    buyer = Contact.objects.create(source="shop", email="ada20260001@example.com")
+    order = place(buyer, item("mug"))
+    assert found(admin_client, Order, q="20260001") == [order.pk]
+    assert found(admin_client, Order, q="#20260001") == []
+    assert found(admin_client, Quote, q=f"Quote {order.pk}") == []
+
+
+def test_a_list_says_that_a_search_fits_too_many_contacts(admin_client, mug, monkeypatch):
+    monkeypatch.setattr(searching, "MOST_CONTACTS", 2)
+    monkeypatch.setattr("orders.admin.searching.MOST_CONTACTS", 2)
+    made = [Contact.objects.create(source="shop", email=f"b{n}@example.com", last_name="Doe") for n in range(3)]
+    orders = [place(contact, item("mug")) for contact in made]
+    assert found(admin_client, Order, q="doe") == [orders[2].pk, orders[1].pk]
+    for model in (Order, Contact):
+        page = admin_client.get(url(model, "changelist"), {"q": "doe"})
+        assert messages_of(page) == [TOO_MANY]
+        assert not messages_of(admin_client.get(url(model, "changelist"), {"q": "b1"}))
+    query = {"app_label": "orders", "model_name": "order", "field_name": "contact", "term": "doe"}
+    options = admin_client.get(reverse("admin:autocomplete"), query)
+    assert {each["id"] for each in options.json()["results"]} == {made[1].pk, made[2].pk}
+    assert not messages_of(admin_client.get(url(Order, "changelist")))
 
 
 def test_lists_are_filtered_and_overlook_what_no_filter_offers(admin_client, rows, survey):
