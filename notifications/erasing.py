@@ -1,4 +1,4 @@
-"""Takes a person's data out of what was sent and answered, for good.
+"""Takes a person's data out of what was sent and answered, and of the history, for good.
 
 The bodies of the events that concern this person keep their shape, ids, amounts and types; what says who it is goes,
 and so does what receivers answered, since they may echo it. An erased event is never sent again. The contact in the
@@ -19,7 +19,7 @@ from psycopg.errors import DeadlockDetected
 from channels_app.transports import Outcome
 from notifications import history
 from notifications.delivery.count import Counted, count
-from notifications.models import ChannelHealth, Delivery, DeliveryAttempt, Event, Trigger
+from notifications.models import ChannelHealth, Delivery, DeliveryAttempt, Event, HistoryEntry, Trigger
 from orders.email_keys import spellings
 from orders.models import Contact, SurveyResponse
 
@@ -59,6 +59,7 @@ class Findings:
     deliveries: int
     unsent: int  # of the deliveries, those that are still to be sent
     erased_before: int  # events
+    corrections: int  # entries of the history that tell the person's addresses
 
     @property
     def nothing_known(self) -> bool:
@@ -93,6 +94,7 @@ def find(email: str) -> Findings:
         deliveries=deliveries.count(),
         unsent=deliveries.filter(status=Delivery.Status.PENDING).count(),
         erased_before=concerned.filter(erased_at__isnull=False).count(),
+        corrections=_corrections(_contact(email)).count(),
     )
 
 
@@ -106,6 +108,8 @@ def erase(email: str, *, by: str) -> Erased:
     found, done = find(email), Erased()
     what = f"{found.events} events with {found.deliveries} deliveries"
     sentence = f"The personal data of {found.whose} is erased from {what}."
+    if found.contact:
+        _corrections(found.contact).update(sentence=f"{history.email_corrected(found.contact.pk)}.")
     for ids in _batches(email):
         done += _erase_together(ids, by=by, sentence=sentence)
         sentence = ""
@@ -149,6 +153,14 @@ def _member(name: str, value: Any) -> Any:
 
 def _contact(email: str) -> Contact | None:
     return Contact.objects.with_email(email.strip()).first()
+
+
+def _corrections(contact: Contact | None) -> QuerySet[HistoryEntry]:
+    """What staff corrected of this person's e-mail address, with the addresses."""
+    if contact is None:
+        return HistoryEntry.objects.none()
+    begun = f"{history.email_corrected(contact.pk)} from "
+    return HistoryEntry.objects.filter(action=history.Action.EDITED, channel=None, sentence__startswith=begun)
 
 
 def _concerning(email: str) -> QuerySet[Event]:

@@ -31,6 +31,11 @@ def operator() -> str:
     return f"{name} (command line)"
 
 
+def email_corrected(contact_id: str) -> str:
+    """How the sentence begins that says from and to which address staff corrected a contact's."""
+    return f"The e-mail of contact {contact_id} was corrected"
+
+
 def record(
     *,
     action: HistoryEntry.Action,

@@ -1,12 +1,14 @@
-"""Contacts: entered and corrected by staff; source, status and e-mail stay as they are."""
+"""Contacts: entered and corrected by staff; source and status stay as they are."""
 
 from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.transaction import atomic
 from django.http import HttpRequest, HttpResponse
 from django.utils.safestring import SafeString
 
+from notifications import history
 from orders import services
 from orders.admin.filters import CreatedFilter, equals
 from orders.admin.pages import LargeListAdmin, may, status_label
@@ -76,13 +78,26 @@ class ContactAdmin(LargeListAdmin):
         if not form.is_valid():
             return self._page(request, form, contact)
         try:
-            contact = services.edit_contact_by_staff(contact=contact, data=form.cleaned_data["contact"])
+            contact = self._edit(request, contact, form)
         except ValidationError as refusal:
             add_refusal(form, refusal)
             return self._page(request, form, contact)
-        self.log_change(request, contact, [{"changed": {"fields": form.changed_data}}] if form.has_changed() else [])
         self.message_user(request, f"Contact {contact} was saved.", messages.SUCCESS)
         return self.to_page_of(request, contact)
+
+    @atomic
+    def _edit(self, request: HttpRequest, contact: Contact, form: ContactForm) -> Contact:
+        """Save what the form says, and keep in the history which e-mail address became which."""
+        before = Contact.objects.select_for_update(no_key=True).get(pk=contact.pk).email
+        edited = services.edit_contact_by_staff(contact=contact, data=form.cleaned_data["contact"])
+        others = [name for name in form.changed_data if name != "email"]
+        if edited.email != before:
+            corrected = f"{history.email_corrected(edited.pk)} from {before} to {edited.email}."
+            history.record(action=history.Action.EDITED, by=request.user.get_username(), sentence=corrected)
+            self.log_change(request, edited, corrected)
+        if others or edited.email == before:
+            self.log_change(request, edited, [{"changed": {"fields": others}}] if others else [])
+        return edited
 
     def _page(self, request: HttpRequest, form: ContactForm, contact: Contact | None) -> HttpResponse:
         may_save = self.has_change_permission(request, contact) if contact else True

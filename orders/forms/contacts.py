@@ -26,7 +26,7 @@ _COUNTRY_HELP = "Two letters, like US."
 
 
 class ContactForm(forms.Form):
-    """A contact, new (with its e-mail) or known (`contact`: the e-mail stays)."""
+    """A contact, new or known (`contact`), whose e-mail stays where the form was sent without one."""
 
     email = forms.CharField(label="E-mail", widget=UnfoldAdminEmailInputWidget)
     first_name = forms.CharField(required=False, widget=UnfoldAdminTextInputWidget)
@@ -50,7 +50,7 @@ class ContactForm(forms.Form):
                     help_text=_COUNTRY_HELP if name == "country" else "",
                 )
         self._contact = contact
-        if contact:
+        if contact and self.is_bound and self.add_prefix("email") not in self.data:
             del self.fields["email"]
 
     def addresses(self) -> list[tuple[str, list[forms.BoundField]]]:
@@ -63,7 +63,7 @@ class ContactForm(forms.Form):
     def clean(self) -> dict[str, Any]:
         values = self.cleaned_data
         members: dict[str, Any] = {
-            "email": self._contact.email if self._contact else values.get("email"),
+            "email": values.get("email") if "email" in self.fields or not self._contact else self._contact.email,
             "first_name": values.get("first_name", ""),
             "last_name": values.get("last_name", ""),
             "tags": [tag for line in values.get("tags", "").splitlines() if (tag := line.strip())],
@@ -91,6 +91,7 @@ def _initial(contact: Contact) -> dict[str, Any]:
     parts = {"phone": contact.phone, "billing_address": contact.billing_address}
     parts["shipping_address"] = contact.shipping_address
     return {
+        "email": contact.email,
         "first_name": contact.first_name,
         "last_name": contact.last_name,
         "tags": "\n".join(contact.tags),

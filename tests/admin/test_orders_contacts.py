@@ -1,8 +1,15 @@
 """Contacts, products and funnels: entered and corrected by staff."""
 
+import threading
+
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.db import connection
+from django.test import Client
 from django.urls import reverse
 
+from notifications.models import HistoryEntry
+from orders import services
 from orders.models import Contact, Funnel, Product
 from tests.admin.reading import buttons_of, follow, messages_of, text_of
 from tests.orders.shop import NO_AMOUNT, contact_input, item, place
@@ -74,17 +81,104 @@ def test_editing_corrects_a_contact_and_announces_nothing(admin_client, announce
     lead.tags = ["a, b"]
     lead.save()
     shown = admin_client.get(page(lead)).context["form"]
-    assert "email" not in shown.fields
+    assert shown["email"].value() == "ada@example.com"
     assert shown["tags"].value() == "a, b"
     posted = {"first_name": "Augusta", "last_name": "King", "tags": shown["tags"].value()}
-    response = admin_client.post(
-        page(lead), {**posted, "email": "other@example.com", "status": "customer", "source": "admin"}
-    )
+    response = admin_client.post(page(lead), {**posted, "status": "customer", "source": "admin"})
     lead.refresh_from_db()
     assert (lead.first_name, lead.last_name, lead.tags) == ("Augusta", "King", ["a, b"])
     assert (lead.email, lead.status, lead.source) == ("ada@example.com", "lead", "shop")
     assert messages_of(response) == ["Contact Augusta King was saved."]
     assert announced.names == []
+
+
+def correct(client, contact, email, **posted):
+    return client.post(page(contact), {"first_name": "Ada", "last_name": "Byron", "email": email, **posted})
+
+
+@pytest.mark.parametrize(
+    "typed", ["countess@example.com", " Countess@Example.com ", "ADA@example.com", "ada@b\u00fccher.example"]
+)
+def test_staff_correct_an_email_and_the_history_keeps_both(typed, admin_client, admin_user, announced, lead):
+    response = correct(admin_client, lead, typed, tags="vip")
+    lead.refresh_from_db()
+    assert (response.status_code, lead.email, lead.tags, announced.names) == (302, typed.strip(), ["vip"], [])
+    assert Contact.objects.with_email(typed.strip().lower()).get() == lead
+    sentence = f"The e-mail of contact {lead.pk} was corrected from ada@example.com to {typed.strip()}."
+    entry = HistoryEntry.objects.get()
+    assert (entry.sentence, entry.by, entry.action) == (sentence, admin_user.username, "edited")
+    assert sentence in text_of(admin_client.get(reverse("admin:orders_contact_history", args=[lead.pk])))
+    assert sentence in text_of(admin_client.get(reverse("admin:notifications_historyentry_changelist")))
+    # What was sold is still theirs, and the same again is no correction.
+    assert correct(admin_client, lead, typed, tags="vip").status_code == 302
+    assert HistoryEntry.objects.count() == 1
+    services.create_contact(source="shop", data=contact_input(typed.strip().upper()))
+    assert Contact.objects.get().email == typed.strip()
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        "BOB@b\u00fccher.example",
+        "bob@xn--bcher-kva.example",
+        "bob@bu\u0308cher.example",
+        "b\u200bob@b\u00fccher.example",
+    ],
+)
+def test_the_email_of_another_contact_is_refused_in_every_spelling(typed, admin_client, announced, lead):
+    other = Contact.objects.create(source="shop", email="bob@b\u00fccher.example")
+    response = correct(admin_client, lead, typed, tags="vip")
+    assert response.context["form"].errors == {"email": ["This e-mail is known."]}
+    assert "This e-mail is known." in text_of(response)
+    for contact, email in ((lead, "ada@example.com"), (other, "bob@b\u00fccher.example")):
+        contact.refresh_from_db()
+        assert (contact.email, contact.tags) == (email, [])
+    assert (HistoryEntry.objects.count(), LogEntry.objects.count(), announced.names) == (0, 0, [])
+
+
+@pytest.mark.parametrize("typed", ["", "nobody", "a@b", "a b@example.com", "ada@example.com\u2028"])
+def test_what_is_no_email_corrects_nothing(typed, admin_client, lead):
+    response = correct(admin_client, lead, typed, tags="vip")
+    lead.refresh_from_db()
+    if response.status_code == 302:  # what is trimmed away
+        assert lead.email == "ada@example.com" and typed.strip() == lead.email
+    else:
+        assert list(response.context["form"].errors) == ["email"]
+        assert lead.tags == []
+    assert HistoryEntry.objects.count() == 0
+
+
+def test_whoever_may_only_look_corrects_no_email(sign_in, lead):
+    assert correct(sign_in("orders.view_contact"), lead, "eve@example.com").status_code == 403
+    lead.refresh_from_db()
+    assert lead.email == "ada@example.com"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_of_two_corrections_to_one_address_at_once_one_is_refused_in_words(admin_user, lead):
+    other = Contact.objects.create(source="shop", email="bob@example.com")
+    answers = []
+
+    def send(contact):
+        client = Client()
+        client.force_login(admin_user)
+        barrier.wait(30)
+        try:
+            answers.append(correct(client, contact, "new@example.com"))
+        finally:
+            connection.close()
+
+    barrier = threading.Barrier(2)
+    threads = [threading.Thread(target=send, args=[contact]) for contact in (lead, other)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(answer.status_code for answer in answers) == [200, 302]
+    assert [answer.context["form"].errors for answer in answers if answer.status_code == 200] == [
+        {"email": ["This e-mail is known."]}
+    ]
+    assert Contact.objects.filter(email="new@example.com").count() == HistoryEntry.objects.count() == 1
 
 
 def test_a_contact_that_the_api_took_survives_being_saved_unchanged(admin_client):

@@ -8,6 +8,7 @@ from io import StringIO
 from typing import Any
 
 import pytest
+from django.contrib.admin.utils import quote
 from django.core.management import CommandError, call_command
 from django.db import connection
 from django.utils import timezone
@@ -123,6 +124,19 @@ class TestErasing:
         entry = HistoryEntry.objects.get(action="erased")
         assert entry.sentence == (f"The personal data of contact {lead.pk} is erased from 3 events with 0 deliveries.")
         assert entry.by.endswith(" (command line)")
+
+    def test_addresses_that_staff_corrected_go_from_the_history(self, admin_client, lead):
+        other = Contact.objects.create(source="shop", email="bob@example.com")
+        for contact, email in ((lead, "old@example.com"), (lead, EMAIL), (other, "rob@example.com")):
+            form = {"email": email, "first_name": "A", "last_name": "B"}
+            admin_client.post(f"/admin/orders/contact/{quote(contact.pk)}/change/", form)
+        assert HistoryEntry.objects.filter(sentence__contains="old@example.com").count() == 2
+        run(EMAIL, "--yes")
+        sentences = set(HistoryEntry.objects.values_list("sentence", flat=True))
+        assert f"The e-mail of contact {lead.pk} was corrected." in sentences
+        assert f"The e-mail of contact {other.pk} was corrected from bob@example.com to rob@example.com." in sentences
+        assert not [sentence for sentence in sentences if "old@" in sentence or EMAIL in sentence]
+        assert "Nothing is left to erase" in run(EMAIL, "--yes")
 
     def test_in_batches_and_again_from_where_it_stopped(self, channel, attach, lead, mug, monkeypatch):
         attach(channel)

@@ -20,7 +20,7 @@ class Command(BaseCommand):
         found = erasing.find(email)
         if found.nothing_known:
             raise CommandError("There is no contact and no survey answer with this e-mail address.")
-        if not found.events:
+        if not found.events and not found.corrections:
             self.stdout.write(f"Nothing is left to erase of {found.whose} ({found.erased_before} events are erased).")
             return
         self.stdout.write(f"Of {found.whose}: {found.events} events, {found.deliveries} deliveries.")
