@@ -93,6 +93,9 @@ class Notice:
     `type` is the event type, by which a kind may choose a layout of its own. `title` is one line, `paragraphs` say what
     happened and what to do, `sections` hold the facts, `links` lead on, the most useful first. `note` stands before
     all else (as of a test), `footer` says why somebody is told this.
+
+    `addresses` is None where all words are ours. Else others have typed some of them, and of what looks like an address
+    in title, paragraphs and sections only those that are e-mail addresses of `addresses` may be followed.
     """
 
     type: str
@@ -103,6 +106,7 @@ class Notice:
     tone: Literal["good", "bad", "neutral"] = "neutral"
     note: str = ""
     footer: str = ""
+    addresses: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

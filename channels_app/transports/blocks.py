@@ -9,6 +9,7 @@ from typing import Any
 
 from channels_app.transports.base import Link, Notice, Section
 from channels_app.transports.markup import ELLIPSIS, Write, fitted, link, markdown, mrkdwn, one_line, size
+from channels_app.transports.unlinked import without_addresses
 
 Block = dict[str, Any]
 
@@ -39,6 +40,7 @@ def payload(notice: Notice) -> dict[str, Any]:
     and reads aloud, and all that Mattermost shows. Slack shows the `blocks` in its place, without previews of the pages
     that the links lead to: they are for people who are signed in.
     """
+    notice = without_addresses(notice)
     return {
         "text": text_of(notice),
         "blocks": blocks_of(notice),

@@ -22,6 +22,7 @@ from django.template.loader import select_template
 
 from channels_app.transports.base import Notice, Section
 from channels_app.transports.mailserver import our_domain
+from channels_app.transports.unlinked import without_addresses
 
 LINE_CHARACTERS = 72
 PREHEADER_CHARACTERS = 150
@@ -65,6 +66,7 @@ def compose(notice: Notice, *, to: Sequence[str], message_id: str, now: datetime
     `message_id` is the same on every attempt, without angle brackets. What would end a header early is taken out of the
     subject; a `message_id` or an address with a line break is refused by Django's `BadHeaderError` when it is sent.
     """
+    notice = without_addresses(notice)
     context = {
         "notice": notice,
         "sections": [_laid_out(section) for section in notice.sections],

@@ -41,6 +41,7 @@ def notice_of(body: str, *, order_id: int | None = None, contact_id: str | None 
         notice,
         title=one_line(title, TITLE_CHARACTERS),
         sections=tuple(section for section in notice.sections if section.facts),
+        addresses=event.emails,
         links=(*notice.links, *_links(event, order_id, contact_id)),
         note=TEST_NOTE if is_test else "",
         footer=_footer(event, is_test),

@@ -25,6 +25,12 @@ class Occurrence:
         return one_line(name or self.data.object("response").text("email"), NAME_CHARACTERS)
 
     @property
+    def emails(self) -> frozenset[str]:
+        """The addresses of whom it is about."""
+        people = (self.contact, self.data.object("response"))
+        return frozenset(person.text("email") for person in people) - {""}
+
+    @property
     def who(self) -> str:
         """In the middle of a sentence."""
         return self.known_as or "somebody"
