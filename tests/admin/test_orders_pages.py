@@ -165,6 +165,7 @@ def test_rows_are_found_by_order_number_whole_email_and_id(admin_client, rows, l
     assert found(admin_client, Contact, q="Gra") == [other.pk]
     assert found(admin_client, Transaction, q="elsewhere") == hers[Transaction]
     assert found(admin_client, Quote, q=str(hers[Quote][0])) == hers[Quote]
+    assert found(admin_client, Quote, q="9" * 19) == found(admin_client, Order, q=f"#{'9' * 19}") == []
     assert found(admin_client, Quote, q="9" * 30) == found(admin_client, Order, q="9" * 30) == []
     assert found(admin_client, Subscription, q="ada@example.com") == everybody[Subscription]
     assert found(admin_client, SurveyResponse, q="ada@example.com") == everybody[SurveyResponse]

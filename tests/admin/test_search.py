@@ -177,7 +177,18 @@ def test_an_empty_search_says_what_can_be_searched(people, term):
 
 
 @pytest.mark.parametrize(
-    "term", ["9999", "Order 9999", "nobody@example.com", "dlv_nothing", "x" * 300, "%", "１００１", "²"]
+    "term",
+    [
+        "9999",
+        "Order 9999",
+        "Quote 9999999999999999999",
+        "nobody@example.com",
+        "dlv_nothing",
+        "x" * 300,
+        "%",
+        "１００１",
+        "²",
+    ],
 )
 def test_what_is_not_found_is_said_and_explained(people, order, term):
     text = text_of(find(people["superuser"], term))
