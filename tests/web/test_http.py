@@ -116,7 +116,7 @@ def test_a_body_that_is_too_long_is_refused_everywhere(subprocess_environment: d
     """With DEBUG, which needs no collected files for its pages."""
     with serving({**subprocess_environment, "DEBUG": "1"}) as server:
         for path, chunked, length in itertools.product(
-            ("/admin/login/", "/nowhere/", "/healthz"), (False, True), (1024 * 1024 + 1, 2 * 1024 * 1024, 10**15)
+            ("/admin/login/", "/nowhere/", "/healthz"), (False, True), (512 * 1024 + 1, 2 * 1024 * 1024, 10**15)
         ):
             framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {length}"
             body = b" " * min(length, 2 * 1024 * 1024)
