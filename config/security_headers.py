@@ -13,6 +13,15 @@ HEADERS = {
     # Neither pages nor answers may be loaded into a page of another origin.
     "Cross-Origin-Resource-Policy": "same-origin",
 }
+# Of what the web process refuses before Django hears of it. Whether that came by https only a proxy knows: no HSTS.
+OF_THE_SERVER = {
+    **HEADERS,
+    "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
 
 
 class SecurityHeadersMiddleware(SecurityMiddleware):

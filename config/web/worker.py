@@ -22,6 +22,7 @@ from gunicorn.http import errors
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.workers.gthread import ThreadWorker
 
+from config.security_headers import OF_THE_SERVER
 from config.web.connection import BufferTooLarge, Connection
 from config.web.limits import LONGEST_BODY
 
@@ -226,10 +227,10 @@ class BufferingWorker(ThreadWorker):
         body = json.dumps({key: value for key, value in problem.items() if value}).encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nCache-Control: no-store\r\n"
-            f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n\r\n"
-        )
+            f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
+        ) + "".join(f"{name}: {value}\r\n" for name, value in OF_THE_SERVER.items())
         with suppress(ConnectionError):
-            connection.out.sendall(head.encode("ascii") + body)
+            connection.out.sendall(f"{head}\r\n".encode("ascii") + body)
 
     # Writing and ending, in the loop.
 

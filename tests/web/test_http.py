@@ -126,6 +126,15 @@ def test_a_body_that_is_too_long_is_refused_everywhere(subprocess_environment: d
             assert b"<h1>This is too much at once</h1>" in answer
 
 
+@pytest.mark.parametrize("sent", [b"nonsense\r\n\r\n", b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: a\r\n\r\n"])
+def test_what_the_server_itself_refuses_has_the_headers_too(server: Server, sent: bytes) -> None:
+    told, _, problem = server.says(sent).partition(b"\r\n\r\n")
+    names = {line.partition(b":")[0] for line in told.split(b"\r\n")}
+    assert json.loads(problem)["status"] in {400, 414}
+    assert names >= {b"Permissions-Policy", b"Cross-Origin-Resource-Policy", b"Content-Security-Policy"}
+    assert names >= {b"X-Content-Type-Options", b"X-Frame-Options", b"Referrer-Policy"}
+
+
 def test_a_body_up_to_the_limit_is_taken(server: Server, key: dict[str, str]) -> None:
     body = contact(1)
     body += b" " * (256 * 1024 - len(body))
