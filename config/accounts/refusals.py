@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.backends import ModelBackend
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, Permission
 from django.db.models import Q
 
-from config.accounts.demo_login import is_refused
+from config.accounts.demo_login import DEMO_LOGIN, is_refused
 
 Person = AbstractBaseUser | AnonymousUser
 
@@ -17,6 +18,11 @@ class RememberingBackend(ModelBackend):
 
     The demo's login enters the demo alone, by its password and by a session.
     """
+
+    def authenticate(self, request: Any, username: Any = None, password: Any = None, **credentials: Any) -> Any:
+        """Outside of the demo its password lets nobody in, whoever has it by now: everybody knows it."""
+        user = super().authenticate(request, username=username, password=password, **credentials)
+        return None if password == DEMO_LOGIN[1] and not settings.DEMO else user
 
     def user_can_authenticate(self, user: Any) -> bool:
         return bool(super().user_can_authenticate(user)) and not is_refused(user)

@@ -56,6 +56,12 @@ def test_it_is_told_by_its_password(login, settings, changes):
     assert "The demo's login" in checked()
 
 
+def test_under_another_name_and_without_its_rights_it_is_refused_as_well(login, settings):
+    User.objects.filter(pk=login.pk).update(username="boss", is_superuser=False)
+    settings.DEMO = False
+    assert not may_log_in("boss", PASSWORD)
+
+
 def test_a_session_of_the_demo_ends_with_it(login, settings):
     client = Client()
     client.force_login(login)
