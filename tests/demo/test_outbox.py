@@ -13,6 +13,7 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connectio
 from django.db import DatabaseError, connection, transaction
 
 from channels_app.transports.mailserver import SMTP_BACKEND
+from config.accounts.tasks import send_password_links
 from config.demo import outbox
 from config.demo.models import KeptMail
 from config.demo.outbox import BACKEND
@@ -70,6 +71,7 @@ def test_a_link_for_a_new_password_is_kept(client, settings):
     settings.PUBLIC_URL = "https://shop.example.com"
     User.objects.create_user("grace", "grace@example.com", "a password", is_staff=True)
     client.post("/admin/password_reset/", {"email": "grace@example.com"})
+    assert send_password_links() == 1
     kept = KeptMail.objects.get()
     assert kept.recipients == ["grace@example.com"]
     assert "https://shop.example.com/admin/password_reset/" in bytes(kept.raw).decode()
