@@ -1,5 +1,6 @@
 """Forms of the channels' pages. `channels_app.services` judges what is given; forms ask and show."""
 
+import json
 import re
 from typing import Any
 
@@ -55,6 +56,8 @@ class PostbackForm(ChannelForm):
     """
 
     about = "For programs: a signed POST of JSON to a URL of yours."
+    # New credentials never go to an address that somebody else has given meanwhile, nor known ones to a new one.
+    belong_together = [("url", "headers")]
 
     url = forms.CharField(label="URL", widget=_UrlInput, help_text="Each notification is sent to it as a POST.")
     url_is_secret = forms.BooleanField(
@@ -93,6 +96,10 @@ class PostbackForm(ChannelForm):
         if self.channel and self.channel.url_is_secret and not given["url"]:
             del given["url"]
         return given
+
+    def hidden_values(self) -> dict[str, str]:
+        """What is behind what is shown masked, by field."""
+        return {"headers": json.dumps(sorted(self._stored.items()))}
 
     def clean_headers(self) -> dict[str, str]:
         stored = {name.lower(): value for name, value in self._stored.items()}
@@ -156,6 +163,10 @@ class SlackForm(ChannelForm):
             self.fields["url"].required = False
             help_text += f" Leave it empty to keep the present one ({channel.url})."
         self.fields["url"].help_text = help_text
+
+    def hidden_values(self) -> dict[str, str]:
+        """What is behind the field that does not show it."""
+        return {"url": (self.channel.readable_url if self.channel else None) or ""}
 
     def given(self) -> dict[str, Any]:
         given = super().given()

@@ -1,24 +1,30 @@
 """Pausing, resuming and deleting a channel."""
 
 from django.contrib import messages
+from django.db.transaction import atomic
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods
 
-from channels_app.admin.condition import waiting
-from channels_app.admin.pages import crumbs, of_channel, page, to, url_of
+from channels_app.admin.condition import facts_of, waiting
+from channels_app.admin.pages import crumbs, locked_if_sent, of_channel, page, to, url_of
 from channels_app.forms import PauseForm
 from channels_app.models import Channel
 from notifications import services
+from notifications.admin.shown import in_a_sentence
 from notifications.models import EventChannel
 
 
 @require_http_methods(["GET", "POST"])
 @of_channel("change")
+@atomic
 def pause(request: HttpRequest, channel: Channel) -> HttpResponse:
     """GET asks for the reason."""
+    channel = locked_if_sent(request, channel)
     form = PauseForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    facts = facts_of(channel)
+    meanwhile = [] if channel.paused_at else facts.changes(request.POST)
+    if request.method == "POST" and form.is_valid() and not meanwhile:
         name = request.user.get_username()
         reason = form.cleaned_data["reason"] or f"Paused by {name}."
         was_paused = channel.paused_at
@@ -35,13 +41,20 @@ def pause(request: HttpRequest, channel: Channel) -> HttpResponse:
         crumbs=crumbs(channel),
         channel=channel,
         form=form,
+        facts=facts,
+        meanwhile=meanwhile,
         back=url_of(channel),
     )
 
 
 @of_channel("change")
+@atomic
 def resume(request: HttpRequest, channel: Channel) -> HttpResponse:
+    channel = locked_if_sent(request, channel)
     was_paused, held = channel.paused_at, waiting(channel)
+    if was_paused and (meanwhile := facts_of(channel).changes(request.POST)):
+        messages.error(request, in_a_sentence(meanwhile, f"{channel.name} was not resumed."))
+        return to(channel)
     services.resume_channel(channel_id=channel.pk, by=request.user.get_username())
     if not was_paused:
         messages.info(request, f"{channel.name} was not paused.")
@@ -54,9 +67,13 @@ def resume(request: HttpRequest, channel: Channel) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @of_channel("delete")
+@atomic
 def delete(request: HttpRequest, channel: Channel) -> HttpResponse:
     """Asks first: GET shows the question, POST is the answer."""
-    if request.method == "POST":
+    channel = locked_if_sent(request, channel)
+    facts = facts_of(channel)
+    meanwhile = facts.changes(request.POST)
+    if request.method == "POST" and not meanwhile:
         services.archive_channel(channel_id=channel.pk, by=request.user.get_username())
         messages.success(request, f"{channel.name} was deleted. The delivery log keeps what was sent to it.")
         return redirect("admin:channels_app_channel_changelist")
@@ -68,5 +85,7 @@ def delete(request: HttpRequest, channel: Channel) -> HttpResponse:
         channel=channel,
         attached=EventChannel.objects.filter(channel=channel).count(),
         waiting=waiting(channel),
+        facts=facts,
+        meanwhile=meanwhile,
         back=url_of(channel),
     )

@@ -5,17 +5,19 @@ from urllib.parse import parse_qsl, urlencode, urlsplit
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
+from django.db.transaction import atomic
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from channels_app.admin.pages import crumbs, may, of_channel, page, show_secret_once, to, url_of
+from channels_app.admin.pages import crumbs, locked_if_sent, may, of_channel, page, show_secret_once, to, url_of
 from channels_app.forms import FORMS, KindForm
 from channels_app.models import Channel
 from channels_app.transports import kind_choices, takes
 from notifications import services
+from notifications.admin.careful import careful
 
 
 def add(request: HttpRequest) -> HttpResponse:
@@ -73,8 +75,12 @@ def _created(request: HttpRequest, channel: Channel, onward: str) -> HttpRespons
 
 
 @of_channel("change")
+@atomic
 def edit(request: HttpRequest, channel: Channel) -> HttpResponse:
-    form = FORMS[channel.kind](request.POST if request.method == "POST" else None, channel=channel)
+    channel = locked_if_sent(request, channel)
+    form = careful(FORMS[channel.kind])(
+        request.POST if request.method == "POST" else None, channel=channel, about=channel.pk
+    )
     if request.method == "POST" and form.is_valid():
         try:
             changed = services.update_channel(channel_id=channel.pk, by=request.user.get_username(), **form.given())

@@ -11,8 +11,10 @@ from django.utils.safestring import SafeString
 from channels_app.encryption import UNREADABLE
 from channels_app.models import Channel
 from channels_app.transports import takes
+from notifications.admin.shown import Facts
+from notifications.catalogue import EVENT_TYPES
 from notifications.models import IS_WAITING, ChannelHealth, Delivery
-from notifications.showing import ago, moment, number
+from notifications.showing import ago, moment, number, time_in_words
 
 Condition = Literal["active", "paused", "failing", "unreadable"]
 
@@ -31,6 +33,28 @@ def condition_of(channel: Channel) -> Condition:
     if channel.paused_at:
         return "paused"
     return "failing" if ChannelHealth.of(channel).failing else "active"
+
+
+def facts_of(channel: Channel) -> Facts:
+    """What its pages show of a channel that somebody is about to pause, resume, delete or give a new secret."""
+    paused = f"{channel.pause_reason} ({time_in_words(channel.paused_at)})" if channel.paused_at else ""
+    return Facts(
+        f"channel {channel.pk}",
+        {
+            "Its name": channel.name,
+            "Its address": channel.address,
+            "The pause": paused,
+            "What it is attached to": ", ".join(
+                EVENT_TYPES[key].label for key in sorted(channel.attachments.values_list("event_type", flat=True))
+            ),
+        },
+        secrets={
+            "The whole URL": channel.readable_url,
+            "What is in its extra headers": repr(sorted((channel.readable_headers or {}).items())),
+            "Its secret": channel.readable_secret,
+            "When it was paused": channel.paused_at.isoformat() if channel.paused_at else None,
+        },
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,14 @@ from django.urls import reverse
 
 from channels_app import verification
 from channels_app.admin.chart import per_day, times
-from channels_app.admin.condition import COUNT_AT_MOST, Waiting, condition_of, health_sentences, why_unreadable
+from channels_app.admin.condition import (
+    COUNT_AT_MOST,
+    Waiting,
+    condition_of,
+    facts_of,
+    health_sentences,
+    why_unreadable,
+)
 from channels_app.admin.health import facts_now, facts_of_day
 from channels_app.admin.pages import (
     NEW_SECRET,
@@ -75,6 +82,7 @@ def show(
         why_unreadable=why_unreadable(channel),
         health=health_sentences(channel),
         facts=facts_now(channel, backlog),
+        changeable=facts_of(channel) if channel.paused_at else None,
         held=Waiting(backlog.waiting) if channel.paused_at else None,
         fresh=fresh,
         revealed=revealed,

@@ -14,6 +14,7 @@ from django.urls import reverse
 
 from channels_app.forms import FORMS, ChannelForm
 from channels_app.models import Channel
+from channels_app.services import lock_channel
 from notifications.catalogue import EVENT_TYPES
 
 View = Callable[..., HttpResponse]
@@ -42,6 +43,14 @@ def of_channel(action: Literal["view", "change", "delete"]) -> Callable[[View], 
         return answer
 
     return decorate
+
+
+def locked_if_sent(request: HttpRequest, channel: Channel) -> Channel:
+    """The channel as it is now, for a form that was sent: locked, since what is compared is what is changed.
+
+    Raises `Channel.DoesNotExist` where somebody deletes it meanwhile.
+    """
+    return lock_channel(channel.pk) if request.method == "POST" else channel
 
 
 def may(request: HttpRequest, action: str) -> bool:

@@ -3,11 +3,13 @@
 from datetime import timedelta
 
 from django.contrib import messages
+from django.db.transaction import atomic
 from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from channels_app.admin import detail
-from channels_app.admin.pages import crumbs, of_channel, page, show_secret_once, to, url_of
+from channels_app.admin.condition import facts_of
+from channels_app.admin.pages import crumbs, locked_if_sent, of_channel, page, show_secret_once, to, url_of
 from channels_app.forms import RotateForm
 from channels_app.models import Channel
 from channels_app.transports import takes
@@ -30,12 +32,16 @@ def reveal(request: HttpRequest, channel: Channel) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @of_channel("change")
+@atomic
 def rotate(request: HttpRequest, channel: Channel) -> HttpResponse:
     """Asks first what becomes of the old secret."""
+    channel = locked_if_sent(request, channel)
     if not takes(channel.kind).signing_secret:
         raise Http404("Channels of this kind have no signing secret.")
     form = RotateForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
+    facts = facts_of(channel)
+    meanwhile = facts.changes(request.POST)
+    if request.method == "POST" and form.is_valid() and not meanwhile:
         overlap = OVERLAP if form.cleaned_data["overlap"] == "24h" else timedelta()
         try:
             services.rotate_secret(channel_id=channel.pk, overlap=overlap, by=request.user.get_username())
@@ -55,6 +61,8 @@ def rotate(request: HttpRequest, channel: Channel) -> HttpResponse:
         channel=channel,
         form=form,
         before=len(channel.secrets_before(database_now())),
+        facts=facts,
+        meanwhile=meanwhile,
         back=url_of(channel),
     )
 

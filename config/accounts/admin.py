@@ -4,12 +4,15 @@ from typing import Any
 
 from django.apps import apps
 from django.contrib import admin
+from django.contrib.admin.utils import unquote
 from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
 from django.db.models import Count, Model, QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.db.transaction import atomic
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
@@ -17,7 +20,9 @@ from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationFo
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from config.accounts.rights import is_superuser, may_be
+from notifications.admin.careful import CarefulAdmin
 from notifications.admin.lookups import ListedLookups
+from notifications.admin.shown import Facts
 from notifications.showing import ago
 
 admin.site.unregister(User)
@@ -31,8 +36,28 @@ OF_SUPERUSERS = ("group", "permission")
 FOR_SUPERUSERS = frozenset({"is_superuser", "groups", "user_permissions"})
 
 
-class _TitledAdmin(ListedLookups, ModelAdmin):
+class _TitledAdmin(CarefulAdmin, ListedLookups, ModelAdmin):
     """Pages named after what they show, and choices of several as checkboxes."""
+
+    change_form_template: Any = "accounts/change_form.html"
+    delete_confirmation_template: Any = "accounts/delete.html"
+
+    @method_decorator(atomic)
+    def delete_view(
+        self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Asks again where somebody else has changed it since it was asked for."""
+        context = dict(extra_context or {})
+        obj = self.get_object(request, unquote(object_id))
+        if obj is not None:
+            facts = Facts(
+                f"{self.opts.label} {obj.pk}", self.get_form(request, obj, change=True)(instance=obj).in_words()
+            )
+            context |= {"facts": facts, "meanwhile": facts.changes(request.POST), "heading": f"Delete {obj}?"}
+            if context["meanwhile"]:
+                request.POST = QueryDict()  # no answer to what is asked now
+        page: HttpResponse = super().delete_view(request, object_id, context)
+        return page
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         title = str(self.opts.verbose_name_plural).capitalize()

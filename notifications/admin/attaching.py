@@ -1,10 +1,12 @@
 """Attaching a channel to an event type, changing its sources, and removing it."""
 
+from contextlib import suppress
 from typing import Any
 
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import ValidationError
+from django.db.transaction import atomic
 from django.forms import Form
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import get_object_or_404, redirect
@@ -13,13 +15,17 @@ from django.views.decorators.http import require_http_methods
 
 from channels_app.forms import FORMS
 from channels_app.models import Channel
+from channels_app.services import lock_channel
 from channels_app.transports import kind_choices
 from notifications import services
+from notifications.admin.careful import careful
 from notifications.admin.layout import channel_label, find_event_type, page, to_event_type
+from notifications.admin.shown import FIELD, Facts
 from notifications.catalogue import EventType
 from notifications.errors import Conflict
 from notifications.forms import AttachForm, SourcesForm
 from notifications.models import EventChannel
+from orders.models import Source
 
 
 @require_http_methods(["GET", "POST"])
@@ -92,21 +98,23 @@ def add_channel(request: HttpRequest, key: str) -> HttpResponse:
 
 @require_http_methods(["GET", "POST"])
 @permission_required("notifications.change_eventchannel", raise_exception=True)
+@atomic
 def edit_sources(request: HttpRequest, key: str, channel_id: str) -> HttpResponse:
-    event_type, attachment = _attachment(key, channel_id)
-    form = SourcesForm(
-        request.POST if request.method == "POST" else None, initial={"sources": list(attachment.sources)}
+    event_type, attachment = _attachment(request, key, channel_id)
+    if attachment is None:
+        return redirect("admin:event_type", key)
+    form = careful(SourcesForm)(
+        request.POST if request.method == "POST" else None,
+        initial={"sources": list(attachment.sources)},
+        about=f"{key} {channel_id}",
     )
     if request.method == "POST" and form.is_valid():
-        try:
-            services.change_sources(
-                event_type=event_type,
-                channel_id=channel_id,
-                sources=form.cleaned_data["sources"],
-                by=request.user.get_username(),
-            )
-        except EventChannel.DoesNotExist as error:
-            raise Http404("The channel is not attached any more.") from error
+        services.change_sources(
+            event_type=event_type,
+            channel_id=channel_id,
+            sources=form.cleaned_data["sources"],
+            by=request.user.get_username(),
+        )
         messages.success(request, f"The sources of {attachment.channel.name} were updated.")
         return redirect("admin:event_type", key)
     return page(
@@ -121,14 +129,19 @@ def edit_sources(request: HttpRequest, key: str, channel_id: str) -> HttpRespons
 
 @require_http_methods(["GET", "POST"])
 @permission_required("notifications.delete_eventchannel", raise_exception=True)
+@atomic
 def detach(request: HttpRequest, key: str, channel_id: str) -> HttpResponse:
     """Asks first: GET shows the question, POST is the answer."""
-    event_type, attachment = _attachment(key, channel_id)
-    if request.method == "POST":
-        try:
-            services.detach_channel(event_type=event_type, channel_id=channel_id, by=request.user.get_username())
-        except EventChannel.DoesNotExist as error:
-            raise Http404("The channel is not attached any more.") from error
+    event_type, attachment = _attachment(request, key, channel_id)
+    if attachment is None:
+        return redirect("admin:event_type", key)
+    channel, sources = attachment.channel, ", ".join(Source(source).label for source in attachment.sources)
+    facts = Facts(
+        f"attachment {key} {channel_id}", {"Its name": channel.name, "Its address": channel.address, "Sources": sources}
+    )
+    meanwhile = facts.changes(request.POST)
+    if request.method == "POST" and not meanwhile:
+        services.detach_channel(event_type=event_type, channel_id=channel_id, by=request.user.get_username())
         messages.success(request, f"{attachment.channel.name} was removed from {event_type.label}.")
         return redirect("admin:event_type", key)
     return page(
@@ -138,6 +151,8 @@ def detach(request: HttpRequest, key: str, channel_id: str) -> HttpResponse:
         crumbs=to_event_type(event_type),
         event_type=event_type,
         channel=attachment.channel,
+        facts=facts,
+        meanwhile=meanwhile,
     )
 
 
@@ -162,7 +177,20 @@ def _attachable(event_type: EventType) -> list[tuple[str, str]]:
     return [(channel.pk, channel_label(channel)) for channel in channels]
 
 
-def _attachment(key: str, channel_id: str) -> tuple[EventType, EventChannel]:
+def _attachment(request: HttpRequest, key: str, channel_id: str) -> tuple[EventType, EventChannel | None]:
+    """What the page is about; to be changed, with its channel locked. None, and it is said, where a form was sent and
+    somebody else has removed it meanwhile. Raises `Http404`.
+    """
     event_type = find_event_type(key)
-    attachments = EventChannel.objects.select_related("channel")
-    return event_type, get_object_or_404(attachments, event_type=key, channel_id=channel_id)
+    attachments = EventChannel.objects.select_related("channel").filter(event_type=key, channel_id=channel_id)
+    if request.method != "POST":
+        return event_type, get_object_or_404(attachments)
+    with suppress(Channel.DoesNotExist):
+        lock_channel(channel_id)
+    attachment = attachments.first()
+    if attachment is None and FIELD not in request.POST:
+        raise Http404("The channel is not attached any more.")
+    if attachment is None:
+        name = get_object_or_404(Channel, pk=channel_id).name
+        messages.error(request, f"{name} is not attached to {event_type.label} any more. Nothing was changed now.")
+    return event_type, attachment

@@ -9,8 +9,11 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.transaction import atomic
 from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_POST
 
+from notifications.admin.careful import careful
+from notifications.admin.shown import Change, Facts, in_a_sentence
 from notifications.showing import money
 from orders import services
 from orders.admin.allowed import Actions
@@ -20,6 +23,7 @@ from orders.admin.selling import SellingAdmin
 from orders.errors import Conflict
 from orders.forms import PaymentForm, RefundForm, TrackingForm, add_refusal
 from orders.models import Order, Refund, Transaction
+from orders.services.reading import lock_order
 
 GIVEN_BACK_MEANWHILE = (
     "Something of this order was given back since the page was opened. Nothing was recorded now: "
@@ -49,13 +53,19 @@ class OrderActions(SellingAdmin):
         checked: View = self.admin_site.admin_view(view)
         return path(f"<path:object_id>/{route}/", checked, name=f"orders_order_{name}")
 
+    @method_decorator(atomic)
     def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
         order = self.order(request, object_id, "orders.change_order")
         refused = Actions(order, []).no_payment_because
         if refused and request.method == "GET":
             return self._refused(request, order, refused)
+        order = _as_it_is_now(request, order)
         form = PaymentForm(order=order, data=_data(request))
-        if form.is_valid():
+        facts = _payment_facts(order)
+        meanwhile: list[Change] = []
+        if form.is_valid() and not _recorded_already(form):
+            meanwhile = facts.changes(request.POST)
+        if form.is_valid() and not meanwhile:
             newest = newest_postback(order)
             try:
                 purchase, new = services.record_transaction(number=order.number, **form.purchase())
@@ -73,6 +83,8 @@ class OrderActions(SellingAdmin):
             title="Record payment",
             lead=f"A purchase of {order} as it was approved or declined elsewhere. No money is moved.",
             button="Record payment",
+            facts=facts,
+            meanwhile=meanwhile,
         )
 
     def refund(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -120,9 +132,10 @@ class OrderActions(SellingAdmin):
             return self._refused(request, order, f"{order} was {status} already. Nothing was changed.", messages.INFO)
         return self._done(request, order, f"Thank-you page reached. {order} is completed.", newest)
 
+    @method_decorator(atomic)
     def set_tracking(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        order = self.order(request, object_id, "orders.change_order")
-        form = TrackingForm(order=order, data=_data(request))
+        order = _as_it_is_now(request, self.order(request, object_id, "orders.change_order"))
+        form = careful(TrackingForm)(order=order, about=order.number, data=_data(request))
         if not form.is_valid():
             lead = f"Where the parcel of {order} is. The channels are told of each change."
             return self._ask(request, order, form, title="Set tracking", lead=lead, button="Save tracking")
@@ -133,8 +146,11 @@ class OrderActions(SellingAdmin):
         set_to = f"{form.cleaned_data['carrier']} {form.cleaned_data['number']}"
         return self._done(request, order, f"Tracking of {order} was set to {set_to}.", newest)
 
+    @method_decorator(atomic)
     def clear_tracking(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        order = self.order(request, object_id, "orders.change_order")
+        order = _as_it_is_now(request, self.order(request, object_id, "orders.change_order"))
+        if order.tracking and (meanwhile := tracking_facts(order).changes(request.POST)):
+            return self._refused(request, order, in_a_sentence(meanwhile))
         newest = newest_postback(order)
         if services.clear_tracking(number=order.number).tracking == order.tracking:
             return self._refused(request, order, NOTHING_CHANGED, messages.INFO)
@@ -163,6 +179,37 @@ class OrderActions(SellingAdmin):
     def _refused(self, request: HttpRequest, order: Order, sentence: str, level: int = messages.ERROR) -> HttpResponse:
         self.message_user(request, sentence, level)
         return self.to_page_of(request, order)
+
+
+def tracking_facts(order: Order) -> Facts:
+    """What the order's page shows of the tracking that one may clear there."""
+    tracking = order.tracking or {}
+    shown = " ".join(tracking[name] or "" for name in ("carrier", "number", "url") if name in tracking)
+    return Facts(f"tracking {order.number}", {"The tracking": shown.strip()})
+
+
+def _payment_facts(order: Order) -> Facts:
+    """What somebody goes by who records a payment."""
+    return Facts(
+        f"payment {order.number}",
+        {
+            "The total": money(order.total, order.currency),
+            "What is paid": money(order.paid_total, order.currency),
+            "What is given back": money(order.refunded_total, order.currency),
+            "The number of payments": order.transactions.count(),
+        },
+    )
+
+
+def _recorded_already(form: PaymentForm) -> bool:
+    """The same form was sent before: the service answers that."""
+    purchase = form.purchase()
+    return Transaction.objects.filter(gateway=purchase["gateway"], reference=purchase["reference"]).exists()
+
+
+def _as_it_is_now(request: HttpRequest, order: Order) -> Order:
+    """For a form that was sent: locked, since what is compared is what is changed."""
+    return lock_order(number=order.number) if request.method == "POST" else order
 
 
 def _data(request: HttpRequest) -> Any:

@@ -6,9 +6,11 @@ from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.transaction import atomic
 from django.http import HttpRequest, HttpResponse
+from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 
 from notifications import history
+from notifications.admin.careful import careful
 from orders import services
 from orders.admin.filters import CreatedFilter, equals
 from orders.admin.pages import LargeListAdmin, may, status_label
@@ -18,6 +20,7 @@ from orders.forms import ContactForm, add_refusal
 from orders.models import Contact, Source
 
 ORDERS_SHOWN = 20
+KnownContactForm = careful(ContactForm)
 
 
 @admin.register(Contact)
@@ -62,6 +65,7 @@ class ContactAdmin(LargeListAdmin):
                 return self.to_page_of(request, contact)
         return self._page(request, form, None)
 
+    @method_decorator(atomic)
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
@@ -71,10 +75,10 @@ class ContactAdmin(LargeListAdmin):
         if contact is None:
             return self.not_found(request, object_id)
         if request.method != "POST":
-            return self._page(request, ContactForm(contact=contact), contact)
+            return self._page(request, KnownContactForm(contact=contact, about=contact.pk), contact)
         if not self.has_change_permission(request, contact):
             raise PermissionDenied
-        form = ContactForm(contact=contact, data=request.POST)
+        form = KnownContactForm(contact=contact, about=contact.pk, data=request.POST)
         if not form.is_valid():
             return self._page(request, form, contact)
         try:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from notifications.showing import money
 from orders import services
-from orders.admin.acting import OrderActions
+from orders.admin.acting import OrderActions, tracking_facts
 from orders.admin.allowed import Actions
 from orders.admin.filters import CreatedFilter, PostbacksFilter, equals
 from orders.admin.pages import may, status_label
@@ -88,6 +88,7 @@ class OrderAdmin(OrderActions):
             "refunds": order.refunds.select_related("transaction"),
             "actions": Actions(order, transactions),
             "may_change": may(request, "orders.change_order"),
+            "tracking_facts": tracking_facts(order),
         }
         if may(request, "notifications.view_delivery"):
             context |= self._postbacks(request, order)

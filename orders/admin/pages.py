@@ -17,6 +17,7 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
+from notifications.admin.careful import CarefulAdmin
 from notifications.admin.lookups import ListedLookups
 from notifications.showing import ago
 from orders.admin.searching import TOO_MANY, Search
@@ -44,7 +45,7 @@ def link_to(request: HttpRequest, obj: Model | None) -> SafeString | str:
     return format_html('<a href="{}">{}</a>', reverse(f"admin:{name}", args=[quote(obj.pk)]), obj)
 
 
-class CommerceAdmin(ListedLookups, ModelAdmin):
+class CommerceAdmin(CarefulAdmin, ListedLookups, ModelAdmin):
     """Nothing of commerce is deleted here. `nothing_yet` says on an empty list where its rows come from."""
 
     list_per_page = 50

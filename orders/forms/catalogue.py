@@ -10,6 +10,8 @@ from orders.models import Product
 
 
 class ProductForm(forms.ModelForm):
+    belong_together = [("unit_price", "currency", "kind", "interval")]
+
     sku = CheckedField(Sku, label="SKU")
     unit_price = MoneyField()
     currency = CheckedField(

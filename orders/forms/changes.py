@@ -20,6 +20,7 @@ class TrackingForm(forms.Form):
     url = CheckedField(Link, label="Address to follow it", required=False, widget=UnfoldAdminURLInputWidget)
 
     prefix = "tracking"
+    belong_together = [("carrier", "number", "url")]
 
     def __init__(self, *, order: Order, **options: Any) -> None:
         super().__init__(initial=order.tracking, **options)

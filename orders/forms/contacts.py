@@ -28,6 +28,11 @@ _COUNTRY_HELP = "Two letters, like US."
 class ContactForm(forms.Form):
     """A contact, new or known (`contact`), whose e-mail stays where the form was sent without one."""
 
+    belong_together = [
+        ("phone_number", "phone_country"),
+        *([f"{address}_{name}" for name in _ADDRESS_LABELS] for address in ADDRESSES),
+    ]
+
     email = forms.CharField(label="E-mail", widget=UnfoldAdminEmailInputWidget)
     first_name = forms.CharField(required=False, widget=UnfoldAdminTextInputWidget)
     last_name = forms.CharField(required=False, widget=UnfoldAdminTextInputWidget)

@@ -266,5 +266,7 @@ document.addEventListener("change", async (event) => {
     form.querySelector("[data-kind]").focus();
 });
 
-// A form that comes back with errors: begin at the first of them.
-document.addEventListener("DOMContentLoaded", () => document.querySelector("main [aria-invalid=true]")?.focus());
+// A form that comes back with errors: begin at the first of them, or at what says that somebody else was here.
+document.addEventListener("DOMContentLoaded", () =>
+    document.querySelector("main .ui-conflicts, main [aria-invalid=true]")?.focus(),
+);
