@@ -1,10 +1,13 @@
 """The admin site: Unfold's shell with the pages of Tidings."""
 
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, reverse
+from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
 from config.accounts.rights import is_superuser
@@ -25,6 +28,30 @@ class TidingsAdminSite(UnfoldAdminSite):
 
         return [*password_reset.urls(), *pages.urls(self.admin_view)]
 
+    def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
+        """For staff alone. A form takes effect once, and whoever is logged out meanwhile loses nothing."""
+        from config.submitting import kept
+        from config.submitting.ended import to_login
+        from config.submitting.once import once
+
+        once_view = once(view)
+
+        @wraps(view)
+        def submitted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            typed = kept.take(request)
+            answer = once_view(request, *args, **kwargs)
+            return answer if typed is None else kept.fill_in(request, answer, typed)
+
+        for_staff: Callable[..., HttpResponse] = super().admin_view(submitted, cacheable)
+
+        @wraps(for_staff)
+        def admin_view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            if self.has_permission(request) or request.path == reverse("admin:logout"):
+                return for_staff(request, *args, **kwargs)
+            return never_cache(to_login)(request)
+
+        return admin_view
+
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
         """What every page of the shell is made of, the banners about trouble included."""
         from notifications.admin.banners import banners_for
@@ -37,9 +64,15 @@ class TidingsAdminSite(UnfoldAdminSite):
         """While there is nobody yet who could log in, the page says how the first user is made."""
         from django.contrib.auth.models import User
 
-        response: HttpResponse = super().login(
-            request, {"nobody_yet": not User.objects.exists(), **(extra_context or {})}
-        )
+        from config.submitting import ended, kept
+
+        ended.lead_to_page(request)
+        context = {
+            "nobody_yet": not User.objects.exists(),
+            "sent_in_vain": ended.SENT in request.GET,
+            "typed_is_kept": kept.is_kept(request),
+        }
+        response: HttpResponse = super().login(request, {**context, **(extra_context or {})})
         return response
 
     def search(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:

@@ -92,6 +92,7 @@ INSTALLED_APPS = [
     "config.accounts",
     "config.api",
     "config.demo",
+    "config.submitting",
     "orders",
     "channels_app",
     "notifications",
@@ -128,6 +129,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
+            "builtins": ["config.submitting.templatetags.form_token"],
         },
     }
 ]
@@ -207,6 +209,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "recount": {"task": "notifications.tasks.recount", "schedule": 60.0},
     "send-password-links": {"task": "config.accounts.tasks.send_password_links", "schedule": 10.0},
     "purge": {"task": "notifications.tasks.purge", "schedule": 3600.0},
+    "purge-submissions": {"task": "config.submitting.tasks.purge_submissions", "schedule": 600.0},
     "purge-idempotency-records": {"task": "config.api.tasks.purge_idempotency_records", "schedule": 3600.0},
 }
 

@@ -17,6 +17,7 @@ from channels_app.forms import TestForm
 from channels_app.models import Channel
 from channels_app.transports import takes
 from notifications import services
+from notifications.admin.done import done
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery
 
@@ -35,7 +36,7 @@ def send(request: HttpRequest, channel: Channel) -> HttpResponse:
     event_type = EVENT_TYPES[form.cleaned_data["event_type"]]
     delivery = services.send_test(channel_id=channel.pk, event_type=event_type, by=request.user.get_username())
     if "HX-Request" in request.headers:
-        return _progress(request, channel, delivery)
+        return done(_progress(request, channel, delivery))
     messages.success(request, "A test is being sent. Its answer appears here.")
     return redirect("admin:notifications_delivery_change", quote(delivery.pk))
 

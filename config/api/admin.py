@@ -21,6 +21,7 @@ from unfold.admin import ModelAdmin
 from config.api.keys import create_key, revoke_key
 from config.api.models import ApiKey, Scope
 from config.api.scopes import may_make, may_not_make, outlived
+from notifications.admin.done import done
 from notifications.admin.lookups import ListedLookups
 from notifications.models import HistoryEntry
 
@@ -98,7 +99,7 @@ class ApiKeyAdmin(ListedLookups, ModelAdmin):
                 form.add_error(None, error)
             else:
                 messages.success(request, f"{record.name} was created.")
-                return self._page(request, "created", title=record.name, record=record, key=key)
+                return done(self._page(request, "created", title=record.name, record=record, key=key))
         return self._page(request, "form", title="Add an API key", form=form)
 
     def change_view(

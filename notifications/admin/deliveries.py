@@ -19,6 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 from channels_app.transports import takes
 from notifications import services
 from notifications.admin import csv_export
+from notifications.admin.done import done
 from notifications.admin.filters import DeliveryFilters
 from notifications.admin.log_admin import LogAdmin, without_edge
 from notifications.admin.reached import recipients_of
@@ -52,8 +53,11 @@ class DeliveryAdmin(LogAdmin):
         return [
             path("csv/", self.admin_site.admin_view(require_safe(self.csv)), name="notifications_delivery_csv"),
             path("<path:object_id>/retry/", retry, name="notifications_delivery_retry"),
-            # Not by admin_view: who is not logged in any more gets no login page into the middle of the page.
-            path("<path:object_id>/state/", require_safe(self.state), name="notifications_delivery_state"),
+            path(
+                "<path:object_id>/state/",
+                self.admin_site.admin_view(require_safe(self.state)),
+                name="notifications_delivery_state",
+            ),
             *super().get_urls(),
         ]
 
@@ -85,7 +89,7 @@ class DeliveryAdmin(LogAdmin):
     @method_decorator(never_cache)
     def state(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """The part of the page that changes; 204 while it is as the page shows it (`?seen=`)."""
-        if not (self.admin_site.has_permission(request) and self.has_view_permission(request)):
+        if not self.has_view_permission(request):
             raise PermissionDenied
         state = _state(request, self._delivery(object_id))
         if request.GET.get("seen") == state["version"]:
@@ -100,15 +104,16 @@ class DeliveryAdmin(LogAdmin):
         try:
             services.retry_delivery(delivery_id=delivery.pk, by=request.user.get_username())
         except Conflict as error:
-            done, sentence = False, f"No retry: {error}"
+            retried, sentence = False, f"No retry: {error}"
         else:
-            done = True
+            retried = True
             sentence = f"{event_label(delivery.event_type)} is being sent to {delivery.channel.name} again."
         if request.headers.get("HX-Request"):
             state = _state(request, self._delivery(object_id))
-            context = {**state, "fragment": True, "sentence": sentence, "refused": not done, "take_focus": True}
-            return TemplateResponse(request, "notifications/includes/delivery_news.html", context)
-        messages.add_message(request, messages.SUCCESS if done else messages.ERROR, sentence)
+            context = {**state, "fragment": True, "sentence": sentence, "refused": not retried, "take_focus": True}
+            news = TemplateResponse(request, "notifications/includes/delivery_news.html", context)
+            return done(news) if retried else news
+        messages.add_message(request, messages.SUCCESS if retried else messages.ERROR, sentence)
         return redirect("admin:notifications_delivery_change", quote(delivery.pk))
 
     def _delivery(self, object_id: str) -> Delivery:

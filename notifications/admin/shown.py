@@ -13,7 +13,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-FIELD = "form_shown"
+FIELD = "form-shown"
 NOTHING = "nothing"
 _SALT = "tidings.form_shown"
 

@@ -11,6 +11,7 @@ from django.urls import URLPattern
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
+from notifications.admin.done import done
 from notifications.showing import money
 from orders import services
 from orders.admin.acting import OrderActions, tracking_facts
@@ -119,7 +120,8 @@ class OrderAdmin(OrderActions):
         level, sentence = retry_one(order, delivery_id, by=request.user.get_username())
         self.message_user(request, sentence, level)
         if request.headers.get("HX-Request") and may(request, "notifications.view_delivery"):
-            return self._row(request, order, delivery_id, retried=True)
+            row = self._row(request, order, delivery_id, retried=True)
+            return done(row) if level == messages.SUCCESS else row
         return self.to_page_of(request, order, fragment="postbacks")
 
     def _row(self, request: HttpRequest, order: Order, delivery_id: str, *, retried: bool) -> HttpResponse:

@@ -33,6 +33,7 @@ class _Reader(HTMLParser):
         self.forms: list[Form] = []
         self._form: Form | None = None
         self._select: str | None = None
+        self._options: list[tuple[str, bool]] = []
         self._textarea: str | None = None
         self._text = ""
 
@@ -45,9 +46,9 @@ class _Reader(HTMLParser):
             return
         name = given.get("name")
         if tag == "select":
-            self._select = name
-        elif tag == "option" and self._select and "selected" in given:
-            self._form.fields.setdefault(self._select, []).append(given.get("value") or "")
+            self._select, self._options = name, []
+        elif tag == "option" and self._select:
+            self._options.append((given.get("value") or "", "selected" in given))
         elif tag == "textarea" and name:
             self._textarea, self._text = name, ""
         elif tag == "input" and name and "disabled" not in given:
@@ -64,7 +65,10 @@ class _Reader(HTMLParser):
     def handle_endtag(self, tag: str) -> None:
         if tag == "form":
             self._form = None
-        elif tag == "select":
+        elif tag == "select" and self._select and self._form:
+            # Without a choice, a browser chooses the first.
+            chosen = [value for value, is_chosen in self._options if is_chosen]
+            self._form.fields[self._select] = chosen or [value for value, _ in self._options[:1]]
             self._select = None
         elif tag == "textarea" and self._textarea and self._form:
             # A browser drops the first line break, and sends all others as \r\n.

@@ -219,7 +219,9 @@ def test_a_look_costs_few_queries(admin, failed):
 
 
 def test_nobody_else_gets_the_state_and_no_login_page_in_its_place(people, failed):
-    assert state_of(people["anonymous"], failed).status_code == 403
+    answer = people["anonymous"].get(page_of(failed, "state"), headers={"HX-Request": "true"})
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer["HX-Redirect"] == f"/admin/login/?next={page_of(failed)}"
     assert state_of(people["staff without a group"], failed).status_code == 403
     assert people["superuser"].post(page_of(failed, "state")).status_code == 405
 

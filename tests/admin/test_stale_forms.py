@@ -256,7 +256,7 @@ def test_tracking_that_both_set_is_refused_as_one(admin_client, lead, mug):
 
 
 def test_a_form_that_does_not_say_what_it_showed_is_taken_as_it_is(admin_client, lead):
-    answer = admin_client.post(of("orders_contact_change", lead.pk), {"first_name": "Adah", "form_shown": "forged"})
+    answer = admin_client.post(of("orders_contact_change", lead.pk), {"first_name": "Adah", "form-shown": "forged"})
     assert answer.status_code == 302
     lead.refresh_from_db()
     assert lead.first_name == "Adah"

@@ -16,6 +16,24 @@ function say(sentence) {
     said.append(line);
 }
 
+// Sends a form without leaving the page. Where nobody is logged in any more the browser goes to the login, as htmx does.
+async function sendForm(form) {
+    const headers = { "HX-Request": "true", "HX-Current-URL": location.href };
+    const response = await fetch(form.action, { method: "POST", body: new FormData(form), headers });
+    if (response.headers.has("HX-Redirect")) {
+        location.assign(response.headers.get("HX-Redirect"));
+        return new Promise(() => {}); // nothing goes on here
+    }
+    return response;
+}
+
+// A form takes effect once. One that stays on the page gets the token for its next time with the answer.
+document.addEventListener("htmx:afterRequest", (event) => {
+    const token = event.detail.xhr?.getResponseHeader("Form-Token");
+    const field = token && event.detail.elt?.closest?.("form")?.elements["form-token"];
+    if (field) field.value = token;
+});
+
 // A click that the browser is to follow by itself, such as one that opens a new tab.
 const isForBrowser = (event) => event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
 
@@ -203,7 +221,7 @@ document.addEventListener("submit", async (event) => {
     if (list.dataset.busy) return;
     list.dataset.busy = "yes";
     try {
-        const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
+        const response = await sendForm(form);
         if (!response.ok) throw new Error(String(response.status));
         const page = parsed(await response.text());
         const id = form.closest("li").id;
@@ -230,7 +248,7 @@ document.addEventListener("submit", async (event) => {
     if (form.dataset.busy) return;
     form.dataset.busy = "yes";
     try {
-        const response = await fetch(form.action, { method: "POST", body: new FormData(form) });
+        const response = await sendForm(form);
         if (response.status !== 422 && response.status !== 201) throw new Error(String(response.status));
         const page = parsed(await response.text());
         form.replaceChildren(...page.querySelector("form").children);

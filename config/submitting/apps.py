@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class SubmittingConfig(AppConfig):
+    name = "config.submitting"
+    label = "submitting"
