@@ -32,6 +32,8 @@ PAGES = {
     "admin:orders_order_retry": "admin:orders_order_change",
     "admin:orders_quote_sell": "admin:orders_quote_change",
     "demo:mail_html": "demo:mail",
+    "demo:receive": "demo:received",
+    "demo:receive_message": "demo:messages",
     "demo:repair": "demo:received",
 }
 

@@ -25,6 +25,7 @@ SWEEP = "orders.tasks.complete_stale_funnel_orders"
 BEATS_TASKS = (
     *(SWEEP, "notifications.tasks.record_beat", "notifications.tasks.send_alerts", "notifications.tasks.purge"),
     "config.api.tasks.purge_idempotency_records",
+    "config.submitting.tasks.purge_submissions",
 )
 # Far less than a sweep of all takes, far more than what is in hand.
 SOON_SECONDS = 15
