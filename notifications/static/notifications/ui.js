@@ -34,6 +34,26 @@ document.addEventListener("htmx:afterRequest", (event) => {
     if (field) field.value = token;
 });
 
+// What looks again by itself does not take somebody away from a form that they are filling in, to the login.
+document.addEventListener("input", (event) => {
+    const form = event.target.closest("form");
+    if (form?.method === "post") form.dataset.typed = "yes";
+});
+document.addEventListener("htmx:beforeOnLoad", (event) => {
+    const { xhr, requestConfig } = event.detail;
+    const looks = xhr.getResponseHeader("HX-Redirect") && requestConfig.verb === "get";
+    if (!looks || !document.querySelector("form[data-typed]")) return;
+    event.preventDefault();
+    if (document.getElementById("ui-session-ended")) return;
+    const note = document.createElement("p");
+    note.id = "ui-session-ended";
+    note.className = "ui-note ui-note-warn";
+    note.textContent =
+        "Your session has ended. What you typed stays here. Sending it leads to the login, and after that it is in the form again.";
+    (document.querySelector("dialog[open] form") ?? document.getElementById("ui-said"))?.prepend(note);
+    say(note.textContent);
+});
+
 // A click that the browser is to follow by itself, such as one that opens a new tab.
 const isForBrowser = (event) => event.button || event.ctrlKey || event.metaKey || event.shiftKey || event.altKey;
 
