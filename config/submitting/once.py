@@ -84,9 +84,12 @@ def _lock(token: Token) -> bool:
     digest = hashlib.sha256(f"{_SALT} {token.user_id} {token.nonce}".encode()).digest()
     try:
         with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [LONGEST_WAIT])
+            cursor.execute(
+                "SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)", [LONGEST_WAIT]
+            )
+            usual, _ = cursor.fetchone()
             cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], signed=True)])
-            cursor.execute("SELECT set_config('lock_timeout', '0', true)")
+            cursor.execute("SELECT set_config('lock_timeout', %s, true)", [usual])
     except OperationalError:
         return False
     return True
