@@ -57,7 +57,7 @@ class PostbackForm(ChannelForm):
 
     about = "For programs: a signed POST of JSON to a URL of yours."
     # New credentials never go to an address that somebody else has given meanwhile, nor known ones to a new one.
-    belong_together = [("url", "headers")]
+    belong_together = [("url", "url_is_secret", "headers")]
 
     url = forms.CharField(label="URL", widget=_UrlInput, help_text="Each notification is sent to it as a POST.")
     url_is_secret = forms.BooleanField(
@@ -99,7 +99,8 @@ class PostbackForm(ChannelForm):
 
     def hidden_values(self) -> dict[str, str]:
         """What is behind what is shown masked, by field."""
-        return {"headers": json.dumps(sorted(self._stored.items()))}
+        secret_url = self.channel.readable_url if self.channel and self.channel.url_is_secret else None
+        return {"url": secret_url or "", "headers": json.dumps(sorted(self._stored.items()))}
 
     def clean_headers(self) -> dict[str, str]:
         stored = {name.lower(): value for name, value in self._stored.items()}

@@ -152,7 +152,7 @@ class CarefulForm(BaseForm):
     def _conflict(self, name: str, before: Any, changed_here: list[str]) -> Conflict:
         bound = self[name]
         own = name in changed_here
-        secret = name in self._behind()
+        secret = bool(self._behind().get(name))
         yours = bound.data if own else before
         return Conflict(
             name=name,
@@ -165,7 +165,7 @@ class CarefulForm(BaseForm):
 
     def _now_in_words(self, bound: BoundField) -> str:
         words = _words(bound, bound.field.prepare_value(bound.initial))
-        if bound.name not in self._behind():
+        if not self._behind().get(bound.name):
             return words
         return _HIDDEN if words == EMPTY else f"{words} {_HIDDEN}"
 

@@ -67,6 +67,7 @@ class World:
         self.paused = self._channel("Paused")
         pause_channel(channel_id=self.paused.pk, reason="Maintenance.", by="anna")
         self.told, self.other = self._channel("Pager"), self._channel("Other")
+        self.other = notifications.rotate_secret(channel_id=self.other.pk, overlap=timedelta(days=1), by="anna")
         targets.choose(channel_id=self.told.pk, by="anna")
         notifications.set_event_type_enabled(event_type=COMPLETED, enabled=True, by="anna")
         notifications.attach_channel(
@@ -171,6 +172,9 @@ FORMS: dict[str, Entry] = {
     ),
     "admin:channels_app_channel_delete": Entry(
         lambda w: of("channels_app_channel_delete", w.channel.pk), meanwhile=moved("channel"), told=DONE_NOTHING
+    ),
+    "admin:channels_app_channel_end_secret": Entry(
+        lambda w: of("channels_app_channel_end_secret", w.other.pk, w.other.secrets_before(timezone.now())[0].key)
     ),
     "admin:channels_app_channel_edit": Entry(
         lambda w: of("channels_app_channel_edit", w.channel.pk), just(headers="X-Key: two"), moved("channel")

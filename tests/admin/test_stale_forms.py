@@ -157,6 +157,23 @@ def test_a_slack_url_that_both_gave_is_refused_and_shown_masked(admin_client):
     assert Channel.objects.get().whole_url.endswith("fourth")
 
 
+def test_a_url_that_became_a_secret_meanwhile_gets_no_new_credentials_and_is_not_shown(admin_client, channel):
+    form = open_form(admin_client, of("channels_app_channel_edit", channel.pk))
+    secret = "https://hooks.zapier.com/hooks/catch/1/unguessable/"
+    notifications.update_channel(channel_id=channel.pk, url=secret, url_is_secret=True, by="bob")
+    answer = form.send(admin_client, headers="X-Key: mine")
+    assert SAVED_NOTHING in text_of(answer)
+    assert "unguessable" not in answer.content.decode()
+    now = Channel.objects.get()
+    assert (now.whole_url, now.url_is_secret, now.headers) == (secret, True, {})
+    form = open_form(admin_client, of("channels_app_channel_edit", channel.pk))
+    notifications.update_channel(channel_id=channel.pk, url=f"{secret}2", by="bob")
+    assert SAVED_NOTHING in text_of(form.send(admin_client, headers="X-Key: mine"))
+    assert form.send(admin_client, name="Zap").status_code == 302
+    now = Channel.objects.get()
+    assert (now.name, now.whole_url, now.headers) == ("Zap", f"{secret}2", {})
+
+
 def test_recipients_that_both_changed_are_refused(admin_client):
     mail = notifications.create_channel(name="Us", kind="email", recipients=["a@example.com"], by="bob")
     form = open_form(admin_client, of("channels_app_channel_edit", mail.pk))
