@@ -80,7 +80,7 @@ ROUTES = {
     "admin/notifications/delivery/<path:object_id>/delete/": ("LLFFFFFF", "LLFFFFFF"),
     "admin/notifications/delivery/<path:object_id>/history/": ("LLF+++F+", "LLF+++F+"),
     "admin/notifications/delivery/<path:object_id>/retry/": ("LLMMMMMM", "LLFF++F+"),
-    "admin/notifications/delivery/<path:object_id>/state/": ("FFF+++F+", "MMMMMMMM"),
+    "admin/notifications/delivery/<path:object_id>/state/": ("LLF+++F+", "LLMMMMMM"),
     "admin/notifications/delivery/add/": ("LLFFFFFF", "LLFFFFFF"),
     "admin/notifications/delivery/csv/": ("LLF+++F+", "LLMMMMMM"),
     "admin/notifications/event/": ("LLF+++F+", "LLF+++F+"),
