@@ -90,6 +90,17 @@ def test_the_same_change_by_both_is_no_conflict(admin_client, lead):
     assert (lead.first_name, lead.last_name) == ("Augusta", "King")
 
 
+def test_an_email_that_somebody_else_corrected_meanwhile_is_not_put_back(admin_client, lead):
+    page = of("orders_contact_change", lead.pk)
+    forms = [open_form(admin_client, page) for _ in range(2)]
+    assert open_form(admin_client, page).send(admin_client, email="ada@corrected.example").status_code == 302
+    assert forms[0].send(admin_client, first_name="Augusta").status_code == 302
+    answer = forms[1].send(admin_client, email="ada@other.example")
+    assert "it is now ada@corrected.example. You gave ada@other.example." in text_of(answer)
+    lead.refresh_from_db()
+    assert (lead.email, lead.first_name) == ("ada@corrected.example", "Augusta")
+
+
 def test_two_halves_of_an_address_are_not_put_together(admin_client, lead):
     lead.shipping_address = {**dict.fromkeys(ADDRESS, ""), "line1": "1 Main St", "city": "Bonn", "country": "DE"}
     lead.save()
