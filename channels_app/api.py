@@ -217,7 +217,7 @@ class NewChannelOut(ChannelOut):
 @router.get("/channels", response=list[ListedChannelOut])
 @paginate
 def list_channels(request: HttpRequest) -> QuerySet[Channel]:
-    """All channels, newest first. The values of `headers` are masked; ask for one channel to read them."""
+    """The values of `headers` are masked; ask for one channel to read them."""
     return Channel.objects.filter(archived_at=None)
 
 
