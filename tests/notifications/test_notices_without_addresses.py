@@ -25,7 +25,7 @@ NOW = datetime(2026, 11, 23, 18, 36, tzinfo=UTC)
 # What mail and chat programs make links of by themselves, read more widely than any of them does.
 LINKED = re.compile(
     r"[a-z][a-z0-9+.-]+:(?=\S)//\S+|(?:mailto|tel|sms|file|skype|slack|javascript|data):\S+|www\d{0,3}\.\w\S*"
-    r"|[\w.+-]+@[\w-]+\.\w|(?:[\w-]+[.\u3002\uff0e\uff61])+(?:xn--)?[^\W\d_]{2,}\b|\b\d+\.\d+\.\d+\.\d+|\\\\\w+",
+    r"|[\w.+-]+[@\uff20]\w|(?:[\w-]+[.\u3002\uff0e\uff61])+(?:xn--)?[^\W\d_]{2,}\b|\b\d+\.\d+\.\d+\.\d+|\\\\\w+",
     re.IGNORECASE,
 )
 ADDRESSES = [
