@@ -36,5 +36,5 @@ def was_cancelled(error: BaseException | None) -> bool:
     while error is not None:
         if isinstance(error, QueryCanceled):
             return True
-        error = error.__cause__ or error.__context__
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
     return False
