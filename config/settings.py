@@ -194,7 +194,6 @@ CELERY_RESULT_BACKEND = None
 CELERY_TASK_SERIALIZER = "json"
 CELERY_ACCEPT_CONTENT = ["json"]
 CELERY_WORKER_POOL = "threads"
-CELERY_WORKER_CONCURRENCY = 8  # each of beat's tasks holds one at most, which leaves some for the doorbell
 CELERY_WORKER_PREFETCH_MULTIPLIER = 1
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_SEND_TASK_EVENTS = False
@@ -212,6 +211,8 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "purge-submissions": {"task": "config.submitting.tasks.purge_submissions", "schedule": 600.0},
     "purge-idempotency-records": {"task": "config.api.tasks.purge_idempotency_records", "schedule": 3600.0},
 }
+# Threads of a worker process: each of beat's tasks holds one at most, which leaves some for the doorbell.
+CELERY_WORKER_CONCURRENCY = len(CELERY_BEAT_SCHEDULE) + 3
 
 # Delivery. The rules behind each value stand in README.md.
 POSTBACK_TIMEOUT_SECONDS = environment.number(env, "POSTBACK_TIMEOUT_SECONDS", 30, 0.1, 300)
