@@ -49,7 +49,7 @@ def test_the_click_path_of_the_manual_leads_to_a_signed_notification(system, pag
     page.get_by_role("link", name="Add a channel", exact=True).click()
     dialog = page.get_by_role("dialog", name="Add a channel")
     dialog.get_by_label("Name").fill("Click path")
-    dialog.get_by_label("URL").fill(receiver.url)
+    dialog.get_by_label("URL", exact=True).fill(receiver.url)
     dialog.get_by_role("button", name="Create channel").click()
     expect(dialog).to_be_hidden()
     expect(page.get_by_label("Channel", exact=True).locator("option:checked")).to_have_text(

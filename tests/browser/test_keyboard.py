@@ -146,7 +146,7 @@ def test_a_refused_channel_leads_to_the_first_error(system, page, complaints):
     page.keyboard.press("Tab")
     page.keyboard.type("No address")
     page.keyboard.press("Enter")
-    url = dialog.get_by_label("URL")
+    url = dialog.get_by_label("URL", exact=True)
     expect(url).to_be_focused()
     expect(url).to_have_attribute("aria-invalid", "true")
     expect(dialog.get_by_label("Name")).to_have_value("No address")

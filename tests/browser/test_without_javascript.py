@@ -51,7 +51,7 @@ def test_a_channel_is_made_attached_edited_and_deleted(system, scriptless, recei
     scriptless.get_by_role("link", name="Add a channel").click()
     expect(scriptless.get_by_role("heading", name="Add a channel", level=1)).to_be_visible()
     scriptless.get_by_label("Name").fill("Scriptless")
-    scriptless.get_by_label("URL").fill(receiver.url)
+    scriptless.get_by_label("URL", exact=True).fill(receiver.url)
     scriptless.get_by_role("button", name="Save").click()
     expect(scriptless.locator("#ui-said")).to_contain_text("The channel Scriptless was created.")
     expect(scriptless.get_by_label("Channel", exact=True).locator("option:checked")).to_have_text(
