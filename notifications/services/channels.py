@@ -203,10 +203,11 @@ def note_headers_given(*, channel: Channel, by: str, api_key_id: int) -> None:
 def archive_channel(*, channel_id: str, by: str) -> None:
     """Delete a channel: detached everywhere, its pending deliveries fail, the log keeps its name.
 
-    The first thousand fail at once, what is beyond within seconds by the workers, so that no row is locked for long.
-    What is in flight ends and is recorded. Raises `Channel.DoesNotExist`.
+    The first thousand fail at once, what is beyond, or recorded meanwhile, within seconds by the workers: so no row is
+    locked for long, and whoever records waits for no deletion. What is in flight ends and is recorded.
+    Raises `Channel.DoesNotExist`.
     """
-    channel = Channel.objects.select_for_update().get(pk=channel_id, archived_at__isnull=True)
+    channel = channels.lock_channel(channel_id)
     channel.archived_at = Now()
     channel.save(update_fields=["archived_at"])
     EventChannel.objects.filter(channel=channel).delete()

@@ -24,7 +24,7 @@ from notifications import erasing, replay, retention, services
 from notifications.alerts import claiming, sending, targets, watching
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import claim as claiming_deliveries
-from notifications.delivery.chores import abandon, recover
+from notifications.delivery.chores import CHANNEL_DELETED, abandon, recover
 from notifications.delivery.claim import claim
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
@@ -341,3 +341,29 @@ def nothing_is_in_limbo(people: list[Contact]) -> None:
     assert told == dict.fromkeys(Order.objects.values_list("pk", flat=True), 1)
     assert {event.pk for event in Event.objects.all()} >= set(Delivery.objects.values_list("event_id", flat=True))
     assert Product.objects.count() == Funnel.objects.count() == 1
+
+
+def test_whoever_records_waits_for_no_deletion_and_what_was_recorded_beside_it_fails(channel):
+    """A record holds hours of channels and then refers to others; a deletion holds its channel and then counts."""
+    deleted, go_on = threading.Event(), threading.Event()
+
+    def delete() -> None:
+        with transaction.atomic():
+            services.archive_channel(channel_id=channel.pk, by="test")
+            deleted.set()
+            go_on.wait(20)
+        connection.close()
+
+    thread = threading.Thread(target=delete)
+    thread.start()
+    try:
+        assert deleted.wait(10)
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL lock_timeout = '2s'")
+            late = make_delivery(channel)
+    finally:
+        go_on.set()
+        thread.join(20)
+    assert abandon() == 1
+    late.refresh_from_db()
+    assert (late.status, late.error) == ("failed", CHANNEL_DELETED)
