@@ -4,6 +4,7 @@ import re
 
 from django.db import connection
 
+from orders.email_keys import ascii_form
 from orders.models import Contact
 
 # Of the contacts that a term fits, so many of the newest lead to what is theirs: each is looked up by an index.
@@ -51,19 +52,31 @@ def contacts_meant(term: str) -> list[str]:
     """The ids of the contacts that a term fits, the newest first: `MOST_CONTACTS`, and one where there are more.
 
     A whole e-mail address means that contact alone. Else a contact has each word of the term in its name or address, in
-    any order and whatever the case; of one or two characters, at the beginning of a word.
+    any order and whatever the case; of one or two characters, at the beginning of a word. A word that is not ASCII may
+    also stand as a domain has it.
     """
     if "@" in term and (known := list(Contact.objects.with_email(term).values_list("pk", flat=True))):
         return known
-    parts = [word if len(word) > 2 else f" {word}" for word in words_of(term)[:MOST_WORDS]]
+    parts = [_spellings(word) for word in words_of(term)[:MOST_WORDS]]
     if not parts:
         return []
     query = _FITTING.format(
         words=_WORDS,
-        has_parts=" AND ".join([_HAS_PART] * len(parts)),
-        has_grams=" AND ".join([_HAS_GRAMS] * len(parts)),
+        has_parts=_each_in_some_spelling(_HAS_PART, parts),
+        has_grams=_each_in_some_spelling(_HAS_GRAMS, parts),
         most=MOST_CONTACTS + 1,
     )
+    given = [spelling for spellings in parts for spelling in spellings]
     with connection.cursor() as cursor:
-        cursor.execute(query, [*parts, *parts, *parts])
+        cursor.execute(query, [*given, *given, *given])
         return sorted((pk for (pk,) in cursor.fetchall()), reverse=True)
+
+
+def _spellings(word: str) -> list[str]:
+    """The word, and as a domain has it: browsers send `ada@bücher.example` as `ada@xn--bcher-kva.example`."""
+    spellings = [word] if word.isascii() else [word, ascii_form(word).removeprefix("@")]
+    return [each if len(each) > 2 else f" {each}" for each in spellings]
+
+
+def _each_in_some_spelling(condition: str, parts: list[list[str]]) -> str:
+    return " AND ".join(f"({' OR '.join([condition] * len(spellings))})" for spellings in parts)

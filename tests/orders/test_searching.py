@@ -70,6 +70,16 @@ def test_old_contacts_are_found_through_the_index_and_common_words_among_the_new
     assert max(map(int, re.findall(r"rows=(\d+)", plan))) <= MOST_CONTACTS + 10
 
 
+@pytest.mark.parametrize("email", ["ada@bücher.example", "ada@xn--bcher-kva.example"])
+def test_a_label_of_a_domain_is_found_however_it_was_sent(email):
+    """An input for e-mail addresses gives the ASCII form, the API whatever a shop sends."""
+    contact = Contact.objects.create(source="shop", email=email, first_name="Özlem", last_name="Müller")
+    fill(10)
+    for term in ("bücher", "BÜCHER özlem", "@bücher", "müller ada@bücher"):
+        assert contacts_meant(term) == [contact.pk], term
+    assert contacts_meant("küche") == []
+
+
 names = st.text(st.sampled_from("abcÄöß -'.é%_\\李\u200cxİ"), max_size=6).map(lambda name: " ".join(name.split()))
 
 
