@@ -24,11 +24,16 @@ class Caller:
         headers: dict[str, str] | None = None,
         **environ: Any,
     ) -> HttpResponse:
-        """`body` is bytes as they are, anything else as JSON. `path` begins after `/api/v1`."""
+        """`body` is bytes as they are, anything else as JSON. `path` begins after `/api/v1`.
+
+        No answer, whatever it is, may be kept by a cache.
+        """
         content = body if isinstance(body, bytes) else json.dumps(body).encode()
         headers = dict(headers or {})
         if self.key and "Authorization" not in headers:
             headers["Authorization"] = f"Bearer {self.key}"
-        return self.client.generic(  # type: ignore[return-value]
+        response: HttpResponse = self.client.generic(  # type: ignore[assignment]
             method, f"/api/v1{path}", content, content_type, headers=headers, **environ
         )
+        assert response["Cache-Control"] == "no-store"
+        return response

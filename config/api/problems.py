@@ -97,7 +97,7 @@ def phrase(status: int) -> str:
 
 
 class ProblemMiddleware:
-    """Stands outermost. Under `/api/v1/` no answer of 400 and above leaves but as a problem.
+    """Stands outermost. Under `/api/v1/` no answer of 400 and above leaves but as a problem. No cache may keep any.
 
     It also does what HTTP asks of every resource and ninja does not do: HEAD wherever there is GET, OPTIONS, reading a
     body that comes in chunks, and refusing one that is too large (413; where its length is announced, before a byte of
@@ -119,6 +119,7 @@ class ProblemMiddleware:
         response = problem.response() if problem else self.get_response(request)
         if isinstance(response, HttpResponse):
             self._complete(response, method or "")
+        response.headers["Cache-Control"] = "no-store"
         return response
 
     def process_view(

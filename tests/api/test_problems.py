@@ -28,6 +28,16 @@ def test_paths_outside_of_the_api_are_left_alone(stranger: Caller) -> None:
         assert response["Content-Type"].startswith("text/html")
 
 
+@pytest.mark.parametrize("path", ["/docs", "/openapi.json", "/products", ""])
+def test_no_answer_is_kept_by_caches(stranger: Caller, path: str) -> None:
+    assert stranger("GET", path)["Cache-Control"] == "no-store"
+
+
+def test_a_host_that_is_not_served_is_told_so_and_not_kept(stranger: Caller) -> None:
+    response = stranger("GET", "/products", headers={"Host": "elsewhere.example"})
+    assert (response.status_code, response["Cache-Control"]) == (400, "no-store")
+
+
 def test_an_unknown_or_malformed_id_is_404(call: Caller) -> None:
     for path in ("/orders/9", "/orders/a%00b", "/orders/a%0Ab", "/keys/999", "/keys/abc", f"/keys/{'9' * 30}"):
         assert_problem(call("GET", path), 404, NOTHING)
