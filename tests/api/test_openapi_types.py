@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator
 
-from channels_app.transports import Outcome, kind_choices
+from channels_app.transports import Outcome
 from config.api.keys import create_key
 from config.api.openapi.names import public_name
 from config.api.v1 import _contact
@@ -119,7 +119,7 @@ def test_words_are_closed_where_sent_and_open_where_given_out(document: dict[str
     given = {
         "EventTypeKey": list(EVENT_TYPES),
         "Source": Source.values,
-        "ChannelKind": [kind for kind, _ in kind_choices()],
+        "ChannelKind": ["postback", "email", "slack"],
         "ChannelStatus": ["active", "paused"],
         "DeliveryStatus": ["pending", "held", "succeeded", "failed"],
         "AttemptTrigger": Trigger.values,
@@ -142,7 +142,7 @@ def test_words_are_closed_where_sent_and_open_where_given_out(document: dict[str
         "EventTypeChoice": list(EVENT_TYPES),
         "SourceChoice": Source.values,
         "Sender": ["shop", "funnel"],
-        "ChannelKindChoice": [kind for kind, _ in kind_choices()],
+        "ChannelKindChoice": ["postback", "email", "slack"],
         "DeliveryStatusChoice": ["pending", "held", "succeeded", "failed"],
         "TransactionStatusChoice": ["approved", "declined"],
         "RefundKindChoice": ["refund", "void"],

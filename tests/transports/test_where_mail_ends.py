@@ -6,6 +6,9 @@ from django.core import checks
 from channels_app.checks import MAIL_STAYS_HERE
 from channels_app.transports.mailserver import ENDS, where_mail_ends
 
+# Other checks look into the database.
+pytestmark = pytest.mark.django_db
+
 SMTP = "django.core.mail.backends.smtp.EmailBackend"
 
 
