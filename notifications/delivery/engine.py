@@ -29,7 +29,7 @@ HEARTBEAT_EVERY_SECONDS = 5
 # How long to wait for further answers after the first one, so that they are recorded together.
 GATHER_SECONDS = 0.005
 # How long the messages of a claim that was cut have to themselves before the next claim.
-CUT_SECONDS = 0.005
+CUT_SECONDS = 0.02
 SHORTEST_WINDOW_SECONDS = 0.02
 LONGEST_WINDOW_SECONDS = 0.25
 WINDOW_IN_ROUNDS = 4
@@ -173,8 +173,9 @@ class Engine:
     def _gather(self) -> list[Result]:
         """Wait for an answer, a wake-up or the next claim; take along the answers that arrive a moment later.
 
-        Gathering ends when all that is in flight has arrived, when no more comes for a moment, and after a few times
-        as long as the last claim and record took: the slower PostgreSQL, the more it is given at once.
+        Gathering ends when all that is in flight has arrived, when no more comes for a moment, at a wake-up (else what
+        has just come due would wait for as long as something hangs), and after a few times as long as the last claim
+        and record took: the slower PostgreSQL, the more it is given at once.
         """
         results: list[Result] = []
         wait = CUT_SECONDS if self._cut else settings.SWEEP_INTERVAL_SECONDS
@@ -186,10 +187,9 @@ class Engine:
                 arrived = self._inbox.get(timeout=wait)
             except queue.Empty:
                 break
-            if arrived is not None:
-                results.append(arrived)
-            elif not results:
+            if arrived is None:
                 break
+            results.append(arrived)
             now = time.monotonic()
             if window_ends is None:
                 window_ends = now + window
