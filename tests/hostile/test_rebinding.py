@@ -1,8 +1,10 @@
 """A name server that answers with a public address first and a private one second gains nothing."""
 
+import errno
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
+from ssl import SSLContext
 from typing import Any
 
 import pytest
@@ -54,6 +56,22 @@ class Scene:
         return send(self.url, through=self._client, now=datetime.now(UTC))
 
 
+@contextmanager
+def at_one_port(behaviour: Behaviour, context: SSLContext | None) -> Iterator[tuple[HostileServer, HostileServer]]:
+    """A receiver at 127.0.0.2 and a trap at 127.0.0.1, where another process may have the receiver's port."""
+    for _ in range(20):
+        with HostileServer(behaviour, tls=context, host="127.0.0.2") as receiver, ExitStack() as stack:
+            try:
+                trap = stack.enter_context(HostileServer(answers(), tls=context, port=receiver.port))
+            except OSError as error:
+                if error.errno != errno.EADDRINUSE:
+                    raise
+                continue
+            yield receiver, trap
+            return
+    pytest.fail("found no port that is free at both addresses")
+
+
 @pytest.fixture
 def scene(network: Any, ca: trustme.CA) -> Iterator[Any]:
     """`scene(behaviour, answers of the name server...)`."""
@@ -61,8 +79,7 @@ def scene(network: Any, ca: trustme.CA) -> Iterator[Any]:
 
         def set_up(behaviour: Behaviour, *found: list[str], tls: bool = False, owner: str = NAME) -> Scene:
             context = server_context(ca, owner) if tls else None
-            receiver = stack.enter_context(HostileServer(behaviour, tls=context, host="127.0.0.2"))
-            trap = stack.enter_context(HostileServer(answers(), tls=context, port=receiver.port))
+            receiver, trap = stack.enter_context(at_one_port(behaviour, context))
             network.roads[PUBLIC] = "127.0.0.2"
             return Scene(network, receiver, trap, stack.enter_context(NameServer(*found)))
 
