@@ -4,15 +4,12 @@ At most one hint is outstanding: a flag in Redis says that one is under way. It 
 claims, so that a delivery committed after the claim's snapshot always finds the flag gone and rings again.
 """
 
-from functools import cache
-
 import structlog
 from celery import current_app
 from django.conf import settings
 from django.db import transaction
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+
+from notifications.redis_client import redis_client
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +29,7 @@ def ring_on_commit() -> None:
 def ring() -> None:
     """Two round trips at most, a second in all; a broker that is gone, silent or full costs the caller no error."""
     try:
-        if not _redis().set(FLAG, 1, nx=True, ex=FLAG_SECONDS):
+        if not redis_client(TIMEOUT_SECONDS).set(FLAG, 1, nx=True, ex=FLAG_SECONDS):
             return
     except Exception as error:
         log.warning("doorbell_unreachable", error=str(error))
@@ -47,17 +44,6 @@ def ring() -> None:
 def answered() -> None:
     """Remove the flag: the next commit rings again. Called by the worker before it claims."""
     try:
-        _redis().delete(FLAG)
+        redis_client(TIMEOUT_SECONDS).delete(FLAG)
     except Exception as error:
         log.warning("doorbell_unreachable", error=str(error))
-
-
-@cache
-def _redis() -> Redis:
-    return Redis.from_url(
-        settings.REDIS_URL,
-        **settings.REDIS_TLS,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )

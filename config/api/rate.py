@@ -11,18 +11,15 @@ calls of that key count. Otherwise everybody behind a proxy could be shut out by
 import hashlib
 import math
 import time
-from functools import cache
 
 import structlog
 from django.conf import settings
 from django.http import HttpRequest
-from redis import Redis
-from redis.backoff import NoBackoff
-from redis.retry import Retry
 
 from config.api.models import ApiKey
 from config.api.problems import Problem
 from config.client_address import counted_address
+from notifications.redis_client import redis_client
 
 log = structlog.get_logger(__name__)
 
@@ -80,7 +77,7 @@ def _counted(name: str) -> tuple[int, float] | None:
     if time.monotonic() < _unreachable_until:
         return None
     try:
-        with _redis().pipeline() as exchange:
+        with redis_client(TIMEOUT_SECONDS).pipeline() as exchange:
             exchange.set(name, 0, nx=True, ex=WINDOW_SECONDS)
             exchange.incr(name)
             exchange.pttl(name)
@@ -97,14 +94,3 @@ def _counted(name: str) -> tuple[int, float] | None:
         return None
     _failures = 0
     return calls, milliseconds / 1000
-
-
-@cache
-def _redis() -> Redis:
-    return Redis.from_url(
-        settings.REDIS_URL,
-        **settings.REDIS_TLS,
-        socket_timeout=TIMEOUT_SECONDS,
-        socket_connect_timeout=TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )

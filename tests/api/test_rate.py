@@ -11,6 +11,7 @@ from redis import Redis
 
 from config.api import rate
 from config.api.keys import create_key
+from notifications.redis_client import redis_client
 from tests.api.problems import assert_problem
 from tests.calling import Caller
 from tests.transports.hostile import HostileServer, hangs_after_accept
@@ -28,9 +29,9 @@ def counted_anew(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setattr(rate, "_failures", 0)
     monkeypatch.setattr(rate, "_unreachable_until", 0.0)
     monkeypatch.setattr(rate, "TIMEOUT_SECONDS", 30)
-    rate._redis.cache_clear()
+    redis_client.cache_clear()
     yield
-    rate._redis.cache_clear()
+    redis_client.cache_clear()
 
 
 @pytest.fixture
@@ -176,13 +177,13 @@ def test_without_redis_the_api_goes_on_and_says_so(
 def test_one_call_that_is_not_counted_does_not_end_the_counting(
     call: Caller, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    well, url = rate._redis(), settings.REDIS_URL
+    well, url = redis_client(rate.TIMEOUT_SECONDS), settings.REDIS_URL
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    rate._redis.cache_clear()
+    redis_client.cache_clear()
     assert statuses(call, 1) == [200]
     settings.REDIS_URL = url
-    rate._redis.cache_clear()
-    assert rate._redis() is not well
+    redis_client.cache_clear()
+    assert redis_client(rate.TIMEOUT_SECONDS) is not well
     assert statuses(call, LIMIT + 1) == [200, 200, 200, 429]
 
 

@@ -7,6 +7,7 @@ from django.conf import settings as django_settings
 from redis import Redis
 
 from notifications import doorbell, tasks
+from notifications.redis_client import redis_client
 from tests.transports.hostile import HostileServer, Peer
 
 # Far above the promised second, for machines that are busy.
@@ -16,11 +17,11 @@ SILENT_SECONDS = 4
 
 @pytest.fixture
 def broker(settings):
-    doorbell._redis.cache_clear()
+    redis_client.cache_clear()
     client = Redis.from_url(settings.REDIS_URL, socket_timeout=30)
     client.flushall()
     yield client
-    doorbell._redis.cache_clear()
+    redis_client.cache_clear()
     client.flushall()
 
 
@@ -87,7 +88,7 @@ def test_a_full_broker_costs_nothing(broker):
 
 def test_a_refusing_broker_costs_nothing(broker, settings):
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    doorbell._redis.cache_clear()
+    redis_client.cache_clear()
     doorbell.ring()
     doorbell.answered()
     assert hints(broker) == 0
@@ -99,7 +100,7 @@ def test_a_silent_broker_holds_nobody_up(broker, settings):
 
     with HostileServer(say_nothing) as silent:
         settings.REDIS_URL = f"redis://127.0.0.1:{silent.port}/0"
-        doorbell._redis.cache_clear()
+        redis_client.cache_clear()
         began = time.monotonic()
         doorbell.ring()
         assert time.monotonic() - began < SOON_SECONDS

@@ -14,6 +14,7 @@ from celery import current_app
 from django.conf import settings
 from django.core.cache import cache
 from notifications import doorbell, monitoring
+from notifications.redis_client import redis_client
 
 def broker():
     with current_app.connection_for_write() as connection:
@@ -21,7 +22,7 @@ def broker():
 
 for name, ask in (
     ("cache", lambda: cache.set("a", 1, 60)),
-    ("doorbell", lambda: doorbell._redis().set(doorbell.FLAG, 1, ex=5)),
+    ("doorbell", lambda: redis_client(doorbell.TIMEOUT_SECONDS).set(doorbell.FLAG, 1, ex=5)),
     ("broker", broker),
 ):
     try:
