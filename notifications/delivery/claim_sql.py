@@ -7,22 +7,24 @@ LOCK = """
 SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout', %s, true), pg_advisory_xact_lock(%s)
 """
 
+# What is due of one `candidate` in its turn. A row with an `unknown` behind it is no part of it.
+_IN_TURN = """channel_id = candidate.id AND status = 'pending' AND next_trigger NOT IN ('test', 'manual')
+            AND lease_token IS NULL AND unknowns_in_row = 0
+            AND next_attempt_at BETWEEN candidate.due_from AND statement_timestamp()"""
 # The due rows of one `candidate`, up to {limit}: what a person has retried goes before all others, the oldest first.
-# Each half is locked on its own, since PostgreSQL locks no union. A row with an `unknown` behind it is no part of it.
-_DUE_OF_CANDIDATE = """
+# Each half is locked on its own, since PostgreSQL locks no union.
+_DUE_OF_CANDIDATE = f"""
     SELECT id FROM (SELECT id FROM (
         SELECT id FROM notifications_delivery
         WHERE candidate.has_manual AND channel_id = candidate.id AND status = 'pending' AND next_trigger = 'manual'
-            AND lease_token IS NULL AND unknowns_in_row = 0 AND next_attempt_at <= statement_timestamp() {but}
-        ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
+            AND lease_token IS NULL AND unknowns_in_row = 0 AND next_attempt_at <= statement_timestamp() {{but}}
+        ORDER BY next_attempt_at LIMIT {{limit}} FOR UPDATE SKIP LOCKED
     ) retried UNION ALL SELECT id FROM (
         SELECT id FROM notifications_delivery
-        WHERE channel_id = candidate.id AND status = 'pending' AND next_trigger NOT IN ('test', 'manual')
-            AND lease_token IS NULL AND unknowns_in_row = 0
-            AND next_attempt_at BETWEEN candidate.due_from AND statement_timestamp() {but}
-        ORDER BY next_attempt_at LIMIT {limit} FOR UPDATE SKIP LOCKED
-    ) others) due LIMIT {limit}
-"""
+        WHERE {_IN_TURN} {{but}}
+        ORDER BY next_attempt_at LIMIT {{limit}} FOR UPDATE SKIP LOCKED
+    ) others) due LIMIT {{limit}}
+"""  # noqa: S608 (made of constants)
 _BUT_THE_FIRST = "AND id NOT IN (SELECT id FROM due_first)"
 
 # Channels in random order, else the first ones win for ever; the limit of each is its cap less its live leases.
@@ -112,14 +114,9 @@ due_slowed AS MATERIALIZED (
 due_first AS MATERIALIZED (
     SELECT due.id, false AS slowed, candidate.troubled, candidate.ends
     FROM (
-        SELECT candidate.* FROM candidate LEFT JOIN LATERAL (
-            SELECT true AS is_so FROM notifications_delivery
-            WHERE channel_id = candidate.id AND status = 'pending' AND next_trigger NOT IN ('test', 'manual')
-                AND lease_token IS NULL AND unknowns_in_row = 0
-                AND next_attempt_at BETWEEN candidate.due_from AND statement_timestamp()
-            ORDER BY next_attempt_at OFFSET 1 LIMIT 1
-        ) backlog ON true
-        WHERE NOT slowed AND idle AND room > 0 ORDER BY backlog.is_so NULLS FIRST, random()
+        SELECT * FROM candidate WHERE NOT slowed AND idle AND room > 0
+        ORDER BY EXISTS (SELECT FROM notifications_delivery WHERE {_IN_TURN} ORDER BY next_attempt_at OFFSET 1),
+            random()
     ) candidate
     CROSS JOIN LATERAL ({_DUE_OF_CANDIDATE.format(limit="1", but="")}) due
     LIMIT least(%(firsts)s,
