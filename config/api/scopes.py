@@ -51,7 +51,7 @@ def may_make(user: User | AnonymousUser, scope: str) -> bool:
 
 
 def may_not_make(scopes: Sequence[Scope]) -> str:
-    """What to say of it: `To make a key of the scope storefront, you must be allowed ...`"""
+    """What to say to somebody who may not make keys of these scopes: a sentence for each."""
     return " ".join(
         f"A key of the scope {scope} can {DOES[scope]}, all of which you need to be allowed." for scope in scopes
     )

@@ -92,7 +92,7 @@ class ContactAdmin(LargeListAdmin):
     @atomic
     def _edit(self, request: HttpRequest, contact: Contact, form: ContactForm) -> Contact:
         """Save what the form says, and keep in the history which e-mail address became which."""
-        before = Contact.objects.select_for_update(no_key=True).get(pk=contact.pk).email
+        before = contact.email
         edited = services.edit_contact_by_staff(contact=contact, data=form.cleaned_data["contact"])
         others = [name for name in form.changed_data if name != "email"]
         if edited.email != before:
