@@ -110,7 +110,9 @@ def test_the_request_is_kept_under_no_readable_address():
     ask("ada@example.com")
     send_password_links()
     kept = ResetRequest.objects.values().get()
-    assert "ada" not in repr(kept)
+    # A digest may spell "ada"; it spells neither of these.
+    assert "@" not in repr(kept)
+    assert "example" not in repr(kept)
 
 
 def test_a_worker_that_ends_leaves_it_to_the_next(monkeypatch):

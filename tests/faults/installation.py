@@ -122,13 +122,26 @@ class Installation:
         return self._start(programs.beat(), {})
 
     def _start(self, service: Service, settings: dict[str, str]) -> Child:
-        log = self._folder / f"{next(self._logs)} {service.name}.log"
-        child = processes.start(replace(service, log=log), {**self.environment, **settings}, PROJECT)
+        name = f"{next(self._logs)} {service.name}"
+        service = replace(service, log=self._folder / f"{name}.log")
+        child = processes.start(service, {**self.environment, **settings, "PGAPPNAME": name}, PROJECT)
         self._programs.append(child)
         return child
 
+    def kill(self, program: Child) -> None:
+        """SIGKILL. Returns when PostgreSQL has done, too, what the program had asked it for: a claim or a record whose
+        commit was on its way is committed some moments after its process has gone.
+        """
+        program.kill()
+        name = self.log_file(program).stem
+        connected = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
+        wait_until(lambda: self.ask(connected, name) == [(0,)], timeout=60, interval=0.01)
+
+    def log_file(self, program: Child) -> Path:
+        return program.service.log or Path(os.devnull)
+
     def log(self, program: Child) -> str:
-        return (program.service.log or Path(os.devnull)).read_text(errors="replace")
+        return self.log_file(program).read_text(errors="replace")
 
     def ask(self, sql: str, *values: object) -> list[tuple[Any, ...]]:
         """The rows that PostgreSQL answers with."""

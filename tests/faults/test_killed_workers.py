@@ -25,7 +25,7 @@ def test_workers_killed_at_random_moments_under_load_lose_nothing(tidings, recei
             moment = len(receiver.received) + chance.randint(10, 60)
             wait_until(lambda moment=moment: len(receiver.received) >= moment, timeout=60, interval=0.001)
             for victim in victims:
-                workers[victim].kill()
+                tidings.kill(workers[victim])
             in_flight |= tidings.in_flight()
             for victim in victims:
                 workers[victim] = tidings.worker()
