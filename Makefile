@@ -11,7 +11,7 @@ COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 
 .PHONY: run test bench lint format screenshots requirements
 
 run: $(VENV)/.runtime
-	@exec $(BIN)/python -m config.local
+	@exec $(BIN)/python -m demo.local
 
 test: $(VENV)/.developer
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder

@@ -30,7 +30,7 @@ def main() -> None:
         )
         port = free_port()
         environment = {**os.environ, "PORT": str(port), "DATA_DIR": str(folder / "data")}
-        launcher = subprocess.Popen([python, "-m", "config.local"], cwd=PROJECT, env=environment)
+        launcher = subprocess.Popen([python, "-m", "demo.local"], cwd=PROJECT, env=environment)
         try:
             wait_until_ready(port, launcher)
         finally:

@@ -14,11 +14,11 @@ from dataclasses import dataclass
 from django.db import connection, transaction
 from django.test import Client
 
+from api.keys import create_key
 from benchmarks import installation, table, throughput
 from benchmarks.fill import fill
 from benchmarks.pages import Opened, administrator, open_pages, read_through
 from benchmarks.receiver import Receiver
-from config.api.keys import create_key
 from notifications.delivery.claim import claim
 
 TITLE = "Growth"

@@ -34,7 +34,7 @@ def open_pages(client: Client) -> dict[str, Opened]:
     """Every page by its name. Raises AssertionError for one that cannot be opened."""
     from django.contrib.contenttypes.models import ContentType
 
-    from notifications.admin import banners
+    from backoffice import banners
 
     ContentType.objects.get_for_models(*apps.get_models())  # a process asks for each once
 

@@ -4,7 +4,7 @@ from django.contrib.admin.apps import AdminConfig
 class TidingsAdminConfig(AdminConfig):
     """The admin on Tidings' own site; and what is to be in place before the first request."""
 
-    default_site = "config.admin.TidingsAdminSite"
+    default_site = "backoffice.site.TidingsAdminSite"
 
     def ready(self) -> None:
         from config.content_type import put_right_before_requests

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 
-from config.error_pages import too_large
+from backoffice.error_pages import too_large
 
 
 class BoundedBodyMiddleware:

@@ -4,7 +4,7 @@ import structlog
 from django.http import HttpRequest
 from django_structlog.middlewares import RequestMiddleware
 
-from config.client_address import client_address
+from api.client_address import client_address
 
 
 class LoggedRequestMiddleware(RequestMiddleware):

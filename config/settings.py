@@ -16,7 +16,8 @@ from django.urls import reverse_lazy
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from config import content_security, environment, redis_url
+from backoffice import content_security
+from config import environment, redis_url
 from config.connection_urls import refuse_unencoded
 from config.database import url as database_url
 from config.email_url import email_settings
@@ -74,7 +75,7 @@ CONTENT_SECURITY_POLICY = {"DIRECTIVES": content_security.PLAIN}
 DATA_UPLOAD_MAX_MEMORY_SIZE = LONGEST_BODY
 DATA_UPLOAD_MAX_NUMBER_FILES = 0
 FILE_UPLOAD_HANDLERS: list[str] = []
-CSRF_FAILURE_VIEW = "config.error_pages.csrf_failure"
+CSRF_FAILURE_VIEW = "backoffice.error_pages.csrf_failure"
 DEFAULT_EXCEPTION_REPORTER_FILTER = "config.error_reports.NoValues"
 
 INSTALLED_APPS = [
@@ -89,10 +90,11 @@ INSTALLED_APPS = [
     "axes",
     "django_structlog",
     "ninja",
-    "config.accounts",
-    "config.api",
-    "config.demo",
-    "config.submitting",
+    "backoffice",
+    "backoffice.accounts",
+    "api",
+    "demo",
+    "backoffice.submitting",
     "orders",
     "channels_app",
     "notifications",
@@ -101,8 +103,8 @@ MIDDLEWARE = [
     # Outermost, since they speak of every answer.
     "config.security_headers.SecurityHeadersMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
-    "config.content_security.ContentSecurityMiddleware",
-    "config.api.problems.ProblemMiddleware",
+    "backoffice.content_security.ContentSecurityMiddleware",
+    "api.problems.ProblemMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.bodies.BoundedBodyMiddleware",
     "config.statement_limit.StatementLimitMiddleware",
@@ -129,7 +131,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
             ],
-            "builtins": ["config.submitting.templatetags.form_token"],
+            "builtins": ["backoffice.submitting.templatetags.form_token"],
         },
     }
 ]
@@ -206,10 +208,10 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "record-beat": {"task": "notifications.tasks.record_beat", "schedule": 10.0},
     "send-alerts": {"task": "notifications.tasks.send_alerts", "schedule": 10.0},
     "recount": {"task": "notifications.tasks.recount", "schedule": 60.0},
-    "send-password-links": {"task": "config.accounts.tasks.send_password_links", "schedule": 10.0},
+    "send-password-links": {"task": "backoffice.accounts.tasks.send_password_links", "schedule": 10.0},
     "purge": {"task": "notifications.tasks.purge", "schedule": 3600.0},
-    "purge-submissions": {"task": "config.submitting.tasks.purge_submissions", "schedule": 600.0},
-    "purge-idempotency-records": {"task": "config.api.tasks.purge_idempotency_records", "schedule": 3600.0},
+    "purge-submissions": {"task": "backoffice.submitting.tasks.purge_submissions", "schedule": 600.0},
+    "purge-idempotency-records": {"task": "api.tasks.purge_idempotency_records", "schedule": 3600.0},
 }
 # Threads of a worker process: each of beat's tasks holds one at most, which leaves some for the doorbell.
 CELERY_WORKER_CONCURRENCY = len(CELERY_BEAT_SCHEDULE) + 3
@@ -237,11 +239,11 @@ DEFAULT_CURRENCY = environment.currency("DEFAULT_CURRENCY", env.str("DEFAULT_CUR
 METRICS_TOKEN = environment.literal("METRICS_TOKEN")
 API_RATE_PER_MINUTE = environment.integer(env, "API_RATE_PER_MINUTE", 6000, 0, 10_000_000)
 
-NINJA_PAGINATION_CLASS = "config.api.pagination.CursorPagination"
+NINJA_PAGINATION_CLASS = "api.pagination.CursorPagination"
 
 globals().update(email_settings("EMAIL_URL", env.str("EMAIL_URL", default="consolemail://")))
 if DEMO and not env.str("EMAIL_URL", default=""):
-    EMAIL_BACKEND = "config.demo.outbox.OutboxBackend"  # kept for /demo/outbox/, not sent
+    EMAIL_BACKEND = "demo.outbox.OutboxBackend"  # kept for /demo/outbox/, not sent
 EMAIL_TIMEOUT = 10  # a silent mail server holds nobody up for longer
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.mailbox(
     env, "EMAIL_FROM", f"Tidings <tidings@{_public.hostname or 'localhost'}>"
@@ -249,14 +251,14 @@ DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.mailbox(
 
 AUTHENTICATION_BACKENDS = [
     "axes.backends.AxesStandaloneBackend",  # first: it refuses whoever is locked out before a password is looked at
-    "config.accounts.refusals.RememberingBackend",
+    "backoffice.accounts.refusals.RememberingBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
-    {"NAME": "config.accounts.demo_login.NotOfTheDemo"},
+    {"NAME": "backoffice.accounts.demo_login.NotOfTheDemo"},
 ]
 PASSWORD_RESET_TIMEOUT = int(timedelta(hours=1).total_seconds())
 LOGIN_URL = reverse_lazy("admin:login")
@@ -266,18 +268,18 @@ LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 # an hour after it. Counted in the database, so over all processes; asked at a login and at no other request. The
 # address is that of the connection. Behind proxies it would be theirs, the same for everybody, and so anybody could
 # lock a colleague out: TRUSTED_PROXY_COUNT says how many there are, and only so far X-Forwarded-For is believed.
-# API keys have 256 random bits: those who guess them are slowed down (`config.api.rate`), and nobody is locked out.
+# API keys have 256 random bits: those who guess them are slowed down (`api.rate`), and nobody is locked out.
 # Whoever tries one password with many names reaches no such limit: fifty failures of an address within the same time
 # lock it out with every name. Of IPv6 a whole /64 counts as one.
 AXES_FAILURE_LIMIT = 5
 LOGIN_FAILURES_OF_AN_ADDRESS = 50
-AXES_HANDLER = "config.accounts.throttle.ThrottleHandler"
+AXES_HANDLER = "backoffice.accounts.throttle.ThrottleHandler"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the wait that the page tells does not grow
-AXES_CLIENT_IP_CALLABLE = "config.client_address.counted_address"
-AXES_LOCKOUT_CALLABLE = "config.accounts.lockout.locked_out"
+AXES_CLIENT_IP_CALLABLE = "api.client_address.counted_address"
+AXES_LOCKOUT_CALLABLE = "backoffice.accounts.lockout.locked_out"
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken"]
 AXES_DISABLE_ACCESS_LOG = True  # it would grow for ever; a user's last login is kept by Django
 AXES_ENABLE_ADMIN = False  # `axes_list_attempts` shows what is counted, `axes_reset_username` unlocks
@@ -308,7 +310,7 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
-    "ENVIRONMENT": "config.admin.environment",
+    "ENVIRONMENT": "backoffice.site.environment",
     "STYLES": [
         lambda _request: static("notifications/ui.css"),
         lambda _request: static("notifications/shell.css"),
@@ -317,9 +319,9 @@ UNFOLD = {
         lambda _request: static("notifications/ui.js"),
         lambda _request: static("notifications/shell.js"),
     ],
-    "DASHBOARD_CALLBACK": "notifications.admin.dashboard.dashboard",
-    "LOGIN": {"form": "config.accounts.forms.LoginForm"},
-    "SIDEBAR": {"navigation": "config.admin.navigation"},
+    "DASHBOARD_CALLBACK": "backoffice.notifications.dashboard.dashboard",
+    "LOGIN": {"form": "backoffice.accounts.forms.LoginForm"},
+    "SIDEBAR": {"navigation": "backoffice.site.navigation"},
 }
 
 # One line a record, on stderr: JSON for machines, plain text where a person looks at the terminal.

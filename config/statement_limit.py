@@ -8,8 +8,8 @@ from django.conf import settings
 from django.core.signals import request_finished, request_started
 from django.http import HttpRequest, HttpResponse
 
+from backoffice.error_pages import server_error, too_slow
 from config.database.limits import limit_statements, was_cancelled
-from config.error_pages import server_error, too_slow
 
 log = structlog.get_logger(__name__)
 
@@ -30,7 +30,7 @@ def _end(**_: object) -> None:
 
 
 class StatementLimitMiddleware:
-    """Answers 503 where a view was stopped by the limit; under the API `config.api.problems` words it."""
+    """Answers 503 where a view was stopped by the limit; under the API `api.problems` words it."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

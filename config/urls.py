@@ -5,8 +5,8 @@ from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from config.api.v1 import api
-from config.health import deliveries, healthz, metrics, readyz
+from api.health import deliveries, healthz, metrics, readyz
+from api.v1 import v1
 
 
 def build_urls(*, demo: bool) -> list[URLPattern | URLResolver]:
@@ -15,19 +15,19 @@ def build_urls(*, demo: bool) -> list[URLPattern | URLResolver]:
         path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
         path("favicon.ico", lambda _request: redirect(static("notifications/icon.svg"))),
         path("admin/", admin.site.urls),
-        path("api/v1/", api.urls),
+        path("api/v1/", v1.urls),
         path("healthz", healthz, name="healthz"),
         path("healthz/deliveries", deliveries, name="healthz_deliveries"),
         path("readyz", readyz, name="readyz"),
         path("metrics", metrics, name="metrics"),
     ]
     if demo:
-        patterns.append(path("demo/", include("config.demo.urls")))
+        patterns.append(path("demo/", include("demo.urls")))
     return patterns
 
 
-handler400 = "config.error_pages.bad_request"
-handler403 = "config.error_pages.forbidden"
-handler404 = "config.error_pages.not_found"
+handler400 = "backoffice.error_pages.bad_request"
+handler403 = "backoffice.error_pages.forbidden"
+handler404 = "backoffice.error_pages.not_found"
 handler500 = "config.statement_limit.failed"
 urlpatterns = build_urls(demo=settings.DEMO)

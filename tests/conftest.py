@@ -51,4 +51,4 @@ def subprocess_environment(django_db_setup: None) -> dict[str, str]:
 @pytest.fixture(autouse=True)
 def no_banners_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is wrong is looked up for each page, not kept in the process."""
-    monkeypatch.setattr("notifications.admin.banners.KEPT_SECONDS", 0.0)
+    monkeypatch.setattr("backoffice.banners.KEPT_SECONDS", 0.0)

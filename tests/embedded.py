@@ -21,9 +21,9 @@ import pytest
 from cryptography.fernet import Fernet
 
 from config.environment import NAMES
-from config.local import processes
-from config.local.processes import Child
-from config.local.servers import Postgres, Valkey, socket_folder
+from demo.local import processes
+from demo.local.processes import Child
+from demo.local.servers import Postgres, Valkey, socket_folder
 
 _SERVERS = ("DATABASE_URL", "REDIS_URL")
 _STARTED_HERE = "TIDINGS_TEST_SERVERS"

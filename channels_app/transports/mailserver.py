@@ -18,7 +18,7 @@ ENDS = {
     "django.core.mail.backends.dummy.EmailBackend": "thrown away",
     "django.core.mail.backends.filebased.EmailBackend": "written to files",
     "django.core.mail.backends.locmem.EmailBackend": "kept in memory",
-    "config.demo.outbox.OutboxBackend": "kept in the outbox of the demo",
+    "demo.outbox.OutboxBackend": "kept in the outbox of the demo",
 }
 # As Django and `smtplib` have them, where the URL names none.
 DEFAULT_PORT, DEFAULT_TLS_PORT = 25, 465

@@ -12,8 +12,8 @@ from django.urls.resolvers import RegexPattern
 from ninja.operation import PathView
 
 from channels_app.models import Channel
-from config.demo.models import KeptMail
 from config.urls import build_urls
+from demo.models import KeptMail
 from notifications.models import Delivery, Event, EventChannel
 from orders.models import Contact, Order, Subscription, Survey
 

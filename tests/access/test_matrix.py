@@ -14,9 +14,9 @@ from django.db import transaction
 from django.http import HttpResponseBase
 from django.test import Client
 
+from api.keys import create_key, revoke_key
 from benchmarks.fill import fill
-from config.api.keys import create_key, revoke_key
-from config.demo.outbox import keep
+from demo.outbox import keep
 from tests.access.addresses import operations, path_of, path_of_operation, routes
 from tests.access.table import KEYS, OPERATIONS, ROLES, ROUTES
 from tests.demo.conftest import urls_of

@@ -8,10 +8,10 @@ from django.contrib.auth.models import User
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from backoffice.notifications.alerts import ROWS, span
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import alerts, services
-from notifications.admin.alerts import ROWS, span
 from notifications.alerts import stages, targets
 from notifications.alerts.writing import write_test
 from notifications.models import Alert, AlertChannel, AlertCopy, HistoryEntry

@@ -6,7 +6,7 @@ import re
 import pytest
 from django.utils import timezone
 
-from channels_app.admin import condition
+from backoffice.channels import condition
 from channels_app.models import Channel
 from notifications import services
 from notifications.catalogue import EVENT_TYPES

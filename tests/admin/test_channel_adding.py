@@ -4,7 +4,7 @@
 import pytest
 from django.http import QueryDict
 
-from channels_app.forms import FORMS, MASK
+from backoffice.channels.forms import FORMS, MASK
 from channels_app.models import Channel
 from channels_app.transports import TRANSPORTS
 from channels_app.transports.postback import PostbackTransport

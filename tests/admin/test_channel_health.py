@@ -12,8 +12,8 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from channels_app.admin import condition
-from channels_app.admin.chart import per_day, times
+from backoffice.channels import condition
+from backoffice.channels.chart import per_day, times
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import services, stats

@@ -3,7 +3,7 @@
 
 import re
 
-from channels_app.forms import FORMS
+from backoffice.channels.forms import FORMS
 from channels_app.transports import kind_choices
 from notifications.catalogue import EVENT_TYPES
 from tests.admin.notifications_fixtures import admin, people, text_of, url

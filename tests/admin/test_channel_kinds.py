@@ -12,7 +12,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from channels_app.forms import FORMS
+from backoffice.channels.forms import FORMS
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import kind_choices

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from channels_app.admin import channels
+from backoffice.channels import channels
 from channels_app.models import Channel
 from channels_app.services import create_channel, pause_channel
 from notifications import services

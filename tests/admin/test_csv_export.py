@@ -11,10 +11,10 @@ from django.test.utils import CaptureQueriesContext
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from backoffice.notifications import csv_export
+from backoffice.notifications.csv_cells import neutral
 from channels_app.models import Channel
 from notifications import services
-from notifications.admin import csv_export
-from notifications.admin.csv_cells import neutral
 from notifications.models import Delivery
 from tests.admin.notifications_fixtures import admin, failed, make_failed, order, people, url, warehouse
 from tests.notifications.deliveries import make_delivery

@@ -9,9 +9,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from backoffice.notifications import dashboard
 from channels_app.services import create_channel
 from notifications import services
-from notifications.admin import dashboard
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.count import Counted, count
 from notifications.models import ChannelHealth, Delivery

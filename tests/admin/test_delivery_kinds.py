@@ -8,9 +8,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from backoffice.notifications.curl import curl_of, sends_body
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from notifications.curl import curl_of, sends_body
 from notifications.models import Delivery, DeliveryAttempt, Event
 from tests.admin.notifications_fixtures import admin, failed, order, page_of, people, text_of, warehouse
 from tests.notifications.deliveries import make_delivery

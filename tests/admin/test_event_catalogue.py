@@ -10,9 +10,9 @@ import jsonschema
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from backoffice.notifications.event_catalogue import EXAMPLE_ID, json_schema
+from backoffice.notifications.guide import EXAMPLE_SECRET
 from notifications import services
-from notifications.admin.event_catalogue import EXAMPLE_ID, json_schema
-from notifications.admin.guide import EXAMPLE_SECRET
 from notifications.catalogue import EVENT_TYPES
 from notifications.samples import sample_body
 from tests.admin.notifications_fixtures import admin, people, text_of, url

@@ -19,9 +19,9 @@ from django.test import Client
 from django.urls import get_resolver, resolve, reverse
 from django.utils import timezone
 
+from api.keys import create_key
+from backoffice.submitting.pages import PAGES, page_of
 from channels_app.models import Channel
-from config.api.keys import create_key
-from config.submitting.pages import PAGES, page_of
 from notifications import services as notifications
 from notifications.alerts import targets
 from notifications.catalogue import EVENT_TYPES

@@ -11,11 +11,11 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
+from api.models import ApiKey
+from backoffice.submitting.models import Submission
+from backoffice.submitting.once import KEPT_FOR, SHOWN_AGAIN_FOR
+from backoffice.submitting.tasks import purge_submissions
 from channels_app.models import Channel
-from config.api.models import ApiKey
-from config.submitting.models import Submission
-from config.submitting.once import KEPT_FOR, SHOWN_AGAIN_FOR
-from config.submitting.tasks import purge_submissions
 from notifications.models import Delivery
 from orders.models import Contact, Order
 from tests.admin.browsing import forms_in, open_form
@@ -190,7 +190,7 @@ def test_what_fails_afterwards_leaves_neither_the_thing_nor_the_answer(admin_cli
     form = open_form(admin_client, of("orders_contact_add"))
     admin_client.raise_request_exception = False
     with monkeypatch.context() as patched:
-        patched.setattr("config.submitting.once.encrypt", lambda _text: 1 / 0)
+        patched.setattr("backoffice.submitting.once.encrypt", lambda _text: 1 / 0)
         assert form.send(admin_client, **CONTACT).status_code == 500
     assert (Contact.objects.count(), Submission.objects.count()) == (0, 0)
     assert form.send(admin_client, **CONTACT).status_code == 302

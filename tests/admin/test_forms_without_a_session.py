@@ -9,9 +9,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from config.submitting.filling import fill
-from config.submitting.kept import FILLED_IN
-from config.submitting.pages import PAGES
+from backoffice.submitting.filling import fill
+from backoffice.submitting.kept import FILLED_IN
+from backoffice.submitting.pages import PAGES
 from orders.models import Contact, Order
 from tests.admin.browsing import forms_in, open_form
 from tests.admin.reading import text_of

@@ -8,9 +8,9 @@ from django.contrib.admin.utils import quote
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, resolve, reverse
 
+from api.keys import create_key
 from benchmarks.fill import fill
 from benchmarks.pages import administrator
-from config.api.keys import create_key
 from notifications.models import Delivery, EventChannel
 from tests.browser.pages import PUBLIC, find_pages
 

@@ -8,7 +8,7 @@ from django.contrib import admin
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from notifications.admin.log_admin import LogAdmin
+from backoffice.notifications.log_admin import LogAdmin
 from tests.admin.notifications_fixtures import people
 
 LOOKUPS = ["exact", "iexact", "contains", "startswith", "regex", "iregex", "in", "gt", "isnull", "range", "search"]

@@ -10,9 +10,9 @@ from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
 from django.core.management import call_command
 
-from config.api.keys import authenticate, create_key, revoke_key
-from config.api.models import ApiKey
-from config.api.scopes import GIVES
+from api.keys import authenticate, create_key, revoke_key
+from api.models import ApiKey
+from api.scopes import GIVES
 from notifications.models import HistoryEntry
 from tests.admin.notifications_fixtures import admin, page_of, people, said, text_of, url
 

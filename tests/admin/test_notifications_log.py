@@ -12,10 +12,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from typeid import TypeID
 
+from backoffice.notifications import filters, log_admin
+from backoffice.notifications.filters import TOO_MANY
 from channels_app.models import Channel
 from notifications import services
-from notifications.admin import filters, log_admin
-from notifications.admin.filters import TOO_MANY
 from notifications.catalogue import EVENT_TYPES
 from notifications.id_times import first_id_at
 from notifications.models import Delivery, Event
@@ -312,7 +312,7 @@ def test_the_logs_are_searched_by_names_parts_of_addresses_and_numbers_as_people
 
 
 def test_a_search_that_fits_too_many_contacts_says_so_and_brings_no_file(admin, log, monkeypatch):
-    for module in ("orders.searching", "notifications.admin.filters"):
+    for module in ("orders.searching", "backoffice.notifications.filters"):
         monkeypatch.setattr(f"{module}.MOST_CONTACTS", 0)
     for name in (LOG, EVENTS):
         page = admin.get(url(name) + "?q=byron")

@@ -9,7 +9,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 
-from config.accounts.tasks import send_password_links
+from backoffice.accounts.tasks import send_password_links
 from tests.admin.notifications_fixtures import url
 
 NEW = "a-New-passw0rd"

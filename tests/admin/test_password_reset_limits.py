@@ -12,9 +12,9 @@ from django.db.models.functions import Now
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from config.accounts import reset_requests, tasks
-from config.accounts.models import ResetRequest
-from config.accounts.tasks import send_password_links
+from backoffice.accounts import reset_requests, tasks
+from backoffice.accounts.models import ResetRequest
+from backoffice.accounts.tasks import send_password_links
 from tests.admin.notifications_fixtures import url
 
 

@@ -13,8 +13,8 @@ from django.core.mail import mail_admins, send_mail
 from django.db.models.functions import Now
 from django.test import Client, override_settings
 
-from config.accounts.models import ResetRequest
-from config.accounts.tasks import send_password_links
+from backoffice.accounts.models import ResetRequest
+from backoffice.accounts.tasks import send_password_links
 from tests.admin.notifications_fixtures import url
 from tests.admin.reading import text_of
 from tests.mailserver import HostileMailServer, MailServer, closes, hangs, speaks

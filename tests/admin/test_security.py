@@ -17,7 +17,7 @@ from django.test import Client, RequestFactory, override_settings
 from django.utils import timezone
 from django_structlog.signals import bind_extra_request_metadata
 
-from config.client_address import client_address
+from api.client_address import client_address
 from orders.models import Order
 from tests.admin.notifications_fixtures import people, url
 from tests.api.test_settings import PRODUCTION, load

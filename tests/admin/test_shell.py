@@ -12,12 +12,10 @@ from django.http import Http404
 from django.test import Client, RequestFactory
 from django.urls import path
 
-from config import admin as site
-from config import error_pages
-from config.api.keys import create_key
+from api.keys import create_key
+from backoffice import banners, error_pages, site
 from config.people_time_zone import COOKIE
 from config.urls import urlpatterns as real_urls
-from notifications.admin import banners
 from notifications.models import EventTypeSwitch
 from tests.admin.notifications_fixtures import failed, order, people, text_of, url, warehouse
 

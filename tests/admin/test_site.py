@@ -9,8 +9,8 @@ from django.contrib.auth.models import Group, Permission, User
 from django.core.management import call_command
 from django.test import Client
 
+from api.keys import create_key
 from channels_app.models import Channel
-from config.api.keys import create_key
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery
@@ -152,7 +152,7 @@ def test_users_are_made_and_changed_on_the_forms_of_the_shell(people):
     assert root.post(url("auth_user_add"), form).status_code == 302
     grace = User.objects.get(username="grace")
     assert grace.check_password("s0me-Passw0rd")
-    assert {type(admin.site._registry[model]).__module__ for model in (User, Group)} == {"config.accounts.admin"}
+    assert {type(admin.site._registry[model]).__module__ for model in (User, Group)} == {"backoffice.accounts.admin"}
 
 
 def test_somebody_new_gets_a_group_and_may_enter_at_once(people):

@@ -17,7 +17,7 @@ from django.urls import reverse
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
-from config.api.keys import create_key
+from api.keys import create_key
 from orders.currencies import CURRENCIES
 from orders.models import Contact, Order
 from tests.admin.reading import text_of

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from config.api.keys import create_key
+from api.keys import create_key
 from tests.calling import Caller
 
 CONTENT_TYPE = "application/problem+json"

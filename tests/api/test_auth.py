@@ -3,7 +3,7 @@ from typing import Any
 
 import pytest
 
-from config.api.keys import create_key, revoke_key
+from api.keys import create_key, revoke_key
 from tests.api.problems import assert_problem
 from tests.calling import Caller
 

@@ -12,8 +12,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from config.api.keys import create_key
-from config.api.problems import MAX_BODY_BYTES
+from api.keys import create_key
+from api.problems import MAX_BODY_BYTES
 from config.web.limits import LONGEST_BODY
 from orders.models import Survey
 from tests.api.problems import assert_problem

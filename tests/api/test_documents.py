@@ -7,8 +7,8 @@ from django.contrib.staticfiles import finders
 from django.http import HttpRequest
 from ninja import Router, Schema
 
-from config.api.auth import ScopedKey
-from config.api.build import build_api
+from api.auth import ScopedKey
+from api.build import build_api
 from tests.api.problems import TITLES
 from tests.api.throwaway import Key
 from tests.calling import Caller

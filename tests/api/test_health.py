@@ -7,8 +7,8 @@ from django.test import Client, RequestFactory
 from django.utils import timezone
 from pytest_django import Settings
 
+from api.health import healthz
 from channels_app.services import create_channel
-from config.health import healthz
 from notifications import alerts
 from notifications.delivery.chores import beat
 from notifications.delivery.claim import claim

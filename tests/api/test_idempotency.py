@@ -14,11 +14,11 @@ from django.http import HttpResponse
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from api.keys import create_key
+from api.models import ApiKey, IdempotencyRecord
+from api.tasks import purge_idempotency_records
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from config.api.keys import create_key
-from config.api.models import ApiKey, IdempotencyRecord
-from config.api.tasks import purge_idempotency_records
 from config.celery import app
 from notifications import doorbell, retention
 from notifications.models import Delivery, Event

@@ -11,9 +11,9 @@ import pytest
 from django.db import connection, transaction
 from django.http import HttpResponse
 
-from config.api import idempotency
-from config.api.keys import create_key
-from config.api.models import ApiKey, IdempotencyRecord
+from api import idempotency
+from api.keys import create_key
+from api.models import ApiKey, IdempotencyRecord
 from notifications.models import Event
 from orders import signals
 from orders.models import Contact

@@ -10,8 +10,8 @@ from django.db import IntegrityError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from config.api.keys import authenticate, create_key, revoke_key
-from config.api.models import ApiKey
+from api.keys import authenticate, create_key, revoke_key
+from api.models import ApiKey
 
 pytestmark = pytest.mark.django_db
 

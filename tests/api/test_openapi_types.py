@@ -10,10 +10,10 @@ import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator
 
+from api.keys import create_key
+from api.openapi.names import public_name
+from api.v1 import _contact
 from channels_app.transports import Outcome
-from config.api.keys import create_key
-from config.api.openapi.names import public_name
-from config.api.v1 import _contact
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Event, ReplayJob, Trigger
 from orders.models import Contact, Funnel, Order, OrderItem, Product, Source, Subscription, Survey, Transaction

@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from config.api.models import ApiKey
+from api.models import ApiKey
 from tests.api.problems import assert_fields
 from tests.api.throwaway import EVENT_TYPES
 from tests.calling import Caller

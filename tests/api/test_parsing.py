@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from config.api.parsing import parse_object
+from api.parsing import parse_object
 from tests.api.problems import assert_fields, assert_problem
 from tests.calling import Caller
 

@@ -9,8 +9,8 @@ import pytest
 from django.test import Client
 from redis import Redis
 
-from config.api import rate
-from config.api.keys import create_key
+from api import rate
+from api.keys import create_key
 from notifications.redis_client import redis_client
 from tests.api.problems import assert_problem
 from tests.calling import Caller

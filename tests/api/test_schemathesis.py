@@ -33,10 +33,10 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
+from api.idempotency import HEADER
+from api.keys import create_key
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from config.api.idempotency import HEADER
-from config.api.keys import create_key
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.engine import Engine

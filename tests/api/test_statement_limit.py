@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.test import Client
 
-from config.api.keys import create_key
+from api.keys import create_key
 from config.database.limits import statements_limited, was_cancelled
 from orders.models import Contact, Product
 from tests.api.problems import assert_problem

@@ -5,8 +5,8 @@ import re
 import pytest
 from django.test import Client
 
-from config.api.keys import create_key
-from config.api.v1 import api
+from api.keys import create_key
+from api.v1 import v1
 from tests.api.problems import assert_problem
 
 STOREFRONT = tuple(f"/api/v1/{name}" for name in ("contacts", "orders", "products", "subscriptions", "surveys"))
@@ -14,7 +14,7 @@ STOREFRONT = tuple(f"/api/v1/{name}" for name in ("contacts", "orders", "product
 
 def operations() -> list[tuple[str, str]]:
     """Every operation as method and path, with a made-up word for each parameter."""
-    paths = api.get_openapi_schema(path_prefix="/api/v1/")["paths"]
+    paths = v1.get_openapi_schema(path_prefix="/api/v1/")["paths"]
     return [(method.upper(), re.sub(r"{\w+}", "x", path)) for path, methods in paths.items() for method in methods]
 
 

@@ -14,10 +14,10 @@ from ninja.errors import HttpError
 from ninja.pagination import paginate
 from pydantic import ConfigDict
 
-from config.api.auth import ScopedKey
-from config.api.build import build_api
-from config.api.keys import create_key
-from config.api.models import ApiKey
+from api.auth import ScopedKey
+from api.build import build_api
+from api.keys import create_key
+from api.models import ApiKey
 from notifications.errors import Conflict as NotificationsConflict
 from orders.errors import Conflict as OrdersConflict
 

@@ -2,9 +2,9 @@
 
 from django.db.models import Sum
 
+from api.keys import create_key
 from benchmarks.fill import count_hours, fill
 from benchmarks.pages import administrator, counted_whole, open_pages
-from config.api.keys import create_key
 from notifications.models import ChannelHour, Delivery, DeliveryAttempt, Event
 from orders.models import Contact, Order
 from tests.browser.pages import PAGES

@@ -15,7 +15,7 @@ PASSWORD = "a tower of 7 green hats"
 def add() -> str:
     from django.contrib.auth.models import Group, User
 
-    from config.api.keys import create_key
+    from api.keys import create_key
 
     for role, name in USER_NAMES.items():
         everything = role == ADMINISTRATOR

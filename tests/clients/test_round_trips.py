@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from config.api.keys import create_key
+from api.keys import create_key
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
 from orders.models import Funnel, Order, Product

@@ -8,10 +8,10 @@ from django.core.management import call_command
 from django.test import Client
 from django.utils import timezone
 
+from backoffice.accounts.demo_login import DEMO_LOGIN
 from channels_app.models import Channel
-from config.accounts.demo_login import DEMO_LOGIN
-from config.demo.models import KeptMail, ReceivedPostback, SlackMessage
-from config.demo.outbox import BACKEND
+from demo.models import KeptMail, ReceivedPostback, SlackMessage
+from demo.outbox import BACKEND
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery
 from notifications.services import retry_delivery

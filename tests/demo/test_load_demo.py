@@ -10,9 +10,9 @@ from django.core.management import call_command
 from django.test import RequestFactory
 from django.utils import timezone
 
+from backoffice.accounts.demo_login import DEMO_LOGIN
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from config.accounts.demo_login import DEMO_LOGIN
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch
 from notifications.services import archive_channel

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from config.demo.times import ago
+from demo.times import ago
 from notifications.models import Event
 from orders.models import Contact, Source
 from orders.representations import time_text

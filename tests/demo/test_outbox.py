@@ -12,11 +12,11 @@ from django.contrib.auth.models import User
 from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connection
 from django.db import DatabaseError, connection, transaction
 
+from backoffice.accounts.tasks import send_password_links
 from channels_app.transports.mailserver import SMTP_BACKEND
-from config.accounts.tasks import send_password_links
-from config.demo import outbox
-from config.demo.models import KeptMail
-from config.demo.outbox import BACKEND
+from demo import outbox
+from demo.models import KeptMail
+from demo.outbox import BACKEND
 from tests.api.test_settings import PRODUCTION, load
 
 

@@ -8,10 +8,10 @@ from django.contrib.auth.models import User
 from django.core.mail import EmailMultiAlternatives
 from django.test import Client
 
-from config.accounts.tasks import send_password_links
-from config.demo.mails import for_frame
-from config.demo.models import KeptMail
-from config.demo.outbox import BACKEND
+from backoffice.accounts.tasks import send_password_links
+from demo.mails import for_frame
+from demo.models import KeptMail
+from demo.outbox import BACKEND
 from tests.demo.conftest import urls_of
 
 pytestmark = pytest.mark.django_db

@@ -9,8 +9,8 @@ from django.core.exceptions import ValidationError
 from django.core.management import call_command
 from django.test import Client
 
-from config.accounts.demo_login import DEMO_ADDRESS, DEMO_LOGIN, NotOfTheDemo
-from config.api.keys import create_key
+from api.keys import create_key
+from backoffice.accounts.demo_login import DEMO_ADDRESS, DEMO_LOGIN, NotOfTheDemo
 
 NAME, PASSWORD = DEMO_LOGIN
 

@@ -6,9 +6,9 @@ import pytest
 from django.test import Client
 
 from channels_app.transports.signature import new_secret
-from config.demo.answers import FAILING
-from config.demo.models import ReceivedPostback, ReceiverState
-from config.demo.receiving import works
+from demo.answers import FAILING
+from demo.models import ReceivedPostback, ReceiverState
+from demo.receiving import works
 from tests.demo.conftest import urls_of
 
 pytestmark = pytest.mark.django_db

@@ -8,10 +8,10 @@ from standardwebhooks import Webhook
 
 from channels_app.services import create_channel, update_channel
 from channels_app.transports.signature import new_secret, sign
-from config.demo import receiving
-from config.demo.models import ReceivedPostback
-from config.demo.pages import MAX_BODY_BYTES
-from config.demo.signatures import TOLERANCE_SECONDS, check_signature
+from demo import receiving
+from demo.models import ReceivedPostback
+from demo.pages import MAX_BODY_BYTES
+from demo.signatures import TOLERANCE_SECONDS, check_signature
 from notifications.services import archive_channel
 from tests.demo.conftest import WAREHOUSE_URL
 

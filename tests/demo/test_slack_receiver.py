@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from config.demo import slack
-from config.demo.models import SlackMessage
-from config.demo.pages import MAX_BODY_BYTES
+from demo import slack
+from demo.models import SlackMessage
+from demo.pages import MAX_BODY_BYTES
 from tests.demo.conftest import urls_of
 
 pytestmark = pytest.mark.django_db

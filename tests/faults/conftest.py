@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from config.local.servers import socket_folder
+from demo.local.servers import socket_folder
 from tests.faults.installation import Installation
 from tests.kinds.receivers import Arrived, Receivers
 

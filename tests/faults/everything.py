@@ -11,8 +11,8 @@ def main(url: str) -> None:
     from django.db.models.functions import Now
     from django.test import Client
 
-    from config.api.keys import create_key, revoke_key
-    from config.api.tasks import purge_idempotency_records
+    from api.keys import create_key, revoke_key
+    from api.tasks import purge_idempotency_records
     from notifications import erasing, services
     from notifications.alerts import send_due, targets
     from notifications.catalogue import EVENT_TYPES

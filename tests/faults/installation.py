@@ -17,9 +17,9 @@ from typing import Any
 import psycopg
 from redis import Redis
 
-from config.local import processes, programs
-from config.local.processes import Child, Service
-from config.local.servers import Postgres, Valkey
+from demo.local import processes, programs
+from demo.local.processes import Child, Service
+from demo.local.servers import Postgres, Valkey
 from tests.kinds.receivers import Receivers
 from tests.local.launching import PROJECT, free_port
 from tests.waiting import wait_until

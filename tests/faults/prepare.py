@@ -7,7 +7,7 @@ from django.core.management import call_command
 
 
 def prepare() -> str:
-    from config.api.keys import create_key
+    from api.keys import create_key
     from orders.models import Funnel, Product
 
     call_command("migrate", interactive=False, verbosity=0)

@@ -8,7 +8,7 @@ import pytest
 from celery import Celery
 from django.conf import settings
 
-from config.local import processes
+from demo.local import processes
 from tests.faults.installation import DELIVERIES, Installation, frozen
 from tests.faults.telling import prove_nothing_is_lost
 from tests.kinds.receivers import RECEIVERS

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from config.local.processes import Child
+from demo.local.processes import Child
 from tests.faults.installation import Installation
 from tests.receiver import Receiver
 from tests.waiting import wait_until

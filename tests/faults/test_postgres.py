@@ -10,7 +10,7 @@ from http.client import HTTPException
 
 import pytest
 
-from config.local import processes
+from demo.local import processes
 from tests.faults.installation import Installation
 from tests.faults.telling import prove_nothing_is_lost
 from tests.kinds.receivers import RECEIVERS

@@ -6,7 +6,7 @@ from collections import Counter
 import pytest
 from django.conf import settings
 
-from config.local import processes
+from demo.local import processes
 from tests.faults.installation import frozen
 from tests.faults.telling import prove_nothing_is_lost
 from tests.kinds.receivers import RECEIVERS

@@ -16,8 +16,8 @@ from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Outcome
 from channels_app.transports.http.connection import IDLE_SECONDS
-from config.local import processes, programs
-from config.local.processes import Child
+from demo.local import processes, programs
+from demo.local.processes import Child
 from notifications.models import Delivery, DeliveryAttempt
 from tests.hostile.cases import TLS, WAVES, Case
 from tests.local.launching import PROJECT

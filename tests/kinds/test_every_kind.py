@@ -9,7 +9,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection
 from django.utils import timezone
 
-from channels_app.forms import FORMS
+from backoffice.channels.forms import FORMS
 from channels_app.models import Channel
 from channels_app.services import create_channel, update_channel
 from channels_app.transports import TRANSPORTS, Message, Outcome, takes

@@ -56,7 +56,7 @@ def processes_of(data: Path) -> set[int]:
 
 
 class Launcher:
-    """One `python -m config.local`. `before` is put before the command, such as a change of user.
+    """One `python -m demo.local`. `before` is put before the command, such as a change of user.
 
     `settings` are variables of its environment, which holds none of the tests' own. `environment` has those that a
     program beside it needs to find it.
@@ -79,7 +79,7 @@ class Launcher:
         self._log = data.with_name(data.name + ".log")
         with self._log.open("wb") as log:
             self.process = subprocess.Popen(
-                [*before, sys.executable, "-m", "config.local"],
+                [*before, sys.executable, "-m", "demo.local"],
                 cwd=project,
                 env={**self.environment, **settings, "PORT": str(self.port)},
                 stdin=subprocess.DEVNULL,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from config.local import processes
+from demo.local import processes
 from tests.local.launching import Launcher, copy_of_project, free_port, processes_of
 from tests.waiting import wait_until
 

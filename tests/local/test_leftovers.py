@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from config.local import processes
-from config.local.leftovers import Records
-from config.local.processes import Child, Service
-from config.local.servers import Postgres, socket_folder
+from demo.local import processes
+from demo.local.leftovers import Records
+from demo.local.processes import Child, Service
+from demo.local.servers import Postgres, socket_folder
 from tests.waiting import wait_until
 
 SLEEPER = Service("sleeper", ["sleep", "600"])

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from config.local import processes
-from config.local.servers import Postgres, ServerError, socket_folder
+from demo.local import processes
+from demo.local.servers import Postgres, ServerError, socket_folder
 from tests.waiting import wait_until
 
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can change to another user")

@@ -11,9 +11,9 @@ from django.core import mail
 from django.db import connection
 from django.utils import timezone
 
+from backoffice.banners import banners_for
 from channels_app.models import Channel
 from notifications import alerts, services
-from notifications.admin.banners import banners_for
 from notifications.alerts import stages
 from notifications.alerts.facts import in_zone
 from notifications.alerts.watching import failing_channels, recovered_channels, watch

@@ -10,9 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from api.keys import create_key
 from channels_app.models import Channel
 from channels_app.services import create_channel, pause_channel
-from config.api.keys import create_key
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, ReplayJob
 from tests.calling import Caller

@@ -9,10 +9,10 @@ from django.db import OperationalError, connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from backoffice import banners
+from backoffice.banners import banners_for
 from channels_app.services import create_channel
 from notifications import monitoring, services, waiting
-from notifications.admin import banners
-from notifications.admin.banners import banners_for
 from notifications.delivery.chores import beat
 from notifications.models import ChannelHealth, Heartbeat
 from tests.notifications.deliveries import make_delivery

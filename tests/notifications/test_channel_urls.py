@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from api.keys import create_key
 from channels_app.models import Channel
-from config.api.keys import create_key
 from tests.calling import Caller
 
 pytestmark = pytest.mark.django_db

@@ -12,11 +12,11 @@ from django.db import connection
 from django.utils import timezone
 from standardwebhooks import Webhook, WebhookVerificationError
 
+from api.keys import create_key
 from channels_app import encryption
 from channels_app.earlier_secrets import EarlierSecret, dump
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from config.api.keys import create_key
 from notifications import services
 from notifications.errors import Conflict
 from notifications.models import HistoryEntry
@@ -177,7 +177,7 @@ class TestReencrypting:
         channel = Channel.objects.get()
         channel.secret = "whsec_AQ=="
         channel.save()
-        from config.reencrypting import reencrypt
+        from api.reencrypting import reencrypt
 
         report = reencrypt()
         named = [f"Warehouse ({channel.pk}): earlier signing secrets"]

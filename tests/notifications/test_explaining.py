@@ -4,10 +4,10 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
+from backoffice.notifications.explaining import explain, explain_all
 from channels_app.models import Channel
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
-from notifications.explaining import explain, explain_all
 from notifications.models import Delivery, Event, Trigger
 
 COMPLETED = EVENT_TYPES["order.completed"]

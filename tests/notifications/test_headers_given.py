@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
+from api.keys import create_key
 from channels_app.models import Channel
-from config.api.keys import create_key
 from notifications import services
 from notifications.models import HistoryEntry
 from tests.calling import Caller

@@ -16,10 +16,10 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
+from api import reencrypting
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
-from config import reencrypting
 from notifications import erasing, replay, retention, services
 from notifications.alerts import claiming, sending, targets, watching
 from notifications.catalogue import EVENT_TYPES

@@ -11,10 +11,10 @@ from django.core.management import CommandError, call_command
 from django.http import HttpResponse
 from standardwebhooks import Webhook
 
+from api.keys import create_key
+from api.reencrypting import reencrypt
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from config.api.keys import create_key
-from config.reencrypting import reencrypt
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import HistoryEntry

@@ -7,9 +7,9 @@ import pytest
 from django.core.exceptions import ValidationError
 from django.http import HttpResponse
 
+from api.keys import create_key
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from config.api.keys import create_key
 from notifications import services
 from notifications.models import HistoryEntry
 from tests.api.problems import assert_fields

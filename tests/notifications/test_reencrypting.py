@@ -10,9 +10,9 @@ from django.utils import timezone
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
+from api import reencrypting
+from api.keys import create_key
 from channels_app.models import Channel
-from config import reencrypting
-from config.api.keys import create_key
 from notifications.models import HistoryEntry
 from notifications.services import archive_channel
 from tests.calling import Caller
@@ -190,7 +190,7 @@ def test_the_log_has_a_line_with_the_counts_and_no_secret(settings, caplog):
     caplog.set_level("DEBUG")
     settings.SECRETS_ENCRYPTION_KEYS = [NEW, OLD]
     run()
-    lines = [record.msg for record in caplog.records if record.name == "config.reencrypting"]
+    lines = [record.msg for record in caplog.records if record.name == "api.reencrypting"]
     counted = {"rewritten": 3, "up_to_date": 0, "unreadable": 0, "channels_lost": 0, "dry_run": False}
     assert {name: lines[0][name] for name in ("event", *counted)} == {"event": "secrets_reencrypted", **counted}
     channel.refresh_from_db()

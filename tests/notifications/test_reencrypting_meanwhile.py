@@ -12,11 +12,11 @@ from django.db import connection, transaction
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
+from api import reencrypting
+from api.keys import create_key
+from api.models import IdempotencyRecord
 from channels_app.models import Channel
 from channels_app.services import rotate_secret
-from config import reencrypting
-from config.api.keys import create_key
-from config.api.models import IdempotencyRecord
 from notifications.models import Delivery
 from tests.calling import Caller
 from tests.notifications.deliveries import make_delivery

@@ -10,9 +10,9 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.db import connection
 
+from api.keys import create_key
 from channels_app.encryption import SecretUnreadable
 from channels_app.models import Channel
-from config.api.keys import create_key
 from notifications import alerts, services
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery, DeliveryAttempt, HistoryEntry

@@ -28,10 +28,10 @@ from django.utils import timezone
 from django.utils.log import AdminEmailHandler
 from redis import Redis
 
+from api.keys import create_key
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Outcome
-from config.api.keys import create_key
 from notifications import alerts, replay, services
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.chores import recover
@@ -202,7 +202,7 @@ def test_whatever_happens_they_are_told_nowhere(
 
     # What breaks.
     with monkeypatch.context() as broken:
-        broken.setattr("channels_app.admin.detail.health_sentences", lambda channel: 1 / 0)
+        broken.setattr("backoffice.channels.detail.health_sentences", lambda channel: 1 / 0)
         told.add("broken page", root.post(page_of(keeper, "reveal")), naming="Something went wrong on our side")
         broken.setattr("notifications.history.record", lambda **entry: 1 / 0)
         change = {"headers": {"X-Api-Key": "recognisable"}}

@@ -9,7 +9,7 @@ import pytest
 from django.http import HttpResponse
 from django.test import Client
 
-from config.api.keys import create_key
+from api.keys import create_key
 from orders.models import Contact, Funnel, Order, Product
 from orders.representations import represent_order
 from tests.orders.shop import NOTHING, Announcements, counts, item, pay, place, stored

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from config.api.keys import create_key
+from api.keys import create_key
 from orders.models import Contact, OrderItem
 from tests.calling import Caller
 from tests.orders.shop import NOTHING, counts

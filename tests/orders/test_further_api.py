@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.http import HttpResponse
 
-from config.api.keys import create_key
+from api.keys import create_key
 from orders.models import Contact, Order, Product, Subscription, Survey, SurveyResponse
 from orders.representations import represent_order, represent_response, represent_subscription
 from tests.calling import Caller

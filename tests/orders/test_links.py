@@ -8,8 +8,8 @@ from django.urls import reverse
 from hypothesis import given
 from hypothesis import strategies as st
 
+from api.keys import create_key
 from channels_app.transports import Link
-from config.api.keys import create_key
 from notifications.models import Event
 from notifications.notices import notice_of
 from orders.links import MAX_LENGTH, as_uri

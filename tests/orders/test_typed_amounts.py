@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from pydantic import ValidationError as Refused
 
+from backoffice.orders.forms.amounts import EXAMPLE
+from backoffice.orders.forms.fields import MoneyField
 from orders.currencies import CURRENCIES, decimals_of
-from orders.forms.amounts import EXAMPLE
-from orders.forms.fields import MoneyField
 from orders.inputs import Money
 
 bounded = settings(max_examples=300, deadline=None, derandomize=True, database=None)

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from config.api.keys import create_key
-from config.local import processes, programs
-from config.local.processes import Service
+from api.keys import create_key
+from demo.local import processes, programs
+from demo.local.processes import Service
 from orders.models import Funnel, Product, Survey
 from tests.play.day import Day, Plan, read_catalogue
 from tests.play.player import Api

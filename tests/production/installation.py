@@ -14,8 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from config.environment import NAMES
-from config.local import processes
-from config.local.processes import Child, Service
+from demo.local import processes
+from demo.local.processes import Child, Service
 from tests.local.launching import PROJECT, copy_of_project, free_port
 from tests.production.programs import servant
 from tests.waiting import wait_until

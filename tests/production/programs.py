@@ -14,8 +14,8 @@ import psycopg
 import pytest
 import redis
 
-from config.local import processes
-from config.local.processes import Account, Child, Service
+from demo.local import processes
+from demo.local.processes import Account, Child, Service
 from tests.local.launching import free_port
 from tests.waiting import wait_until
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from django.conf import settings
 from standardwebhooks import Webhook
 
+from backoffice.notifications.guide import EXAMPLE_SECRET
 from channels_app import verification
 from channels_app.transports.signature import sign
-from notifications.admin.guide import EXAMPLE_SECRET
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "verifying.md").read_text(encoding="utf-8")

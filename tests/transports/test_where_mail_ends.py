@@ -24,7 +24,7 @@ def test_production_is_warned_of_a_backend_that_sends_nothing(settings, backend)
     ]
 
 
-@pytest.mark.parametrize(("backend", "demo"), [(SMTP, False), (SMTP, True), ("config.demo.outbox.OutboxBackend", True)])
+@pytest.mark.parametrize(("backend", "demo"), [(SMTP, False), (SMTP, True), ("demo.outbox.OutboxBackend", True)])
 def test_smtp_and_the_demo_are_not(settings, backend, demo):
     settings.EMAIL_BACKEND, settings.DEBUG, settings.DEMO = backend, False, demo
     assert warnings() == []

@@ -5,7 +5,7 @@ from urllib.parse import urlsplit, urlunsplit
 import pytest
 from django.db import connection
 
-from config.api.keys import create_key
+from api.keys import create_key
 from tests.web.serving import Server, serving
 
 

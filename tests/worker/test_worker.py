@@ -9,8 +9,8 @@ from django.core.management import CommandError, call_command
 from redis import Redis
 from standardwebhooks import Webhook
 
+from api.keys import create_key
 from channels_app.services import update_channel
-from config.api.keys import create_key
 from notifications.models import Delivery, DeliveryAttempt, Event, Heartbeat
 from orders.models import Order
 from tests.calling import Caller

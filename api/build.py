@@ -1,0 +1,115 @@
+"""The shell of the API, for v1 and for the tests of the conventions alike."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.http import require_safe
+from ninja import NinjaAPI
+from ninja.errors import ValidationError, ValidationErrorContext
+from ninja.openapi.schema import OpenAPISchema
+from ninja.operation import Operation
+
+from api.field_errors import MAX_ERRORS
+from api.handlers import exception_handlers
+from api.idempotency import idempotent
+from api.openapi.document import Document
+from api.openapi.page import DocsPage
+from api.parsing import StrictParser
+from api.query import strict_query
+from api.rendering import AnswerRenderer
+from notifications.catalogue import EventType
+
+# The page may load from this host alone. Swagger's page sets styles and shows images of its own.
+_OWN_HOST_ONLY = (
+    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
+
+
+class ConventionalAPI(NinjaAPI):
+    """A `NinjaAPI` with the complete `Document`, which names each operation by its function.
+
+    `event_types` are those that the document describes as webhooks.
+    """
+
+    def __init__(self, *, event_types: Iterable[EventType] = (), **options: Any) -> None:
+        super().__init__(**options)
+        self.event_types = tuple(event_types)
+        self._documents: dict[str, Document] = {}
+
+    def get_openapi_schema(
+        self, *, path_prefix: str | None = None, path_params: dict[str, Any] | None = None
+    ) -> OpenAPISchema:
+        """The same object each time: it takes a tenth of a second to make, and everybody may ask for it."""
+        if path_prefix is None:
+            path_prefix = self.get_root_path(path_params or {})
+        if path_prefix not in self._documents:
+            self._documents[path_prefix] = Document(self, path_prefix, self.event_types)
+        return self._documents[path_prefix]
+
+    def validation_error_from_error_contexts(
+        self, error_contexts: list[ValidationErrorContext[Any]]
+    ) -> ValidationError:
+        """As ninja's, of the first errors of each part of a request, and without the values that were refused."""
+        found: list[dict[str, Any]] = []
+        for context in error_contexts:
+            model = context.model
+            errors = context.pydantic_validation_error.errors(include_url=False, include_input=False)[:MAX_ERRORS]
+            for error in errors:
+                loc = model.__ninja_flatten_map_reverse__.get(error["loc"], error["loc"])
+                found.append({**error, "loc": (model.__ninja_param_source__, *loc)})
+        return ValidationError(found)
+
+    def get_openapi_operation_id(self, operation: Operation) -> str:
+        return operation.view_func.__name__
+
+
+def build_api(
+    *,
+    title: str,
+    version: str,
+    namespace: str,
+    description: str = "",
+    public_url: str = "",
+    contact: dict[str, str] | None = None,
+    tags: Iterable[dict[str, str]] = (),
+    event_types: Iterable[EventType] = (),
+) -> NinjaAPI:
+    """An API that keeps the conventions, without routers. `namespace` is the one of its URL names.
+
+    Its document is at `openapi.json` and for people at `docs`, both open to everybody; the page loads everything
+    from this host. `public_url` is where the installation is reached, if that is known; `contact` whom to ask.
+    """
+    api = ConventionalAPI(
+        title=title,
+        version=version,
+        description=description,
+        servers=[
+            {"url": "/", "description": "Where this document comes from"},
+            *([{"url": public_url, "description": "The public address"}] if public_url else []),
+        ],
+        openapi_extra={"tags": list(tags), "info": {"contact": contact}} if contact else {"tags": list(tags)},
+        urls_namespace=namespace,
+        docs=DocsPage(),
+        docs_decorator=_page,
+        parser=StrictParser(),
+        renderer=AnswerRenderer(),
+        event_types=event_types,
+    )
+    api.add_decorator(strict_query, mode="view")
+    api.add_decorator(idempotent, mode="view")
+    for exception, handler in exception_handlers.items():
+        api.add_exception_handler(exception, handler)
+    return api
+
+
+def _page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
+    """Of the document and its page: read only, and bound to this host by the browser itself."""
+
+    def read(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = view(request, *args, **kwargs)
+        response["Content-Security-Policy"] = _OWN_HOST_ONLY
+        return response
+
+    return require_safe(read)

@@ -1,0 +1,10 @@
+from django.apps import AppConfig
+
+
+class AccountsConfig(AppConfig):
+    """Comes after django.contrib.auth, since its admin replaces what that has registered."""
+
+    name = "backoffice.accounts"
+
+    def ready(self) -> None:
+        from backoffice.accounts import checks  # noqa: F401 (they register themselves)

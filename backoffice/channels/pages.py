@@ -1,0 +1,96 @@
+"""What all pages of channels share: who may do it, which channel it is about, and how a page is made."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Literal
+
+from django.contrib import admin
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import reverse
+
+from backoffice.channels.forms import FORMS, ChannelForm
+from channels_app.models import Channel
+from channels_app.services import lock_channel
+from notifications.catalogue import EVENT_TYPES
+
+View = Callable[..., HttpResponse]
+
+# In the session between a new secret and the channel's page, which shows it unasked this once. Not the secret itself.
+NEW_SECRET = "channel_with_new_secret"
+
+
+def of_channel(action: Literal["view", "change", "delete"]) -> Callable[[View], View]:
+    """A view `(request, channel, ...)` for those who may do this to channels.
+
+    An unknown channel, and one that somebody deletes meanwhile, is a page that does not exist.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        def answer(request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
+            if not may(request, action):
+                raise PermissionDenied
+            try:
+                channel = Channel.objects.get(pk=unquote(object_id), archived_at=None)
+                return view(request, channel, *args, **kwargs)
+            except Channel.DoesNotExist as error:
+                raise Http404("There is no such channel.") from error
+
+        return answer
+
+    return decorate
+
+
+def locked_if_sent(request: HttpRequest, channel: Channel) -> Channel:
+    """The channel as it is now, for a form that was sent: locked, since what is compared is what is changed.
+
+    Raises `Channel.DoesNotExist` where somebody deletes it meanwhile.
+    """
+    return lock_channel(channel.pk) if request.method == "POST" else channel
+
+
+def may(request: HttpRequest, action: str) -> bool:
+    """Whether this person may `view`, `add`, `change` or `delete` channels."""
+    return request.user.has_perm(f"channels_app.{action}_channel")
+
+
+def page(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
+    return TemplateResponse(request, f"channels_app/{template}.html", {**admin.site.each_context(request), **context})
+
+
+def crumbs(channel: Channel | None = None) -> list[tuple[str, str]]:
+    """The way to the list, or to this channel."""
+    way = [
+        ("Integrations", reverse("admin:integrations")),
+        ("Channels", reverse("admin:channels_app_channel_changelist")),
+    ]
+    if channel:
+        way.append((channel.name, url_of(channel)))
+    return way
+
+
+def url_of(channel: Channel) -> str:
+    return reverse("admin:channels_app_channel_change", args=[quote(channel.pk)])
+
+
+def to(channel: Channel) -> HttpResponse:
+    return redirect(url_of(channel))
+
+
+def show_secret_once(request: HttpRequest, channel: Channel) -> None:
+    """The next time that this person opens the channel's page, it shows the secret."""
+    request.session[NEW_SECRET] = channel.pk
+
+
+def event_types_of(channel: Channel) -> list[tuple[str, str]]:
+    """Keys and labels of those that a channel of this kind may hear of."""
+    return [(each.key, each.label) for each in EVENT_TYPES.values() if channel.kind in each.kinds]
+
+
+def answered_by(channel: Channel) -> str:
+    """Who answers an attempt: `the receiver`."""
+    return FORMS.get(channel.kind, ChannelForm).answered_by

@@ -1,0 +1,192 @@
+"""Alerts: who is told when something goes wrong, when that happens, and how telling them went."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.conf import settings
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import ValidationError
+from django.http import Http404, HttpRequest, HttpResponse
+from django.shortcuts import redirect
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+
+from backoffice.notifications.forms import AlertChannelForm
+from backoffice.notifications.layout import channel_label, page, to_integrations
+from channels_app.models import Channel
+from channels_app.transports import kind_label
+from channels_app.transports.mailserver import where_mail_ends
+from notifications import alerts, monitoring
+from notifications.alerts import sending, stages, targets, watching, wording
+from notifications.alerts.writing import write_test
+from notifications.errors import Conflict
+from notifications.models import FAILURES_BEFORE_PROBING, Alert, AlertChannel, AlertCopy
+from notifications.permissions import ADMINISTRATORS
+
+ROWS = 20
+
+may_view = permission_required("channels_app.view_channel", raise_exception=True)
+may_change = permission_required("channels_app.change_channel", raise_exception=True)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """How telling one target went: `state` names a colour, `at` is of that state, `note` says why."""
+
+    target: str
+    state: str
+    word: str
+    at: datetime | None
+    note: str
+
+
+@require_GET
+@may_view
+def alerts_page(request: HttpRequest) -> HttpResponse:
+    """`?before=`: the alerts that are older than the one of this id."""
+    return _page(request, AlertChannelForm(channels=_choosable()))
+
+
+@require_POST
+@may_change
+def add(request: HttpRequest) -> HttpResponse:
+    form = AlertChannelForm(request.POST, channels=_choosable())
+    if form.is_valid():
+        try:
+            added = targets.choose(channel_id=form.cleaned_data["channel"], by=request.user.get_username())
+        except ValidationError as error:
+            form.add_error(None, error)
+        except Conflict as error:
+            form.add_error("channel", str(error))
+        else:
+            paused = " It is paused: until it is resumed it is told of none." if added.channel.paused_at else ""
+            messages.success(request, f"{added.channel.name} is told of alerts from now on.{paused}")
+            return redirect("admin:alerts")
+    return _page(request, form, status=422)
+
+
+@require_POST
+@may_change
+def remove(request: HttpRequest, channel_id: str) -> HttpResponse:
+    try:
+        channel = targets.leave_out(channel_id=channel_id, by=request.user.get_username())
+    except (Channel.DoesNotExist, AlertChannel.DoesNotExist) as error:
+        raise Http404("The channel is not told of alerts any more.") from error
+    messages.success(request, f"{channel.name} is no longer told of alerts.")
+    return redirect("admin:alerts")
+
+
+@require_POST
+@may_change
+def send_test(request: HttpRequest) -> HttpResponse:
+    try:
+        write_test(by=request.user.get_username())
+    except Conflict as error:
+        messages.error(request, str(error))
+    else:
+        messages.success(request, "A test alert goes to all who are told. How that went stands below in a moment.")
+    return redirect("admin:alerts")
+
+
+def told_in_words() -> str:
+    """How many are told, for a card: `2 people and 1 channel are told`."""
+    people, channels = len(alerts.recipients()), targets.chosen().count()
+    told = [
+        *([f"{people} {'person' if people == 1 else 'people'}"] if people else []),
+        *([f"{channels} {'channel' if channels == 1 else 'channels'}"] if channels else []),
+    ]
+    return f"{' and '.join(told)} {'is' if people + channels == 1 else 'are'} told" if told else "Nobody is told"
+
+
+def _page(request: HttpRequest, form: AlertChannelForm, *, status: int = 200) -> HttpResponse:
+    before = request.GET.get("before", "")
+    found = Alert.objects.select_related("channel").order_by("-pk")
+    if before and before.isprintable():
+        found = found.filter(pk__lt=before)
+    rows = list(found[: ROWS + 1])
+    return page(
+        request,
+        "alerts",
+        status=status,
+        title="Alerts",
+        crumbs=to_integrations(),
+        form=form,
+        may_change=request.user.has_perm("channels_app.change_channel"),
+        recipients=alerts.recipients(),
+        nobody=alerts.NOBODY,
+        mail_ends=where_mail_ends(),
+        group=ADMINISTRATORS,
+        chosen=[(each, kind_label(each.channel.kind)) for each in targets.chosen()],
+        choosable=bool(form.offered),
+        when=_when(),
+        alerts=_told(rows[:ROWS]),
+        older=rows[ROWS - 1].pk if len(rows) > ROWS else "",
+        paged=bool(before),
+        retention_days=settings.RETENTION_DAYS,
+    )
+
+
+def _when() -> dict[str, Any]:
+    """The numbers in the sentences that say when somebody is told."""
+    whole = stages.pause_after()
+    return {
+        "failures": FAILURES_BEFORE_PROBING,
+        "pauses": bool(whole),
+        "first": span(whole * stages.FIRST_WARNING_AFTER),
+        "last": span(whole * stages.LAST_WARNING_AFTER),
+        "whole": span(whole),
+        "ahead": span(whole * stages.LAST_WARNING_AHEAD),
+        "late": monitoring.in_words(monitoring.LONGEST_WAIT_SECONDS),
+        "behind": span(watching.BEHIND_AFTER),
+        "late_again": span(watching.LATE_AGAIN_AFTER),
+        "refused": sending.TRIES_IF_REFUSED,
+        "first_pause": span(sending.FIRST_PAUSE),
+        "longest_pause": span(sending.LONGEST_PAUSE),
+    }
+
+
+def span(time: timedelta) -> str:
+    """`1 day`, `2.4 hours`, `30 minutes`."""
+    for unit, length in (("day", timedelta(days=1)), ("hour", timedelta(hours=1)), ("minute", timedelta(minutes=1))):
+        if time >= length or unit == "minute":
+            count = f"{round(time / length, 1):g}"
+            break
+    return f"{count} {unit}" if count == "1" else f"{count} {unit}s"
+
+
+def _choosable() -> list[tuple[str, str]]:
+    """The channels that may be chosen, as (id, label)."""
+    channels = Channel.objects.filter(archived_at=None, told_of_alerts=None).order_by("name", "id")
+    return [(channel.pk, channel_label(channel)) for channel in channels]
+
+
+def _told(rows: list[Alert]) -> list[tuple[Alert, str, list[Copy]]]:
+    """Each with its title and how telling each target went."""
+    copies: dict[str, list[Copy]] = {}
+    for copy in AlertCopy.objects.filter(alert__in=rows).select_related("channel").order_by("id"):
+        copies.setdefault(copy.alert_id, []).append(_copy(copy))
+    return [(alert, alert.words.get("title") or wording.title(alert), copies.get(alert.pk, [])) for alert in rows]
+
+
+def _copy(copy: AlertCopy) -> Copy:
+    if copy.sent_at:
+        state, word = "held" if copy.error else "succeeded", "Sent"
+    elif copy.given_up_at:
+        state, word = "failed", "Given up"
+    elif copy.withdrawn_at:
+        state, word = "", "Withdrawn"
+    elif copy.claimed_at and copy.next_try_at and copy.next_try_at > timezone.now():
+        state, word = "pending", "Being sent"
+    elif copy.tries:
+        state, word = "failed", "Next try"
+    else:
+        state, word = "pending", "Waits"
+    return Copy(
+        target=str(copy.channel) if copy.channel else "Administrators",
+        state=state,
+        word=word,
+        at=copy.sent_at or copy.given_up_at or copy.withdrawn_at or copy.claimed_at or copy.next_try_at,
+        note=copy.error,
+    )

@@ -1,0 +1,196 @@
+"""Attaching a channel to an event type, changing its sources, and removing it."""
+
+from contextlib import suppress
+from typing import Any
+
+from django.contrib import messages
+from django.contrib.auth.decorators import permission_required
+from django.core.exceptions import ValidationError
+from django.db.transaction import atomic
+from django.forms import Form
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.shortcuts import get_object_or_404, redirect
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods
+
+from backoffice.careful import careful
+from backoffice.channels.forms import FORMS
+from backoffice.notifications.forms import AttachForm, SourcesForm
+from backoffice.notifications.layout import channel_label, find_event_type, page, to_event_type
+from backoffice.shown import FIELD, Facts
+from channels_app.models import Channel
+from channels_app.services import lock_channel
+from channels_app.transports import kind_choices
+from notifications import services
+from notifications.catalogue import EventType
+from notifications.errors import Conflict
+from notifications.models import EventChannel
+from orders.models import Source
+
+
+@require_http_methods(["GET", "POST"])
+@permission_required("notifications.add_eventchannel", raise_exception=True)
+def attach(request: HttpRequest, key: str) -> HttpResponse:
+    """The form. `?channel=` is the one chosen at first, where it may be attached."""
+    event_type = find_event_type(key)
+    channels = _attachable(event_type)
+    form = AttachForm(
+        request.POST if request.method == "POST" else None, channels=channels, chosen=request.GET.get("channel", "")
+    )
+    if event_type.postback_only:
+        form.fields["channel"].help_text = f"{event_type.label} goes to postbacks only; other kinds are not offered."
+    if request.method == "POST" and form.is_valid():
+        try:
+            attachment = services.attach_channel(
+                event_type=event_type,
+                channel_id=form.cleaned_data["channel"],
+                sources=form.cleaned_data["sources"],
+                by=request.user.get_username(),
+            )
+        except ValidationError as error:
+            form.add_error(None, error)
+        except Conflict as error:
+            form.add_error("channel", str(error))
+        else:
+            messages.success(request, f"{attachment.channel.name} was linked to {event_type.label}.")
+            return redirect("admin:event_type", key)
+    return page(
+        request,
+        "attach",
+        title="Attach a channel",
+        crumbs=to_event_type(event_type),
+        form=form,
+        nothing_to_attach=not channels,
+        **_new_channel(event_type, event_type.kinds[0]),
+    )
+
+
+@never_cache
+@require_http_methods(["GET", "POST"])
+@permission_required(["notifications.add_eventchannel", "channels_app.add_channel"], raise_exception=True)
+def add_channel(request: HttpRequest, key: str) -> HttpResponse:
+    """What the dialog behind Add asks for (the empty form of a `kind`), and what it sends.
+
+    Answers a POST with 201, the new option and its secret; or with 422 and the form.
+    """
+    event_type = find_event_type(key)
+    kind = (request.POST if request.method == "POST" else request.GET).get("kind", "")
+    if kind not in event_type.kinds:
+        return HttpResponseBadRequest("kind must be one that the event type allows.")
+    if request.method == "GET":
+        return page(request, "includes/added_channel", **_new_channel(event_type, kind))
+    form = FORMS[kind](request.POST)
+    channel = None
+    if form.is_valid():
+        try:
+            channel = services.create_channel(kind=kind, by=request.user.get_username(), **form.given())
+        except ValidationError as error:
+            form.add_error(None, error)
+    return page(
+        request,
+        "includes/added_channel",
+        status=201 if channel else 422,
+        channel=channel,
+        label=channel_label(channel) if channel else "",
+        **_new_channel(event_type, kind, None if channel else form),
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@permission_required("notifications.change_eventchannel", raise_exception=True)
+@atomic
+def edit_sources(request: HttpRequest, key: str, channel_id: str) -> HttpResponse:
+    event_type, attachment = _attachment(request, key, channel_id)
+    if attachment is None:
+        return redirect("admin:event_type", key)
+    form = careful(SourcesForm)(
+        request.POST if request.method == "POST" else None,
+        initial={"sources": list(attachment.sources)},
+        about=f"{key} {channel_id}",
+    )
+    if request.method == "POST" and form.is_valid():
+        services.change_sources(
+            event_type=event_type,
+            channel_id=channel_id,
+            sources=form.cleaned_data["sources"],
+            by=request.user.get_username(),
+        )
+        messages.success(request, f"The sources of {attachment.channel.name} were updated.")
+        return redirect("admin:event_type", key)
+    return page(
+        request,
+        "sources",
+        title=f"Sources of {attachment.channel.name}",
+        crumbs=to_event_type(event_type),
+        event_type=event_type,
+        form=form,
+    )
+
+
+@require_http_methods(["GET", "POST"])
+@permission_required("notifications.delete_eventchannel", raise_exception=True)
+@atomic
+def detach(request: HttpRequest, key: str, channel_id: str) -> HttpResponse:
+    """Asks first: GET shows the question, POST is the answer."""
+    event_type, attachment = _attachment(request, key, channel_id)
+    if attachment is None:
+        return redirect("admin:event_type", key)
+    channel, sources = attachment.channel, ", ".join(Source(source).label for source in attachment.sources)
+    facts = Facts(
+        f"attachment {key} {channel_id}", {"Its name": channel.name, "Its address": channel.address, "Sources": sources}
+    )
+    meanwhile = facts.changes(request.POST)
+    if request.method == "POST" and not meanwhile:
+        services.detach_channel(event_type=event_type, channel_id=channel_id, by=request.user.get_username())
+        messages.success(request, f"{attachment.channel.name} was removed from {event_type.label}.")
+        return redirect("admin:event_type", key)
+    return page(
+        request,
+        "detach",
+        title=f"Remove {attachment.channel.name}?",
+        crumbs=to_event_type(event_type),
+        event_type=event_type,
+        channel=attachment.channel,
+        facts=facts,
+        meanwhile=meanwhile,
+    )
+
+
+def _new_channel(event_type: EventType, kind: str, form: Form | None = None) -> dict[str, Any]:
+    """What the form behind Add shows: empty, or as it was filled in wrongly."""
+    labels = dict(kind_choices())
+    return {
+        "event_type": event_type,
+        "kind": kind,
+        "kinds": [(each, labels[each]) for each in event_type.kinds],
+        "channel_form": form or FORMS[kind](),
+    }
+
+
+def _attachable(event_type: EventType) -> list[tuple[str, str]]:
+    """The channels that may be attached, as (id, label)."""
+    channels = (
+        Channel.objects.filter(archived_at=None, kind__in=event_type.kinds)
+        .exclude(attachments__event_type=event_type.key)
+        .order_by("name", "id")
+    )
+    return [(channel.pk, channel_label(channel)) for channel in channels]
+
+
+def _attachment(request: HttpRequest, key: str, channel_id: str) -> tuple[EventType, EventChannel | None]:
+    """What the page is about; to be changed, with its channel locked. None, and it is said, where a form was sent and
+    somebody else has removed it meanwhile. Raises `Http404`.
+    """
+    event_type = find_event_type(key)
+    attachments = EventChannel.objects.select_related("channel").filter(event_type=key, channel_id=channel_id)
+    if request.method != "POST":
+        return event_type, get_object_or_404(attachments)
+    with suppress(Channel.DoesNotExist):
+        lock_channel(channel_id)
+    attachment = attachments.first()
+    if attachment is None and FIELD not in request.POST:
+        raise Http404("The channel is not attached any more.")
+    if attachment is None:
+        name = get_object_or_404(Channel, pk=channel_id).name
+        messages.error(request, f"{name} is not attached to {event_type.label} any more. Nothing was changed now.")
+    return event_type, attachment

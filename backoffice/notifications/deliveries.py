@@ -1,0 +1,164 @@
+"""The delivery log: each delivery with its attempts, the retry, and the log as a file."""
+
+from typing import Any
+
+from django.contrib import admin, messages
+from django.contrib.admin.utils import quote, unquote
+from django.core.exceptions import PermissionDenied
+from django.db.models import QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.decorators import method_decorator
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_POST, require_safe
+
+from backoffice.done import done
+from backoffice.notifications import csv_export
+from backoffice.notifications.curl import curl_of, sends_body
+from backoffice.notifications.filters import DeliveryFilters
+from backoffice.notifications.log_admin import LogAdmin, without_edge
+from backoffice.notifications.reached import recipients_of
+from channels_app.transports import takes
+from notifications import services
+from notifications.errors import Conflict
+from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery
+from notifications.showing import event_label, pretty_json
+
+PERMISSION_TO_RETRY = "notifications.change_delivery"
+# How often the page of an unsettled delivery looks again, while something is about to happen and else.
+SOON_SECONDS, LATER_SECONDS = 2, 10
+
+
+@admin.register(Delivery)
+class DeliveryAdmin(LogAdmin):
+    """Searched, read and retried."""
+
+    log_title = "Delivery log"
+    filters = DeliveryFilters
+    log_template = "notifications/delivery_log.html"
+
+    def shown(self, rows: QuerySet[Delivery]) -> QuerySet[Delivery]:
+        return rows.select_related("event__order", "channel").defer(*EVENT_TEXTS)
+
+    def log_context(self, request: HttpRequest) -> dict[str, Any]:
+        log = reverse("admin:notifications_delivery_changelist")
+        return {"csv_url": f"{log}csv/{without_edge(request)}", "most_rows": csv_export.MOST_ROWS}
+
+    def get_urls(self) -> list[URLPattern]:
+        retry = self.admin_site.admin_view(require_POST(self.retry))
+        return [
+            path("csv/", self.admin_site.admin_view(require_safe(self.csv)), name="notifications_delivery_csv"),
+            path("<path:object_id>/retry/", retry, name="notifications_delivery_retry"),
+            path(
+                "<path:object_id>/state/",
+                self.admin_site.admin_view(require_safe(self.state)),
+                name="notifications_delivery_state",
+            ),
+            *super().get_urls(),
+        ]
+
+    def csv(self, request: HttpRequest) -> HttpResponseBase:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        form = self.filters(request.GET)
+        rows = form.rows()
+        if form.errors:
+            return HttpResponseBadRequest("Nothing is downloaded: the filters of the log have errors.")
+        return csv_export.export(rows)
+
+    @method_decorator(require_safe)
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        delivery = self._delivery(object_id)
+        context = {
+            **self.admin_site.each_context(request),
+            "title": f"{event_label(delivery.event_type)} to {delivery.channel.name}",
+            "crumbs": [("Delivery log", reverse("admin:notifications_delivery_changelist"))],
+            "body": pretty_json(delivery.event.body),
+            **_state(request, delivery),
+        }
+        return TemplateResponse(request, "notifications/delivery.html", context)
+
+    @method_decorator(never_cache)
+    def state(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """The part of the page that changes; 204 while it is as the page shows it (`?seen=`)."""
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        state = _state(request, self._delivery(object_id))
+        if request.GET.get("seen") == state["version"]:
+            return HttpResponse(status=204)
+        return TemplateResponse(request, "notifications/includes/delivery_news.html", {**state, "fragment": True})
+
+    def retry(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Back to the delivery's page; to htmx, the part of it that changes."""
+        if not request.user.has_perm(PERMISSION_TO_RETRY):
+            raise PermissionDenied
+        delivery = self._delivery(object_id)
+        try:
+            services.retry_delivery(delivery_id=delivery.pk, by=request.user.get_username())
+        except Conflict as error:
+            retried, sentence = False, f"No retry: {error}"
+        else:
+            retried = True
+            sentence = f"{event_label(delivery.event_type)} is being sent to {delivery.channel.name} again."
+        if request.headers.get("HX-Request"):
+            state = _state(request, self._delivery(object_id))
+            context = {**state, "fragment": True, "sentence": sentence, "refused": not retried, "take_focus": True}
+            news = TemplateResponse(request, "notifications/includes/delivery_news.html", context)
+            return done(news) if retried else news
+        messages.add_message(request, messages.SUCCESS if retried else messages.ERROR, sentence)
+        return redirect("admin:notifications_delivery_change", quote(delivery.pk))
+
+    def _delivery(self, object_id: str) -> Delivery:
+        deliveries = Delivery.objects.select_related("event__order", "event__contact", "channel")
+        try:
+            return deliveries.get(pk=unquote(object_id))
+        except Delivery.DoesNotExist as error:
+            raise Http404("There is no such delivery.") from error
+
+
+def _state(request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
+    """What a delivery's page shows and what of it changes until the delivery is settled."""
+    attempts = list(delivery.attempts.all())
+    settled = delivery.status != Delivery.Status.PENDING
+    every = None if settled else _look_again_after(delivery)
+    # All that the changing part shows depends on these.
+    seen = (delivery.shown_status, delivery.attempts_made, len(attempts), delivery.in_flight, every)
+    return {
+        "delivery": delivery,
+        "event": delivery.event,
+        "is_test": delivery.event_id.startswith(TEST_EVENT_PREFIX),
+        "takes": takes(delivery.channel.kind),
+        "sends_body": sends_body(delivery),
+        "attempts": [{"attempt": attempt, "curl": curl_of(attempt, delivery)} for attempt in attempts],
+        "recipients": recipients_of(delivery, attempts),
+        "settled": settled,
+        "may_retry": request.user.has_perm(PERMISSION_TO_RETRY),
+        "retry_refused_because": services.retry_refused_because(delivery),
+        "every": every,
+        "version": "-".join(str(part) for part in seen),
+        "sentence": _in_a_sentence(delivery),
+    }
+
+
+def _look_again_after(delivery: Delivery) -> int:
+    """Seconds until the page is to look again."""
+    if delivery.shown_status == "held" or delivery.next_attempt_at is None:
+        return LATER_SECONDS
+    left = (delivery.next_attempt_at - timezone.now()).total_seconds()
+    return SOON_SECONDS if delivery.in_flight or left < 2 * LATER_SECONDS else LATER_SECONDS
+
+
+def _in_a_sentence(delivery: Delivery) -> str:
+    """How it stands, for those who hear the page."""
+    if delivery.in_flight:
+        return f"Attempt {delivery.attempts_made} is being made."
+    made = f"{delivery.attempts_made} attempt{'' if delivery.attempts_made == 1 else 's'}"
+    return f"{delivery.shown_status.capitalize()} after {made}. {delivery.error}".strip()

@@ -1,0 +1,91 @@
+"""The event catalogue: what each event type says to a receiver. Schema and example are made by the code that sends."""
+
+import json
+from datetime import UTC, datetime
+from functools import cache
+from typing import Any, Literal, get_type_hints
+
+from django.contrib.auth.decorators import permission_required
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+from pydantic import create_model
+
+from backoffice.notifications.layout import Crumbs, find_event_type, page, to_integrations
+from channels_app.transports import kind_choices
+from notifications.catalogue import EVENT_TYPES, EventType
+from notifications.models import EventTypeSwitch
+from notifications.payloads import Envelope
+from notifications.samples import sample_body
+from notifications.showing import pretty_json
+from orders.models import Source
+
+# The id and the time of recording of all examples.
+EXAMPLE_ID = "evt_01kaskf4zze4t9a1t8cdhyjvb5"
+EXAMPLE_TIME = datetime(2026, 11, 23, 18, 36, 0, 123456, tzinfo=UTC)
+
+
+@require_GET
+@permission_required("notifications.view_eventtypeswitch", raise_exception=True)
+def event_catalogue(request: HttpRequest) -> HttpResponse:
+    return page(
+        request,
+        "event_catalogue",
+        title="Event catalogue",
+        crumbs=to_integrations(),
+        event_types=EVENT_TYPES.values(),
+        enabled=_enabled(),
+    )
+
+
+@require_GET
+@permission_required("notifications.view_eventtypeswitch", raise_exception=True)
+def event_catalogue_type(request: HttpRequest, key: str) -> HttpResponse:
+    event_type = find_event_type(key)
+    kinds = dict(kind_choices())
+    return page(
+        request,
+        "event_catalogue_type",
+        title=event_type.label,
+        crumbs=_crumbs(),
+        event_type=event_type,
+        enabled=key in _enabled(),
+        kinds=[kinds[kind] for kind in event_type.kinds],
+        sources=[label for _, label in Source.choices],
+        members=list(_data(event_type).model_fields),
+        example=example(event_type),
+        schema=json.dumps(json_schema(key), indent=2, ensure_ascii=False),
+    )
+
+
+def example(event_type: EventType) -> str:
+    """The body of a sample event, indented. What is sent has the same members in the same order on one line."""
+    return pretty_json(sample_body(event_type, event_id=EXAMPLE_ID, created_at=EXAMPLE_TIME))
+
+
+@cache
+def json_schema(key: str) -> dict[str, Any]:
+    """The JSON Schema (2020-12) of the body of this event type, whole in itself."""
+    event_type = EVENT_TYPES[key]
+    # Any: the members are known when this runs, not when it is checked.
+    members: dict[str, Any] = {"type": (Literal[key], ...), "data": (_data(event_type), ...)}
+    body = create_model(event_type.label, __base__=Envelope, **members)
+    schema = body.model_json_schema(mode="serialization")
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **schema,
+        "title": event_type.label,
+        "description": event_type.description,
+    }
+
+
+def _data(event_type: EventType) -> Any:
+    return get_type_hints(event_type.data)["return"]
+
+
+def _enabled() -> set[str]:
+    return set(EventTypeSwitch.objects.filter(enabled=True).values_list("event_type", flat=True))
+
+
+def _crumbs() -> Crumbs:
+    return [*to_integrations(), ("Event catalogue", reverse("admin:event_catalogue"))]

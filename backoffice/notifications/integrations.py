@@ -1,0 +1,116 @@
+"""Integrations: the way to everything that has to do with notifications, each with a line of how it stands."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from django.core.exceptions import PermissionDenied
+from django.db.models import Count
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.views.decorators.http import require_GET
+
+from backoffice.notifications.alerts import told_in_words
+from backoffice.notifications.layout import page
+from channels_app.models import Channel
+from notifications import stats
+from notifications.catalogue import EVENT_TYPES
+from notifications.models import EventTypeSwitch
+from notifications.showing import counted, number
+
+
+@dataclass(frozen=True)
+class Card:
+    """One entry, for those with the permission. `fact` says how it stands, where that is cheap to know."""
+
+    title: str
+    text: str
+    icon: str
+    action: str
+    url_name: str
+    permission: str
+    fact: Callable[[], str] | None = None
+
+
+@require_GET
+def integrations(request: HttpRequest) -> HttpResponse:
+    cards = [
+        {"card": card, "url": reverse(f"admin:{card.url_name}"), "fact": card.fact() if card.fact else ""}
+        for card in CARDS
+        if request.user.has_perm(card.permission)
+    ]
+    if not cards:
+        raise PermissionDenied
+    return page(request, "integrations", title="Integrations", cards=cards)
+
+
+def _switched_on() -> str:
+    on = EventTypeSwitch.objects.filter(enabled=True, event_type__in=EVENT_TYPES).count()
+    return f"{on} of {len(EVENT_TYPES)} on"
+
+
+def _channels() -> str:
+    counts = Channel.objects.filter(archived_at=None).aggregate(all=Count("id"), paused=Count("paused_at"))
+    paused = f", {counts['paused']} paused" if counts["paused"] else ""
+    return f"{counted(counts['all'], 'channel')}{paused}" if counts["all"] else "No channel yet"
+
+
+def _last_day() -> str:
+    day = stats.last_day().totals
+    return f"{number(day.finished)} finished in 24 hours, {number(day.failed)} failed"
+
+
+CARDS = (
+    Card(
+        "System notifications",
+        "Tell other systems what happens here: an order closes, a payment is declined, a refund is applied.",
+        "notifications_active",
+        "Configuration",
+        "system_notifications",
+        "notifications.view_eventtypeswitch",
+        _switched_on,
+    ),
+    Card(
+        "Channels",
+        "Where notifications go: addresses, extra headers and signing secrets.",
+        "hub",
+        "Open channels",
+        "channels_app_channel_changelist",
+        "channels_app.view_channel",
+        _channels,
+    ),
+    Card(
+        "Alerts",
+        "Who is told when a channel fails, is paused or recovers, and how that went.",
+        "notification_important",
+        "Open alerts",
+        "alerts",
+        "channels_app.view_channel",
+        told_in_words,
+    ),
+    Card(
+        "API keys",
+        "What shops, funnels and scripts use to call Tidings.",
+        "key",
+        "Open API keys",
+        "api_apikey_changelist",
+        "api.view_apikey",
+    ),
+    Card(
+        "Delivery log",
+        "Every delivery with each attempt: what was sent, and what was answered.",
+        "list_alt",
+        "Open delivery log",
+        "notifications_delivery_changelist",
+        "notifications.view_delivery",
+        _last_day,
+    ),
+    Card(
+        "Event catalogue",
+        "What each event says: when it fires, its JSON Schema and an example.",
+        "menu_book",
+        "Open event catalogue",
+        "event_catalogue",
+        "notifications.view_eventtypeswitch",
+        lambda: counted(len(EVENT_TYPES), "event type"),
+    ),
+)

@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class SubmittingConfig(AppConfig):
+    name = "backoffice.submitting"
+    label = "submitting"

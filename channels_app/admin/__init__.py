@@ -1,5 +1,0 @@
-"""Channels in the back office: the list, one channel with its actions, and the forms to add and to change one."""
-
-from channels_app.admin.channels import ChannelAdmin
-
-__all__ = ["ChannelAdmin"]

@@ -1,5 +1,0 @@
-"""The back office's view of notifications: the pages of System notifications, the logs and the history."""
-
-from notifications.admin import deliveries, events, history
-
-__all__ = ["deliveries", "events", "history"]
