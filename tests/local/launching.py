@@ -17,7 +17,10 @@ from tests.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[2]
 START_SECONDS = 60
-_PARTS = ("config", "orders", "channels_app", "notifications", "templates", "manage.py")
+_PARTS = (
+    *("api", "backoffice", "channels_app", "config", "demo", "notifications", "orders"),
+    *("templates", "manage.py"),
+)
 
 
 def free_port() -> int:
