@@ -29,7 +29,7 @@ session = requests.Session()
 @app.task(bind=True, name="baseline.deliver", max_retries=3)  # type: ignore[untyped-decorator]  # Celery has no types
 def deliver(task: Any, delivery_id: str) -> None:
     from channels_app.transports import Outcome
-    from channels_app.transports.signature import sign
+    from channels_app.transports.postback.signature import sign
     from notifications.models import Delivery, DeliveryAttempt
 
     delivery = Delivery.objects.select_related("event", "channel").get(pk=delivery_id)

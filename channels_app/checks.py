@@ -5,7 +5,7 @@ from typing import Any
 from django.conf import settings
 from django.core.checks import CheckMessage, Warning, register
 
-from channels_app.transports.mailserver import where_mail_ends
+from channels_app.transports.email.mailserver import where_mail_ends
 
 MAIL_STAYS_HERE = "channels_app.W001"
 

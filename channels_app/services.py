@@ -11,8 +11,8 @@ from django.db.models.functions import Now
 from channels_app.earlier_secrets import EarlierSecret
 from channels_app.models import Channel
 from channels_app.transports import kind_choices, kind_label, takes
+from channels_app.transports.postback.signature import new_secret
 from channels_app.transports.rules import MASK, RecipientsRefused, check_headers, check_recipients, check_url
-from channels_app.transports.signature import new_secret
 
 
 class _Unset:

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.connection_urls import refuse_unencoded
 
-SMTP_BACKEND = "channels_app.transports.mail_backend.SMTPBackend"
+SMTP_BACKEND = "channels_app.transports.email.backend.SMTPBackend"
 # How a scheme speaks TLS, and the port where the URL names none.
 _STARTTLS, _IMPLICIT = {"EMAIL_USE_TLS": True}, {"EMAIL_USE_SSL": True}
 _SMTP: dict[str, tuple[dict[str, bool], int]] = {

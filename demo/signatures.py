@@ -7,7 +7,7 @@ import hmac
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from channels_app.transports.signature import sign
+from channels_app.transports.postback.signature import sign
 
 TOLERANCE_SECONDS = 5 * 60
 HEADERS = ("webhook-id", "webhook-timestamp", "webhook-signature")

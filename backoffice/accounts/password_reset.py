@@ -14,7 +14,7 @@ from django.urls import URLPattern, path, reverse_lazy
 from api.client_address import counted_address
 from backoffice.accounts.reset_requests import request_link
 from backoffice.accounts.tasks import announce
-from channels_app.transports.mailserver import where_mail_ends
+from channels_app.transports.email.mailserver import where_mail_ends
 
 
 class ResetForm(PasswordResetForm):

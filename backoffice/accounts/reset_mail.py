@@ -10,7 +10,7 @@ from django.contrib.auth.forms import PasswordResetForm
 from django.core.mail import EmailMessage, get_connection
 from django.template.loader import render_to_string
 
-from channels_app.transports.mail import automatic_headers
+from channels_app.transports.email.message import automatic_headers
 
 log = structlog.get_logger(__name__)
 

@@ -30,7 +30,7 @@ from backoffice.notifications.dashboard import chart
 from channels_app import verification
 from channels_app.models import Channel
 from channels_app.transports import kind_label, takes
-from channels_app.transports.mailserver import where_mail_ends
+from channels_app.transports.email.mailserver import where_mail_ends
 from notifications.database_time import database_now
 from notifications.models import EVENT_TEXTS, Delivery, EventChannel, EventTypeSwitch, HistoryEntry, ReplayJob
 from notifications.stats import channel_backlogs, last_day, last_month

@@ -17,7 +17,7 @@ from backoffice.notifications.forms import AlertChannelForm
 from backoffice.notifications.layout import channel_label, page, to_integrations
 from channels_app.models import Channel
 from channels_app.transports import kind_label
-from channels_app.transports.mailserver import where_mail_ends
+from channels_app.transports.email.mailserver import where_mail_ends
 from notifications import alerts, monitoring
 from notifications.alerts import sending, stages, targets, watching, wording
 from notifications.alerts.writing import write_test

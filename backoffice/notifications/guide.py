@@ -9,8 +9,8 @@ from backoffice.channels.forms import FORMS
 from backoffice.notifications.event_catalogue import EXAMPLE_ID, EXAMPLE_TIME
 from backoffice.notifications.layout import page, to_integrations
 from channels_app.transports import kind_choices
+from channels_app.transports.postback.signature import sign
 from channels_app.transports.rules import MAX_RECIPIENTS
-from channels_app.transports.signature import sign
 from notifications.catalogue import EVENT_TYPES
 from notifications.samples import sample_body
 

@@ -12,9 +12,9 @@ from channels_app.transports.base import (
     Takes,
     Transport,
 )
-from channels_app.transports.email import EmailTransport
-from channels_app.transports.postback import PostbackTransport
-from channels_app.transports.slack import SlackTransport
+from channels_app.transports.email.transport import EmailTransport
+from channels_app.transports.postback.transport import PostbackTransport
+from channels_app.transports.slack.transport import SlackTransport
 
 TRANSPORTS: dict[str, Transport] = {
     transport.kind: transport for transport in (PostbackTransport(), EmailTransport(), SlackTransport())

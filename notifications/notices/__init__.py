@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from channels_app.transports import Link, Notice
-from channels_app.transports.mail import compose
+from channels_app.transports.email.message import compose
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import TEST_EVENT_PREFIX
 from notifications.notices.occurrence import Occurrence

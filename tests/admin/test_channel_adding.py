@@ -7,7 +7,7 @@ from django.http import QueryDict
 from backoffice.channels.forms import FORMS, MASK
 from channels_app.models import Channel
 from channels_app.transports import TRANSPORTS
-from channels_app.transports.postback import PostbackTransport
+from channels_app.transports.postback.transport import PostbackTransport
 from notifications.models import HistoryEntry
 from tests.admin.notifications_fixtures import admin, page_of, people, said, text_of, url, warehouse
 

@@ -7,7 +7,7 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
-from channels_app.transports.mailserver import SMTP_BACKEND, MailServer
+from channels_app.transports.email.mailserver import SMTP_BACKEND, MailServer
 from config.email_url import email_settings
 from tests.api.test_settings import PRODUCTION, load
 

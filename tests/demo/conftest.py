@@ -14,7 +14,7 @@ from pytest_django import DjangoDbBlocker
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from channels_app.transports.signature import sign
+from channels_app.transports.postback.signature import sign
 from config.urls import build_urls
 
 PUBLIC_URL = "http://127.0.0.1:8765"

@@ -13,7 +13,7 @@ from django.core.mail import EmailMessage, EmailMultiAlternatives, get_connectio
 from django.db import DatabaseError, connection, transaction
 
 from backoffice.accounts.tasks import send_password_links
-from channels_app.transports.mailserver import SMTP_BACKEND
+from channels_app.transports.email.mailserver import SMTP_BACKEND
 from demo import outbox
 from demo.models import KeptMail
 from demo.outbox import BACKEND

@@ -5,7 +5,7 @@ import re
 import pytest
 from django.test import Client
 
-from channels_app.transports.signature import new_secret
+from channels_app.transports.postback.signature import new_secret
 from demo.answers import FAILING
 from demo.models import ReceivedPostback, ReceiverState
 from demo.receiving import works

@@ -7,7 +7,7 @@ import pytest
 from standardwebhooks import Webhook
 
 from channels_app.services import create_channel, update_channel
-from channels_app.transports.signature import new_secret, sign
+from channels_app.transports.postback.signature import new_secret, sign
 from demo import receiving
 from demo.models import ReceivedPostback
 from demo.pages import MAX_BODY_BYTES

@@ -15,8 +15,8 @@ from django.test import override_settings
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Message, Outcome
-from channels_app.transports.client import Client
-from channels_app.transports.postback import PostbackTransport
+from channels_app.transports.http.client import Client
+from channels_app.transports.postback.transport import PostbackTransport
 from tests.hostile.spellings import (
     BLOCKED_AT_THE_WIRE,
     LOCAL_NAMES,

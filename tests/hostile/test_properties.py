@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from urllib3.util import SKIP_HEADER, parse_url
 
 from channels_app.transports import Outcome
-from channels_app.transports.addresses import refusal
-from channels_app.transports.client import Client
+from channels_app.transports.http.client import Client
+from channels_app.transports.net.addresses import refusal
 from channels_app.transports.rules import check_headers, check_url
 from tests.hostile.spellings import BLOCKED_AT_THE_WIRE, ONLY_PUBLIC, READ_IN_MORE_THAN_ONE_WAY, REFUSED_AT_THE_FORM
 from tests.transports.hostile import HostileServer, Peer, head

@@ -12,9 +12,9 @@ import trustme
 from django.test import override_settings
 
 from channels_app.transports import Outcome
-from channels_app.transports.client import Client
 from channels_app.transports.http import connection
-from channels_app.transports.lookup import Lookups
+from channels_app.transports.http.client import Client
+from channels_app.transports.net.lookup import Lookups
 from tests.hostile.names import NameServer
 from tests.transports.hostile import Behaviour, HostileServer, Peer, answers, head, server_context
 from tests.transports.sending import send

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from channels_app.transports import Message, Outcome
-from channels_app.transports.client import Client
-from channels_app.transports.signature import new_secret, sign
+from channels_app.transports.http.client import Client
+from channels_app.transports.postback.signature import new_secret, sign
 from channels_app.verification.verify import verify as sample
 from tests.transports.hostile import HostileServer, Peer, head
 from tests.transports.sending import send

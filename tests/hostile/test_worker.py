@@ -11,7 +11,7 @@ from django.db import connection
 from pytest_django.plugin import DjangoDbBlocker
 
 from channels_app.transports import Outcome
-from channels_app.transports.faults import CAME_ALONE
+from channels_app.transports.net.faults import CAME_ALONE
 from tests.hostile.cases import CERTIFICATES
 from tests.hostile.running import TIMEOUT_SECONDS, TRIALS, Story, Trial, run
 

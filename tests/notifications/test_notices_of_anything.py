@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from channels_app.transports import Notice
-from channels_app.transports.mail import compose
+from channels_app.transports.email.message import compose
 from notifications.catalogue import EVENT_TYPES
 from notifications.notices import TITLE_CHARACTERS, notice_of
 from notifications.notices.reading import VALUE_CHARACTERS

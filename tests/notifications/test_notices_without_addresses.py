@@ -14,8 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels_app.transports import Notice
-from channels_app.transports.blocks import payload
-from channels_app.transports.mail import compose
+from channels_app.transports.email.message import compose
+from channels_app.transports.slack.blocks import payload
 from channels_app.transports.unlinked import APART, without_addresses
 from notifications.catalogue import EVENT_TYPES
 from notifications.notices import notice_of

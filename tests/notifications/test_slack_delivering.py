@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from channels_app.transports.refusals import NOT_FOUND, REFUSALS
+from channels_app.transports.slack.refusals import NOT_FOUND, REFUSALS
 from notifications import alerts, services
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery, Event

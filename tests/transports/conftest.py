@@ -7,7 +7,7 @@ import trustme
 from django.conf import settings
 from django.test import override_settings
 
-from channels_app.transports.signature import new_secret
+from channels_app.transports.postback.signature import new_secret
 
 LOOPBACK = [ipaddress.ip_network("127.0.0.0/8"), ipaddress.ip_network("::1/128")]
 

@@ -9,9 +9,9 @@ import pytest
 from django.test import override_settings
 
 from channels_app.transports import Answer, Destination, Message, Notice
-from channels_app.transports.email import EmailTransport
-from channels_app.transports.mail_outcomes import MAY_HAVE_ARRIVED
-from channels_app.transports.mailserver import SMTP_BACKEND
+from channels_app.transports.email.mailserver import SMTP_BACKEND
+from channels_app.transports.email.outcomes import MAY_HAVE_ARRIVED
+from channels_app.transports.email.transport import EmailTransport
 from tests.mailserver import Action, HostileMailServer, speaks
 from tests.transports.sending import NOISE, NOW
 

@@ -5,9 +5,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from channels_app.transports import Answer, Destination, Message
-from channels_app.transports.client import Client
-from channels_app.transports.postback import PostbackTransport
-from channels_app.transports.signature import new_secret
+from channels_app.transports.http.client import Client
+from channels_app.transports.postback.signature import new_secret
+from channels_app.transports.postback.transport import PostbackTransport
 
 NOW = datetime(2026, 11, 23, 18, 36, tzinfo=UTC)
 BODY = '{"id":"evt_1","name":"Zoë"}'.encode()

@@ -5,11 +5,11 @@ import requests
 import trustme
 from django.test import override_settings
 
-from channels_app.transports.deadline import Exchange
-from channels_app.transports.dialing import Dialer
 from channels_app.transports.http.adapter import ExchangeAdapter
 from channels_app.transports.http.pool import Pool
-from channels_app.transports.tls import tls_context
+from channels_app.transports.net.deadline import Exchange
+from channels_app.transports.net.dialing import Dialer
+from channels_app.transports.net.tls import tls_context
 from tests.transports.conftest import LOOPBACK
 from tests.transports.hostile import HostileServer, Peer, answers, head, server_context
 from tests.transports.sending import resolver, send

@@ -15,8 +15,8 @@ import pytest
 from django.test import override_settings
 
 from channels_app.transports import Outcome
-from channels_app.transports.addresses import Address
-from channels_app.transports.connecting import interleaved
+from channels_app.transports.net.addresses import Address
+from channels_app.transports.net.connecting import interleaved
 from tests.mailserver import MailServer
 from tests.transports.hostile import HostileServer, answers, unaccepting_port
 from tests.transports.mailing import mail_goes_to, send_mail

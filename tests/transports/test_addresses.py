@@ -2,7 +2,7 @@ import ipaddress
 
 import pytest
 
-from channels_app.transports.addresses import refusal
+from channels_app.transports.net.addresses import refusal
 
 PUBLIC = [
     "1.1.1.1",

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 import pytest
 
 from channels_app.transports import Outcome
-from channels_app.transports.answers import retry_after
+from channels_app.transports.http.answers import retry_after
 from tests.transports.hostile import Behaviour, HostileServer, answers, floods, head, sends
 from tests.transports.sending import NOW, send
 

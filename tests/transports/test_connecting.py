@@ -11,7 +11,7 @@ import trustme
 from django.test import override_settings
 
 from channels_app.transports import Outcome
-from channels_app.transports.lookup import Lookups
+from channels_app.transports.net.lookup import Lookups
 from tests.transports.hostile import HostileServer, answers, server_context, unaccepting_port
 from tests.transports.sending import resolver, send
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from channels_app.transports import Outcome
-from channels_app.transports.answers import KEPT_BODY_BYTES, body_text
+from channels_app.transports.http.answers import KEPT_BODY_BYTES, body_text
 from tests.transports.hostile import HostileServer, answers, head, sends
 from tests.transports.sending import send
 

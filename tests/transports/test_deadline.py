@@ -8,8 +8,8 @@ import warnings
 
 import pytest
 
-from channels_app.transports.deadline import DeadlineSocket, Exchange
-from channels_app.transports.tls import tls_context
+from channels_app.transports.net.deadline import DeadlineSocket, Exchange
+from channels_app.transports.net.tls import tls_context
 from tests.waiting import wait_until
 
 

@@ -7,8 +7,8 @@ import pytest
 import trustme
 
 from channels_app.transports import Message, Outcome
-from channels_app.transports.client import Client
 from channels_app.transports.http import connection
+from channels_app.transports.http.client import Client
 from tests.transports.hostile import Behaviour, HostileServer, Peer, head, server_context
 from tests.transports.sending import send
 

@@ -9,8 +9,8 @@ from django.core.mail import BadHeaderError
 from django.test import override_settings
 
 from channels_app.transports import Answer, Destination, Message, Outcome
-from channels_app.transports.email import EmailTransport
-from channels_app.transports.mailserver import our_domain
+from channels_app.transports.email.mailserver import our_domain
+from channels_app.transports.email.transport import EmailTransport
 from tests.mailserver import HostileMailServer, MailServer, speaks
 from tests.transports.hostile import PAUSE, HostileServer, Peer
 from tests.transports.mailing import ADA, BOB, EVE, NOTICE, SENDER, mail_goes_to, send_mail

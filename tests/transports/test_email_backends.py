@@ -12,7 +12,7 @@ from django.core import mail as django_mail
 from django.test import override_settings
 
 from channels_app.transports import Outcome
-from channels_app.transports.mailserver import MailServer
+from channels_app.transports.email.mailserver import MailServer
 from tests.transports.mailing import ADA, BOB, NOTICE, send_mail
 
 

@@ -6,12 +6,12 @@ import time
 import pytest
 
 from channels_app.transports import Outcome
-from channels_app.transports.deadline import Exchange
-from channels_app.transports.dialing import Dialer
-from channels_app.transports.lookup import Lookups
-from channels_app.transports.mail_outcomes import of_failure
-from channels_app.transports.mailserver import MailServer
-from channels_app.transports.smtp import Session
+from channels_app.transports.email.mailserver import MailServer
+from channels_app.transports.email.outcomes import of_failure
+from channels_app.transports.email.smtp import Session
+from channels_app.transports.net.deadline import Exchange
+from channels_app.transports.net.dialing import Dialer
+from channels_app.transports.net.lookup import Lookups
 from tests.mailserver import Action, HostileMailServer, closes, drips, hangs, in_order, never_ends, resets, speaks
 from tests.transports.hostile import Peer, unaccepting_port
 from tests.transports.mailing import ADA, BOB, PASSWORD, STAGES, USER, every_stage, mail_goes_to, meets, send_mail, told

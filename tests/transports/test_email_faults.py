@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 
 from channels_app.transports import Outcome
-from channels_app.transports.lookup import Lookups
+from channels_app.transports.net.lookup import Lookups
 from tests.mailserver import (
     HostileMailServer,
     begins_and_closes,

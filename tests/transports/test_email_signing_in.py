@@ -8,7 +8,7 @@ import trustme
 from django.core.exceptions import ImproperlyConfigured
 
 from channels_app.transports import Answer, Outcome
-from channels_app.transports.mailserver import MailServer as Named
+from channels_app.transports.email.mailserver import MailServer as Named
 from channels_app.transports.rules import MASK
 from tests.mailserver import HostileMailServer, MailServer, speaks
 from tests.transports.hostile import server_context

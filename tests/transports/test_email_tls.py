@@ -10,7 +10,7 @@ import trustme
 from django.test import override_settings
 
 from channels_app.transports import Answer, Outcome
-from channels_app.transports.faults import CAME_ALONE
+from channels_app.transports.net.faults import CAME_ALONE
 from tests.mailserver import HostileMailServer, MailServer, closes, drips, hangs, in_order, never_ends, resets, speaks
 from tests.transports.hostile import Peer, drips_handshake, hangs_after_accept, server_context
 from tests.transports.mailing import ADA, BOB, PASSWORD, USER, mail_goes_to, send_mail

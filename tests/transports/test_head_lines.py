@@ -7,7 +7,7 @@ import pytest
 import trustme
 
 from channels_app.transports import Outcome
-from channels_app.transports.client import Client
+from channels_app.transports.http.client import Client
 from tests.transports.hostile import HostileServer, Peer, head, sends, sends_then_hangs, server_context
 from tests.transports.sending import send
 

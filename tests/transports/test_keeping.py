@@ -8,8 +8,8 @@ import trustme
 from structlog.testing import capture_logs
 
 from channels_app.transports import Outcome
-from channels_app.transports.client import Client
 from channels_app.transports.http import connection, pool
+from channels_app.transports.http.client import Client
 from tests.transports.hostile import Behaviour, HostileServer, Peer, head, server_context
 from tests.transports.sending import BODY, send
 from tests.waiting import wait_until

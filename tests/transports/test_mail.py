@@ -17,7 +17,7 @@ from django.conf import settings as django_settings
 from django.core.mail import BadHeaderError
 
 from channels_app.transports import Link, Notice, Section
-from channels_app.transports.mail import compose
+from channels_app.transports.email.message import compose
 from notifications.catalogue import EVENT_TYPES
 from notifications.notices import notice_of
 from tests.notifications.bodies import CONTACT_ID, TEST_EVENT_ID, body_of

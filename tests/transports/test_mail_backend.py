@@ -23,7 +23,7 @@ from django.core.mail import (
 )
 from django.test import override_settings
 
-from channels_app.transports.mail_backend import MailNotSentError
+from channels_app.transports.email.backend import MailNotSentError
 from tests.api.test_settings import PRODUCTION, load
 from tests.mailserver import HostileMailServer, MailServer, closes, drips, hangs, speaks
 from tests.transports.hostile import hangs_after_accept, server_context, unaccepting_port

@@ -8,11 +8,11 @@ import pytest
 import trustme
 
 from channels_app.transports import Destination, Message, Outcome
-from channels_app.transports.client import Client
 from channels_app.transports.http import connection, pool
+from channels_app.transports.http.client import Client
 from channels_app.transports.http.pool import Pool
-from channels_app.transports.postback import PostbackTransport
-from channels_app.transports.slack import SlackTransport
+from channels_app.transports.postback.transport import PostbackTransport
+from channels_app.transports.slack.transport import SlackTransport
 from tests.transports.hostile import HostileServer, Peer, head, server_context
 from tests.transports.sending import BODY, NOW, SECRET
 from tests.transports.test_slack import MESSAGE

@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 
 from channels_app.transports import Message, Outcome
-from channels_app.transports.client import Client
+from channels_app.transports.http.client import Client
 from tests.transports.hostile import (
     Behaviour,
     HostileServer,

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from channels_app.transports.deadline import MAX_HEAD_BYTES, HeadTooLargeError
 from channels_app.transports.http.errors import AnswerError, BodyCutOffError
 from channels_app.transports.http.reading import AnswerReader
+from channels_app.transports.net.deadline import MAX_HEAD_BYTES, HeadTooLargeError
 
 bounded = settings(
     max_examples=500, deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]

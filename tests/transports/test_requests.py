@@ -11,7 +11,7 @@ from django.conf import settings
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
 from channels_app.transports import TRANSPORTS, Message, Outcome
-from channels_app.transports.signature import new_secret
+from channels_app.transports.postback.signature import new_secret
 from tests.transports.hostile import HostileServer, Peer, answers, head, sends, server_context
 from tests.transports.sending import BODY, NOW, SECRET, send
 

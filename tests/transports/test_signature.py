@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 import pytest
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-from channels_app.transports.signature import new_secret, sign
+from channels_app.transports.postback.signature import new_secret, sign
 
 
 def test_a_secret_is_thirty_two_random_bytes_in_base64() -> None:

@@ -13,11 +13,11 @@ from django.test import override_settings
 
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Destination, Message, Notice, Outcome, Section
-from channels_app.transports.blocks import payload
-from channels_app.transports.client import Client
-from channels_app.transports.refusals import FAULTS, REFUSALS, explained
+from channels_app.transports.http.client import Client
 from channels_app.transports.secret_urls import secrets_of
-from channels_app.transports.slack import SlackTransport
+from channels_app.transports.slack.blocks import payload
+from channels_app.transports.slack.refusals import FAULTS, REFUSALS, explained
+from channels_app.transports.slack.transport import SlackTransport
 from notifications.catalogue import EVENT_TYPES
 from notifications.notices import notice_of
 from notifications.samples import sample_body

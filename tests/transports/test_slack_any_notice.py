@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from channels_app.transports import Link, Notice, Section
-from channels_app.transports.blocks import LEFT_OUT, MAX_BLOCKS_CHARACTERS, MAX_TEXT_CHARACTERS, payload
-from channels_app.transports.markup import one_line, size
+from channels_app.transports.slack.blocks import LEFT_OUT, MAX_BLOCKS_CHARACTERS, MAX_TEXT_CHARACTERS, payload
+from channels_app.transports.slack.markup import one_line, size
 from tests.slackserver import MattermostServer, SlackServer, plain, texts
 
 # Any character, also halves of them, and much of it.

@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from channels_app.transports import Link, Notice, Section
-from channels_app.transports.blocks import LEFT_OUT, MAX_TEXT_CHARACTERS, payload
-from channels_app.transports.markup import fitted, link, markdown, mrkdwn, one_line, size
+from channels_app.transports.slack.blocks import LEFT_OUT, MAX_TEXT_CHARACTERS, payload
+from channels_app.transports.slack.markup import fitted, link, markdown, mrkdwn, one_line, size
 from tests.slackserver import SlackServer, plain, texts
 
 NOTICE = Notice(

@@ -5,7 +5,7 @@ import threading
 import trustme
 
 from channels_app.transports import Outcome
-from channels_app.transports.client import Client
+from channels_app.transports.http.client import Client
 from tests.transports.hostile import HostileServer, Peer, head, server_context, unaccepting_port
 from tests.transports.sending import resolver, send
 

@@ -10,8 +10,8 @@ import trustme
 from django.test import override_settings
 
 from channels_app.transports import Message, Outcome
-from channels_app.transports.faults import CAME_ALONE
-from channels_app.transports.tls import tls_context
+from channels_app.transports.net.faults import CAME_ALONE
+from channels_app.transports.net.tls import tls_context
 from tests.transports.hostile import (
     Behaviour,
     HostileServer,

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from channels_app.transports import Outcome
-from channels_app.transports.client import Client
+from channels_app.transports.http.client import Client
 from channels_app.transports.rules import check_url
 from tests.transports.hostile import HostileServer, Peer, head
 from tests.transports.sending import resolver, send

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from channels_app import verification
-from channels_app.transports.signature import sign
+from channels_app.transports.postback.signature import sign
 
 SECRET, OTHER = (f"whsec_{base64.b64encode(bytes([byte]) * 32).decode()}" for byte in (1, 251))
 ID, BODY = "evt_01h455vb4pex5vsknk084sn02q", '{"name":"Zoë","amount":"12.50"}'.encode()

@@ -9,7 +9,7 @@ from standardwebhooks import Webhook
 
 from backoffice.notifications.guide import EXAMPLE_SECRET
 from channels_app import verification
-from channels_app.transports.signature import sign
+from channels_app.transports.postback.signature import sign
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDE = (ROOT / "docs" / "verifying.md").read_text(encoding="utf-8")

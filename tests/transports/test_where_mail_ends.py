@@ -4,7 +4,7 @@ import pytest
 from django.core import checks
 
 from channels_app.checks import MAIL_STAYS_HERE
-from channels_app.transports.mailserver import ENDS, where_mail_ends
+from channels_app.transports.email.mailserver import ENDS, where_mail_ends
 
 # Other checks look into the database.
 pytestmark = pytest.mark.django_db

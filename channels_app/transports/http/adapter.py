@@ -6,8 +6,6 @@ from typing import Any
 from requests import PreparedRequest, Response
 from requests.adapters import BaseAdapter
 
-from channels_app.transports.deadline import DeadlineContext
-from channels_app.transports.dialing import Dialer
 from channels_app.transports.http.connection import Connection
 from channels_app.transports.http.errors import AnswerError
 from channels_app.transports.http.head import Head
@@ -15,6 +13,8 @@ from channels_app.transports.http.opening import Aim, aim_of, open_connection
 from channels_app.transports.http.pool import Pool
 from channels_app.transports.http.proxies import EgressProxy, check_whose, egress_proxy
 from channels_app.transports.http.reading import AnswerReader
+from channels_app.transports.net.deadline import DeadlineContext
+from channels_app.transports.net.dialing import Dialer
 
 MAX_BODY_BYTES = 64 * 1024
 

@@ -3,9 +3,9 @@
 import re
 from typing import Protocol
 
-from channels_app.transports.deadline import MAX_HEAD_BYTES
 from channels_app.transports.http.errors import BodyCutOffError, NotHTTPError
 from channels_app.transports.http.head import Head
+from channels_app.transports.net.deadline import MAX_HEAD_BYTES
 
 _CHUNK_SIZE = re.compile(rb"[ \t]*(?=[0-9A-Fa-f])0*+([0-9A-Fa-f]{0,16})[ \t]*(?:;.*)?", re.DOTALL)
 _RESET_CONTENT = 205

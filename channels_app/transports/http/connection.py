@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 from typing import Protocol
 
-from channels_app.transports.deadline import Exchange, Phase
+from channels_app.transports.net.deadline import Exchange, Phase
 
 # A receiver is told of nothing before a connection is reused, and may close it at any moment: Node.js after 5 s. So an
 # idle one is not used after 4 s, and none for longer than a minute, so that a name may come to mean another address.

@@ -4,9 +4,6 @@ The outcome is decided by what our sockets saw, and only the sentence looks at t
 """
 
 from channels_app.transports.base import Outcome
-from channels_app.transports.deadline import MAX_HEAD_BYTES, Exchange, HeadTooLargeError
-from channels_app.transports.dialing import AddressRefusedError, NoConnectionError
-from channels_app.transports.faults import over_time, why_no_tls
 from channels_app.transports.http.errors import (
     AnswerError,
     BodyCutOffError,
@@ -15,6 +12,9 @@ from channels_app.transports.http.errors import (
     NoAnswerError,
 )
 from channels_app.transports.http.statuses import named
+from channels_app.transports.net.deadline import MAX_HEAD_BYTES, Exchange, HeadTooLargeError
+from channels_app.transports.net.dialing import AddressRefusedError, NoConnectionError
+from channels_app.transports.net.faults import over_time, why_no_tls
 
 # Whatever else is raised while a request is sent and its answer read is a fault of ours.
 FAILURES = (

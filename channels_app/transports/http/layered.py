@@ -3,7 +3,13 @@
 import ssl
 from contextlib import suppress
 
-from channels_app.transports.deadline import DeadlineContext, DeadlineSSLSocket, Exchange, Phase, note_failed_handshake
+from channels_app.transports.net.deadline import (
+    DeadlineContext,
+    DeadlineSSLSocket,
+    Exchange,
+    Phase,
+    note_failed_handshake,
+)
 
 _RECORD = 16 * 1024
 

@@ -4,13 +4,13 @@ import functools
 from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from channels_app.transports.deadline import DeadlineContext, DeadlineSocket, DeadlineSSLSocket
-from channels_app.transports.dialing import Dialer
-from channels_app.transports.faults import why_no_tls
 from channels_app.transports.http.connection import Connection, Socket
 from channels_app.transports.http.errors import EgressProxyError
 from channels_app.transports.http.layered import LayeredSocket
 from channels_app.transports.http.proxies import EgressProxy, open_tunnel
+from channels_app.transports.net.deadline import DeadlineContext, DeadlineSocket, DeadlineSSLSocket
+from channels_app.transports.net.dialing import Dialer
+from channels_app.transports.net.faults import why_no_tls
 
 
 @dataclass(frozen=True, slots=True)

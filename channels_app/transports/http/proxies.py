@@ -18,12 +18,12 @@ import functools
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from channels_app.transports.answers import one_line
-from channels_app.transports.deadline import DeadlineSocket, DeadlineSSLSocket, HeadTooLargeError, Phase
+from channels_app.transports.http.answers import one_line
 from channels_app.transports.http.errors import AnswerError, EgressProxyError, NotHTTPError
 from channels_app.transports.http.head import Head
 from channels_app.transports.http.reading import AnswerReader
 from channels_app.transports.http.statuses import named
+from channels_app.transports.net.deadline import DeadlineSocket, DeadlineSSLSocket, HeadTooLargeError, Phase
 
 LONGEST_DETAIL = 100
 _CREDENTIALS_WANTED = 407

@@ -5,10 +5,10 @@ from datetime import datetime
 from typing import ClassVar
 
 from channels_app.transports.base import Answer, Destination, Message, Outcome, Takes
-from channels_app.transports.client import Client
+from channels_app.transports.http.client import Client
+from channels_app.transports.postback.signature import sign
 from channels_app.transports.rules import MASK, SECRET_URL_REFUSED, check_headers, check_url, masked_url
 from channels_app.transports.secret_urls import secrets_of
-from channels_app.transports.signature import sign
 
 
 class PostbackTransport:

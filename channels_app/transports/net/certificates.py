@@ -7,9 +7,9 @@ before a byte of the request is sent. The authority that signed it must be a kno
 from dataclasses import replace
 from typing import cast
 
-from channels_app.transports.deadline import Exchange
-from channels_app.transports.dialing import AddressRefusedError, Dialer, NoConnectionError
-from channels_app.transports.tls import tls_context
+from channels_app.transports.net.deadline import Exchange
+from channels_app.transports.net.dialing import AddressRefusedError, Dialer, NoConnectionError
+from channels_app.transports.net.tls import tls_context
 
 LONGEST_LOOK_SECONDS = 3.0
 NAMED_AT_MOST = 3

@@ -6,11 +6,11 @@ from datetime import datetime
 from typing import ClassVar
 
 from channels_app.transports.base import Answer, Destination, Message, Outcome, Takes
-from channels_app.transports.blocks import payload
-from channels_app.transports.client import Client
-from channels_app.transports.refusals import explained
+from channels_app.transports.http.client import Client
 from channels_app.transports.rules import MASK, SECRET_URL_REFUSED, check_url, masked_url
 from channels_app.transports.secret_urls import secrets_of
+from channels_app.transports.slack.blocks import payload
+from channels_app.transports.slack.refusals import explained
 
 
 class SlackTransport:

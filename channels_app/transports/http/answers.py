@@ -4,7 +4,7 @@ import email.utils
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
-from channels_app.transports.content import words_of
+from channels_app.transports.http.content import words_of
 
 MAX_BODY_BYTES = 64 * 1024
 KEPT_BODY_BYTES = 16 * 1024

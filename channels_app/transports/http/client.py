@@ -12,27 +12,27 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from requests.structures import CaseInsensitiveDict
 
-from channels_app.transports.addresses import refusal
-from channels_app.transports.answers import body_text, headers_text, retry_after
 from channels_app.transports.base import Answer, Outcome
-from channels_app.transports.certificates import named_instead
-from channels_app.transports.deadline import Exchange
-from channels_app.transports.dialing import (
+from channels_app.transports.http.adapter import ExchangeAdapter, read_body
+from channels_app.transports.http.answers import body_text, headers_text, retry_after
+from channels_app.transports.http.faults import FAILURES, is_no_answer, of_broken_body, of_failure
+from channels_app.transports.http.pool import Pool
+from channels_app.transports.http.proxies import egress_proxy
+from channels_app.transports.http.statuses import outcome_of
+from channels_app.transports.net.addresses import refusal
+from channels_app.transports.net.certificates import named_instead
+from channels_app.transports.net.deadline import Exchange
+from channels_app.transports.net.dialing import (
     CONNECT_SECONDS,
     LOOKUP_SECONDS,
     Dialer,
     literal_address,
     refused_sentence,
 )
-from channels_app.transports.faults import is_for_somebody_else
-from channels_app.transports.http.adapter import ExchangeAdapter, read_body
-from channels_app.transports.http.faults import FAILURES, is_no_answer, of_broken_body, of_failure
-from channels_app.transports.http.pool import Pool
-from channels_app.transports.http.proxies import egress_proxy
-from channels_app.transports.http.statuses import outcome_of
-from channels_app.transports.lookup import Lookups, Resolve
+from channels_app.transports.net.faults import is_for_somebody_else
+from channels_app.transports.net.lookup import Lookups, Resolve
+from channels_app.transports.net.tls import tls_context
 from channels_app.transports.rules import MASK, check_url
-from channels_app.transports.tls import tls_context
 
 log = structlog.get_logger(__name__)
 

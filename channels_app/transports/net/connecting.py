@@ -13,8 +13,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import chain, zip_longest
 
-from channels_app.transports.addresses import Address
-from channels_app.transports.deadline import DeadlineSocket, Exchange
+from channels_app.transports.net.addresses import Address
+from channels_app.transports.net.deadline import DeadlineSocket, Exchange
 
 # How long an address may be silent before the next one is tried beside it (RFC 8305, section 8: 250 ms recommended).
 STAGGER_SECONDS = 0.25

@@ -6,10 +6,10 @@ import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from channels_app.transports.addresses import Address, Network, refusal
-from channels_app.transports.connecting import ConnectedElsewhereError, connect_to_any, interleaved
-from channels_app.transports.deadline import DeadlineSocket, Exchange, Phase
-from channels_app.transports.lookup import Resolve
+from channels_app.transports.net.addresses import Address, Network, refusal
+from channels_app.transports.net.connecting import ConnectedElsewhereError, connect_to_any, interleaved
+from channels_app.transports.net.deadline import DeadlineSocket, Exchange, Phase
+from channels_app.transports.net.lookup import Resolve
 
 LOOKUP_SECONDS = 10.0
 CONNECT_SECONDS = 10.0

@@ -7,13 +7,13 @@ from typing import ClassVar
 from django.core.mail import get_connection
 
 from channels_app.transports.base import Answer, Destination, Message, Outcome, Takes
-from channels_app.transports.deadline import Exchange
-from channels_app.transports.dialing import CONNECT_SECONDS, LOOKUP_SECONDS, Dialer
-from channels_app.transports.lookup import Resolve
-from channels_app.transports.mail import compose
-from channels_app.transports.mail_sending import LOOKUPS, headers_shown, send_by
-from channels_app.transports.mailserver import MailServer, our_domain
-from channels_app.transports.smtp import Session
+from channels_app.transports.email.mailserver import MailServer, our_domain
+from channels_app.transports.email.message import compose
+from channels_app.transports.email.sending import LOOKUPS, headers_shown, send_by
+from channels_app.transports.email.smtp import Session
+from channels_app.transports.net.deadline import Exchange
+from channels_app.transports.net.dialing import CONNECT_SECONDS, LOOKUP_SECONDS, Dialer
+from channels_app.transports.net.lookup import Resolve
 
 
 class EmailTransport:

@@ -10,10 +10,10 @@ from typing import cast
 from django.core.mail import EmailMessage
 
 from channels_app.transports.base import Answer
-from channels_app.transports.lookup import Lookups
-from channels_app.transports.mail_outcomes import FAILURES, of_failure, of_refusal, of_replies
-from channels_app.transports.smtp import Session
-from channels_app.transports.smtp_replies import LackingError, RefusedError
+from channels_app.transports.email.outcomes import FAILURES, of_failure, of_refusal, of_replies
+from channels_app.transports.email.smtp import Session
+from channels_app.transports.email.smtp_replies import LackingError, RefusedError
+from channels_app.transports.net.lookup import Lookups
 
 # There is one name to look up. (Threads of its own: names of receivers that hang do not keep mail from going.)
 LOOKUPS = Lookups(threads=2)

@@ -21,7 +21,7 @@ from django.core.mail import EmailMultiAlternatives
 from django.template.loader import select_template
 
 from channels_app.transports.base import Notice, Section
-from channels_app.transports.mailserver import our_domain
+from channels_app.transports.email.mailserver import our_domain
 from channels_app.transports.unlinked import without_addresses
 
 LINE_CHARACTERS = 72

@@ -8,8 +8,8 @@ import json
 from dataclasses import replace
 from http import HTTPStatus
 
-from channels_app.transports.answers import one_line
 from channels_app.transports.base import Answer, Outcome
+from channels_app.transports.http.answers import one_line
 
 LONGEST_SAYING = 100
 # With these a receiver asks for patience: whether it gets it is for the settings to say.

@@ -13,13 +13,16 @@ import ssl
 from collections.abc import Sequence
 from typing import Any
 
-from channels_app.transports.answers import KEPT_BODY_BYTES, storable
-from channels_app.transports.deadline import HeadTooLargeError, Phase
-from channels_app.transports.dialing import Dialer, literal_address
-from channels_app.transports.mailserver import MailServer
-from channels_app.transports.rules import MASK
-from channels_app.transports.smtp_auth import CRAM_MD5, IN_CLEAR, INSIDE_TLS, WRONG_CREDENTIALS, Credentials, in_base64
-from channels_app.transports.smtp_replies import (
+from channels_app.transports.email.mailserver import MailServer
+from channels_app.transports.email.smtp_auth import (
+    CRAM_MD5,
+    IN_CLEAR,
+    INSIDE_TLS,
+    WRONG_CREDENTIALS,
+    Credentials,
+    in_base64,
+)
+from channels_app.transports.email.smtp_replies import (
     BEGINNING_OF_A_LINE,
     CLOSING,
     LINE,
@@ -30,7 +33,11 @@ from channels_app.transports.smtp_replies import (
     Step,
     shown,
 )
-from channels_app.transports.tls import tls_context
+from channels_app.transports.http.answers import KEPT_BODY_BYTES, storable
+from channels_app.transports.net.deadline import HeadTooLargeError, Phase
+from channels_app.transports.net.dialing import Dialer, literal_address
+from channels_app.transports.net.tls import tls_context
+from channels_app.transports.rules import MASK
 
 QUIT_SECONDS = 1.0
 

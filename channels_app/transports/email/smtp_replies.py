@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from channels_app.transports.answers import one_line
+from channels_app.transports.http.answers import one_line
 
 LONGEST_LINE_SHOWN = 200
 CLOSING = 421

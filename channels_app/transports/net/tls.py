@@ -5,7 +5,7 @@ import ssl
 
 import certifi
 
-from channels_app.transports.deadline import DeadlineContext
+from channels_app.transports.net.deadline import DeadlineContext
 
 
 @functools.lru_cache(maxsize=4)

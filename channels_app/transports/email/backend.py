@@ -13,12 +13,12 @@ from django.core.mail.backends.base import BaseEmailBackend
 from django.core.mail.message import sanitize_address
 
 from channels_app.transports.base import Outcome
-from channels_app.transports.deadline import Exchange
-from channels_app.transports.dialing import Dialer
-from channels_app.transports.mail import automatic_headers
-from channels_app.transports.mail_sending import LOOKUPS, send_by
-from channels_app.transports.mailserver import MailServer, our_domain
-from channels_app.transports.smtp import Session
+from channels_app.transports.email.mailserver import MailServer, our_domain
+from channels_app.transports.email.message import automatic_headers
+from channels_app.transports.email.sending import LOOKUPS, send_by
+from channels_app.transports.email.smtp import Session
+from channels_app.transports.net.deadline import Exchange
+from channels_app.transports.net.dialing import Dialer
 
 log = structlog.get_logger(__name__)
 

@@ -2,7 +2,7 @@
 
 import ssl
 
-from channels_app.transports.deadline import Exchange
+from channels_app.transports.net.deadline import Exchange
 
 # Results of certificate verification (OpenSSL, x509_vfy.h).
 _NOT_YET_VALID, _EXPIRED, _HOST_MISMATCH, _ADDRESS_MISMATCH = 9, 10, 62, 64

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from channels_app.transports.base import Link, Notice, Section
-from channels_app.transports.markup import ELLIPSIS, Write, fitted, link, markdown, mrkdwn, one_line, size
+from channels_app.transports.slack.markup import ELLIPSIS, Write, fitted, link, markdown, mrkdwn, one_line, size
 from channels_app.transports.unlinked import without_addresses
 
 Block = dict[str, Any]

@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from channels_app.transports.base import Outcome
-from channels_app.transports.deadline import MAX_HEAD_BYTES, HeadTooLargeError, Phase
-from channels_app.transports.dialing import AddressRefusedError, NoConnectionError
-from channels_app.transports.faults import over_time, why_no_tls
-from channels_app.transports.smtp import Session
-from channels_app.transports.smtp_replies import CLOSING, LackingError, NotSMTPError, RefusedError, Reply, Step
+from channels_app.transports.email.smtp import Session
+from channels_app.transports.email.smtp_replies import CLOSING, LackingError, NotSMTPError, RefusedError, Reply, Step
+from channels_app.transports.net.deadline import MAX_HEAD_BYTES, HeadTooLargeError, Phase
+from channels_app.transports.net.dialing import AddressRefusedError, NoConnectionError
+from channels_app.transports.net.faults import over_time, why_no_tls
 
 MAY_HAVE_ARRIVED = (
     "The message may have arrived; if it is sent again, it has the same Message-ID, by which mailboxes know it."

@@ -1,0 +1,1 @@
+"""Mail to the addresses of a channel, in an SMTP dialogue within a deadline."""

@@ -1,0 +1,1 @@
+"""Postbacks: HTTP POST of JSON, signed by Standard Webhooks."""
