@@ -17,8 +17,8 @@ from django.utils.timesince import timesince
 
 from notifications import monitoring
 from notifications.alerts.stages import pauses_at
+from notifications.display import exact_time
 from notifications.models import ChannelHealth, Heartbeat
-from notifications.showing import exact_time
 
 log = structlog.get_logger(__name__)
 

@@ -21,7 +21,7 @@ from backoffice.content_security import leave_shell
 from backoffice.submitting import kept
 from backoffice.submitting.pages import page_to_return_to
 from backoffice.submitting.tokens import token_of
-from notifications.showing import time_in_words
+from notifications.display import time_in_words
 
 LOGGED_IN_ANEW = "You have logged in anew since this page was opened, so nothing was changed."
 

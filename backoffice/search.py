@@ -18,8 +18,8 @@ from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
 from channels_app.models import Channel
+from notifications.display import event_label
 from notifications.models import Delivery, Event
-from notifications.showing import event_label
 from orders.email_keys import ascii_form
 from orders.models import Contact, Order, Quote, Refund, Subscription, Transaction
 from orders.searching import contacts_meant, number_of, words_of

@@ -21,7 +21,7 @@ from django.db import OperationalError, connection, models, transaction
 from django.db.models import Q
 from psycopg.errors import LockNotAvailable
 
-from notifications.delivery.count import take_back
+from notifications.delivery.tally import take_back
 from notifications.models import Alert, ChannelHour, ReplayJob
 
 log = structlog.get_logger(__name__)

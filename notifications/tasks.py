@@ -7,8 +7,8 @@ from django.db import Error
 
 from notifications import alerts, doorbell, recounting, retention
 from notifications.alerts.watching import watch
-from notifications.delivery.chores import beat
 from notifications.delivery.clock import engine
+from notifications.delivery.maintenance import beat
 from notifications.models import Heartbeat
 
 log = structlog.get_logger(__name__)

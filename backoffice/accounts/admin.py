@@ -23,7 +23,7 @@ from backoffice.accounts.rights import is_superuser, may_be
 from backoffice.careful import CarefulAdmin
 from backoffice.lookups import ListedLookups
 from backoffice.shown import Facts
-from notifications.showing import ago
+from notifications.display import ago
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

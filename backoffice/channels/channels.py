@@ -13,12 +13,12 @@ from django.views.decorators.http import require_GET, require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from backoffice.channels import actions, adding, detail, replaying, secret, testing
+from backoffice.channels import actions, add, detail, replay, secret, test_send
 from backoffice.channels.condition import condition_of
 from backoffice.lookups import ListedLookups
 from channels_app.models import Channel
 from channels_app.transports import kind_label
-from notifications.showing import ago
+from notifications.display import ago
 from notifications.stats import Backlog, Summary, channel_backlogs, channel_summaries
 
 # So few that a page of many channels with a long queue each is read at once.
@@ -52,15 +52,15 @@ class ChannelAdmin(ListedLookups, ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         views = [
-            ("edit", "edit", adding.edit),
+            ("edit", "edit", add.edit),
             ("pause", "pause", actions.pause),
             ("resume", "resume", require_POST(actions.resume)),
             ("reveal", "reveal", require_POST(secret.reveal)),
             ("rotate", "rotate", secret.rotate),
             ("end_secret", "earlier-secrets/<str:key>/end", secret.end),
-            ("replay", "replay", replaying.replay),
-            ("test", "test", require_POST(testing.send)),
-            ("test_answer", "test/<str:delivery_id>", require_GET(testing.answer)),
+            ("replay", "replay", replay.replay),
+            ("test", "test", require_POST(test_send.send)),
+            ("test_answer", "test/<str:delivery_id>", require_GET(test_send.answer)),
         ]
         return [
             *(
@@ -83,7 +83,7 @@ class ChannelAdmin(ListedLookups, ModelAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return adding.add(request)
+        return add.add(request)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString
 from backoffice.channels import condition
 from backoffice.notifications.dashboard import duration
 from channels_app.models import Channel
+from notifications.display import ago, moment, number
 from notifications.models import ChannelHealth
-from notifications.showing import ago, moment, number
 from notifications.stats import Backlog, Summary
 
 

@@ -24,9 +24,9 @@ from backoffice.notifications.log_admin import LogAdmin, without_edge
 from backoffice.notifications.reached import recipients_of
 from channels_app.transports import takes
 from notifications import services
+from notifications.display import event_label, pretty_json
 from notifications.errors import Conflict
 from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery
-from notifications.showing import event_label, pretty_json
 
 PERMISSION_TO_RETRY = "notifications.change_delivery"
 # How often the page of an unsettled delivery looks again, while something is about to happen and else.

@@ -14,10 +14,10 @@ from pydantic import create_model
 from backoffice.notifications.layout import Crumbs, find_event_type, page, to_integrations
 from channels_app.transports import kind_choices
 from notifications.catalogue import EVENT_TYPES, EventType
+from notifications.display import pretty_json
 from notifications.models import EventTypeSwitch
 from notifications.payloads import Envelope
 from notifications.samples import sample_body
-from notifications.showing import pretty_json
 from orders.models import Source
 
 # The id and the time of recording of all examples.

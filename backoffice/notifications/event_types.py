@@ -15,8 +15,8 @@ from backoffice.shown import Facts, in_a_sentence
 from channels_app.transports import kind_label
 from notifications import services, stats
 from notifications.catalogue import EVENT_TYPES, EventType
+from notifications.display import counted, exact_time
 from notifications.models import ChannelHealth, EventChannel, EventTypeSwitch, HistoryEntry
-from notifications.showing import counted, exact_time
 from orders.models import Source
 
 HISTORY_SHOWN = 20

@@ -12,11 +12,11 @@ from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 
-from backoffice.notifications.explaining import explain
+from backoffice.notifications.explanations import explain
 from backoffice.notifications.filters import EventFilters
 from backoffice.notifications.log_admin import LogAdmin
+from notifications.display import event_label, pretty_json
 from notifications.models import Event
-from notifications.showing import event_label, pretty_json
 
 
 @admin.register(Event)

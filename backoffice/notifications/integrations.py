@@ -14,8 +14,8 @@ from backoffice.notifications.layout import page
 from channels_app.models import Channel
 from notifications import stats
 from notifications.catalogue import EVENT_TYPES
+from notifications.display import counted, number
 from notifications.models import EventTypeSwitch
-from notifications.showing import counted, number
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from django.http import HttpResponse
 from django.urls import URLPattern, path
 
 from backoffice.notifications import alerts
-from backoffice.notifications.attaching import add_channel, attach, detach, edit_sources
+from backoffice.notifications.attachments import add_channel, attach, detach, edit_sources
 from backoffice.notifications.event_catalogue import event_catalogue, event_catalogue_type
 from backoffice.notifications.event_types import event_type_page, switch, system_notifications
 from backoffice.notifications.guide import how_to_create_a_channel

@@ -8,7 +8,7 @@ from django.http import HttpRequest
 from backoffice.orders.filters import equals
 from backoffice.orders.forms import ProductForm
 from backoffice.orders.pages import CommerceAdmin
-from notifications.showing import money
+from notifications.display import money
 from orders.models import Funnel, Product
 
 

@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 from backoffice.careful import careful
 from backoffice.orders.filters import CreatedFilter, equals
 from backoffice.orders.forms import ContactForm, add_refusal
+from backoffice.orders.list_search import Search
 from backoffice.orders.pages import LargeListAdmin, may, status_label
 from backoffice.orders.postbacks import notified
-from backoffice.orders.searching import Search
 from notifications import history
 from orders import services
 from orders.models import Contact, Source

@@ -7,9 +7,9 @@ from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from backoffice.orders.filters import CreatedFilter, equals
+from backoffice.orders.list_search import Search
 from backoffice.orders.pages import Fact, RecordAdmin, link_to, status_label
-from backoffice.orders.searching import Search
-from notifications.showing import moment, money
+from notifications.display import moment, money
 from orders.models import Refund, Transaction
 
 

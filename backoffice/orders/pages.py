@@ -20,8 +20,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from backoffice.careful import CarefulAdmin
 from backoffice.lookups import ListedLookups
 from backoffice.orders.forms import LineField
-from backoffice.orders.searching import TOO_MANY, Search
-from notifications.showing import ago
+from backoffice.orders.list_search import TOO_MANY, Search
+from notifications.display import ago
 
 Fact = tuple[str, Any]
 

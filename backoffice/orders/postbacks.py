@@ -11,10 +11,10 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from notifications.catalogue import EVENT_TYPES
+from notifications.display import event_label
 from notifications.errors import Conflict
 from notifications.models import EVENT_TEXTS, IS_HELD, Delivery
 from notifications.services import retry_delivery, retry_refused_because
-from notifications.showing import event_label
 from orders.models import Contact, Order
 
 POSTBACKS_SHOWN = 200

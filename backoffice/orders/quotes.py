@@ -11,10 +11,10 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from backoffice.orders.filters import CreatedFilter, equals
+from backoffice.orders.line_items import SellingAdmin
+from backoffice.orders.list_search import Search
 from backoffice.orders.pages import link_to, may, status_label
-from backoffice.orders.searching import Search
-from backoffice.orders.selling import SellingAdmin
-from notifications.showing import money
+from notifications.display import money
 from orders import services
 from orders.errors import Conflict
 from orders.inputs import ItemInput

@@ -8,8 +8,8 @@ from django.conf import settings
 from django.utils import timezone
 
 from backoffice.orders.postbacks import Tally
+from notifications.display import event_label
 from notifications.models import Event
-from notifications.showing import event_label
 from orders.models import Order
 
 OCCURRENCES_SHOWN = 50

@@ -11,10 +11,10 @@ from django.utils.safestring import SafeString
 
 from backoffice.orders.filters import equals
 from backoffice.orders.forms import CancelForm
+from backoffice.orders.list_search import Search
 from backoffice.orders.pages import RecordAdmin, link_to, may, status_label
 from backoffice.orders.postbacks import newest_postback, notified
-from backoffice.orders.searching import Search
-from notifications.showing import ago, money
+from notifications.display import ago, money
 from orders import services
 from orders.models import Product, Source, Subscription
 

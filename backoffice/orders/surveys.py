@@ -10,9 +10,9 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from backoffice.orders.filters import SurveyFilter, equals
+from backoffice.orders.list_search import Search
 from backoffice.orders.pages import CommerceAdmin, Fact, RecordAdmin, link_to
-from backoffice.orders.searching import Search
-from notifications.showing import ago, moment
+from notifications.display import ago, moment
 from orders.models import Source, Survey, SurveyResponse
 
 

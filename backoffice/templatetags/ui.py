@@ -2,9 +2,9 @@
 
 from django import template
 
-from notifications import showing
+from notifications import display
 
 register = template.Library()
 
-for each in (showing.ago, showing.moment, showing.number, showing.money, showing.event_label, showing.told):
+for each in (display.ago, display.moment, display.number, display.money, display.event_label, display.told):
     register.filter(each.__name__, each)

@@ -8,9 +8,9 @@ from channels_app.models import Channel
 from channels_app.transports import kind_label
 from notifications import stats, waiting
 from notifications.alerts.stages import pauses_at
+from notifications.display import number, time_in_words
 from notifications.models import Alert, ChannelHealth
 from notifications.monitoring import in_words
-from notifications.showing import number, time_in_words
 
 Kind = Alert.Kind
 

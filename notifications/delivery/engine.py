@@ -14,13 +14,13 @@ from django.conf import settings
 from django.db import Error, connection
 
 from notifications import replay
-from notifications.delivery.chores import ABANDON_BATCH, abandon, beat, recover
 from notifications.delivery.claim import Claim, claim, is_cut, lease_seconds
-from notifications.delivery.count import Tally
 from notifications.delivery.flights import Flights
+from notifications.delivery.maintenance import ABANDON_BATCH, abandon, beat, recover
 from notifications.delivery.marks import Marks
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
+from notifications.delivery.tally import Tally
 from notifications.models import Heartbeat
 
 log = structlog.get_logger(__name__)

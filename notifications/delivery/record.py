@@ -14,10 +14,10 @@ from channels_app.services import lock_channel
 from channels_app.transports import Answer, Outcome
 from notifications import history
 from notifications.delivery import health, policy
-from notifications.delivery.chores import CHANNEL_DELETED, NOT_SENT
 from notifications.delivery.claim import Claim
-from notifications.delivery.count import Counted, Tally, count
+from notifications.delivery.maintenance import CHANNEL_DELETED, NOT_SENT
 from notifications.delivery.send import Result
+from notifications.delivery.tally import Counted, Tally, count
 from notifications.models import Delivery, DeliveryAttempt, Trigger
 from notifications.pausing import pause_channel
 

@@ -26,7 +26,7 @@ class Event(models.Model):
     `body` is what every channel receives, frozen as text so that its bytes never change; null only where building it
     failed, and then built from `facts` by a retry. `routing` keeps for each attached channel what became of it:
     `{"channel": id, "name": its name then, "outcome": a RoutingOutcome, "delivery": id or null}`.
-    `erased_at` is when `notifications.erasing` took a person's data out of it: it is never sent again.
+    `erased_at` is when `notifications.erasure` took a person's data out of it: it is never sent again.
     """
 
     class RoutingOutcome(models.TextChoices):

@@ -16,12 +16,12 @@ from django.utils import timezone
 from channels_app.transports import Link, Notice
 from channels_app.transports.email.message import compose
 from notifications.catalogue import EVENT_TYPES
+from notifications.display import event_label
 from notifications.models import TEST_EVENT_PREFIX
+from notifications.notices.lookups import Facts, one_line
 from notifications.notices.occurrence import Occurrence
-from notifications.notices.reading import Facts, one_line
 from notifications.notices.wording import WORDINGS, in_general
 from notifications.samples import sample_body
-from notifications.showing import event_label
 
 TITLE_CHARACTERS = 150
 TEST = "Test: "

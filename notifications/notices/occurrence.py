@@ -2,8 +2,8 @@
 
 from functools import cached_property
 
+from notifications.notices.lookups import Facts, one_line
 from notifications.notices.phrases import NAME_CHARACTERS, named_order
-from notifications.notices.reading import Facts, one_line
 from notifications.notices.sections import full_name
 
 

@@ -8,8 +8,8 @@ from decimal import Decimal
 from typing import Any
 
 from channels_app.transports import Section
-from notifications.notices.reading import Facts, in_words, label_of, one_line
-from notifications.showing import counted, money
+from notifications.display import counted, money
+from notifications.notices.lookups import Facts, in_words, label_of, one_line
 from orders.models import Contact, Order, Product, Refund, Source, Subscription, Transaction
 
 # Of a long list this many are shown, and the others counted.

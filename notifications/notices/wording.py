@@ -8,7 +8,9 @@ from collections.abc import Callable
 
 from channels_app.transports import Link, Notice, Section
 from notifications.catalogue import EVENT_TYPES
+from notifications.display import event_label
 from notifications.notices import sections
+from notifications.notices.lookups import Facts
 from notifications.notices.occurrence import Occurrence
 from notifications.notices.phrases import (
     capital,
@@ -23,8 +25,6 @@ from notifications.notices.phrases import (
     sentence,
     titled,
 )
-from notifications.notices.reading import Facts
-from notifications.showing import event_label
 from orders.links import as_uri
 from orders.models import Contact, Order, Refund, Source
 

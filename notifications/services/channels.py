@@ -16,7 +16,7 @@ from notifications import doorbell, history
 from notifications.catalogue import EventType
 from notifications.database_time import database_now
 from notifications.delivery import health
-from notifications.delivery.chores import abandon
+from notifications.delivery.maintenance import abandon
 from notifications.errors import Conflict
 from notifications.models import IS_WAITING, Delivery, Event, EventChannel, HistoryEntry, Trigger, new_test_event_id
 from notifications.samples import SAMPLE_SOURCE, sample_body

@@ -5,11 +5,11 @@ from django.db import transaction
 from django.db.models.functions import Now
 
 from channels_app.models import Channel
-from notifications import doorbell, erasing, history
+from notifications import doorbell, erasure, history
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import health
-from notifications.delivery.chores import CHANNEL_DELETED
-from notifications.delivery.count import take_back
+from notifications.delivery.maintenance import CHANNEL_DELETED
+from notifications.delivery.tally import take_back
 from notifications.errors import Conflict
 from notifications.models import TEST_EVENT_PREFIX, Delivery, Event, Trigger
 from notifications.receivers import rebuild_body
@@ -29,7 +29,7 @@ def retry_refused_because(delivery: Delivery) -> str | None:
     if delivery.event_id.startswith(TEST_EVENT_PREFIX):
         return "It is a test. Send another one."
     if delivery.event.erased_at:
-        return erasing.ERASED
+        return erasure.ERASED
     if delivery.event_type not in EVENT_TYPES or not EVENT_TYPES[delivery.event_type].manual_retry:
         return f"{label} has no manual retry."
     if delivery.channel.archived_at:

@@ -4,7 +4,7 @@ Amounts are strings with as many decimals as the currency has, times RFC 3339 in
 that does not apply is null, never absent.
 """
 
-from orders.representations.making import (
+from orders.representations.builders import (
     represent_contact,
     represent_funnel,
     represent_order,
@@ -15,7 +15,7 @@ from orders.representations.making import (
     represent_survey,
     represent_transaction,
 )
-from orders.representations.objects import (
+from orders.representations.schemas import (
     AddressOut,
     ContactOut,
     FunnelOut,

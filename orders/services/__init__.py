@@ -11,10 +11,10 @@ A refusal leaves nothing behind.
 
 from orders.services.completion import complete_stale_funnel_orders, reach_thank_you
 from orders.services.contacts import create_contact, create_contact_by_staff, edit_contact_by_staff
+from orders.services.lookups import get_order
 from orders.services.ordering import create_order
 from orders.services.payments import record_transaction
 from orders.services.quotes import create_quote, sell_quote
-from orders.services.reading import get_order
 from orders.services.refunds import apply_refund
 from orders.services.subscriptions import cancel_subscription
 from orders.services.surveys import complete_survey

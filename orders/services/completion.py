@@ -11,7 +11,7 @@ from psycopg.errors import LockNotAvailable
 from orders import signals
 from orders.errors import Conflict
 from orders.models import Order
-from orders.services.reading import lock_order, read_again
+from orders.services.lookups import lock_order, read_again
 
 logger = structlog.get_logger(__name__)
 

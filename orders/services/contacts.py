@@ -9,7 +9,7 @@ from orders import signals
 from orders.email_keys import idna_key
 from orders.inputs import ContactInput
 from orders.models import Contact, Funnel, Source
-from orders.services.reading import find_funnel
+from orders.services.lookups import find_funnel
 
 _NAMES = ("first_name", "last_name")
 _REPLACED_WHEN_GIVEN = (*_NAMES, "phone", "billing_address", "shipping_address")

@@ -11,7 +11,7 @@ from orders.inputs import ZERO, AddressInput, ContactInput, ItemInput
 from orders.models import HIGHEST_TOTAL, Contact, Funnel, Order, OrderItem, Product, Source, Transaction
 from orders.services.amounts import refuse_decimals
 from orders.services.contacts import save_new_contact, save_sent_contact
-from orders.services.reading import find_contact, find_funnel, read_again
+from orders.services.lookups import find_contact, find_funnel, read_again
 
 
 def create_order(

@@ -11,8 +11,8 @@ from orders.inputs import ItemInput
 from orders.models import Contact, Order, OrderItem, Product, Transaction
 from orders.services.amounts import refuse_decimals
 from orders.services.conflicts import find_conflicts
+from orders.services.lookups import lock_order, read_again
 from orders.services.ordering import charge_items, price_items, save_items
-from orders.services.reading import lock_order, read_again
 from orders.services.subscriptions import start_subscriptions
 
 

@@ -8,8 +8,8 @@ from orders.errors import Conflict
 from orders.inputs import ZERO, ItemInput
 from orders.models import Order, OrderItem, Quote, QuoteItem, Source
 from orders.services.amounts import refuse_decimals
+from orders.services.lookups import find_contact
 from orders.services.ordering import charge_items, price_items, save_order
-from orders.services.reading import find_contact
 
 
 def create_quote(

@@ -8,7 +8,7 @@ from orders import signals
 from orders.currencies import money_text
 from orders.models import Order, Refund, Transaction
 from orders.services.amounts import refuse_decimals
-from orders.services.reading import lock_order, read_again
+from orders.services.lookups import lock_order, read_again
 
 
 def apply_refund(

@@ -4,7 +4,7 @@ from django.db import transaction
 
 from orders import signals
 from orders.models import OrderItem, Product, Subscription, Transaction
-from orders.services.reading import lock_order, read_again
+from orders.services.lookups import lock_order, read_again
 
 
 def start_subscriptions(purchase: Transaction, paid: Sequence[OrderItem]) -> None:

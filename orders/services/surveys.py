@@ -6,7 +6,7 @@ from django.db import transaction
 from orders import signals
 from orders.models import Order, Survey, SurveyResponse
 from orders.services.contacts import with_email
-from orders.services.reading import get_order
+from orders.services.lookups import get_order
 
 
 def complete_survey(

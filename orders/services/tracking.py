@@ -7,7 +7,7 @@ from orders import signals
 from orders.inputs import TrackingInput
 from orders.models import Order
 from orders.representations import time_text
-from orders.services.reading import lock_order, read_again
+from orders.services.lookups import lock_order, read_again
 
 
 def set_tracking(*, number: str, tracking: TrackingInput) -> Order:

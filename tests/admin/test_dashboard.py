@@ -13,7 +13,7 @@ from backoffice.notifications import dashboard
 from channels_app.services import create_channel
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
-from notifications.delivery.count import Counted, count
+from notifications.delivery.tally import Counted, count
 from notifications.models import ChannelHealth, Delivery
 from tests.admin.notifications_fixtures import admin, failed, order, page_of, people, text_of, warehouse
 from tests.notifications.deliveries import make_delivery

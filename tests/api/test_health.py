@@ -10,8 +10,8 @@ from pytest_django import Settings
 from api.health import healthz
 from channels_app.services import create_channel
 from notifications import alerts
-from notifications.delivery.chores import beat
 from notifications.delivery.claim import claim
+from notifications.delivery.maintenance import beat
 from notifications.models import ChannelHealth, Heartbeat
 from tests.notifications.deliveries import make_delivery
 

@@ -13,7 +13,7 @@ def main(url: str) -> None:
 
     from api.keys import create_key, revoke_key
     from api.tasks import purge_idempotency_records
-    from notifications import erasing, services
+    from notifications import erasure, services
     from notifications.alerts import send_due, targets
     from notifications.catalogue import EVENT_TYPES
     from notifications.models import Delivery
@@ -78,7 +78,7 @@ def main(url: str) -> None:
     start_replay(channel_id=channel.pk, since=retried.created_at, by="test")
     pause_channel(channel_id=channel.pk, reason="Once more.", by="test")
     send_due()
-    erasing.erase("bob@example.com", by="test")
+    erasure.erase("bob@example.com", by="test")
     assert purge() == 0
     services.archive_channel(channel_id=channel.pk, by="test")
 

@@ -15,7 +15,7 @@ from channels_app.services import create_channel, update_channel
 from channels_app.transports import TRANSPORTS, Message, Outcome, takes
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
-from notifications.delivery.chores import CHANNEL_DELETED, recover
+from notifications.delivery.maintenance import CHANNEL_DELETED, recover
 from notifications.errors import Conflict
 from notifications.models import ChannelHealth, ChannelHour, Delivery, DeliveryAttempt, Event, EventChannel
 from notifications.notices import notice_of

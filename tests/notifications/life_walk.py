@@ -16,8 +16,8 @@ from channels_app.transports import Answer, Outcome
 from notifications import replay, retention, services
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import health
-from notifications.delivery.chores import abandon, recover
 from notifications.delivery.claim import Claim, claim
+from notifications.delivery.maintenance import abandon, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.errors import Conflict

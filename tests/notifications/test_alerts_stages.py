@@ -17,8 +17,8 @@ from notifications import alerts, services
 from notifications.alerts import stages
 from notifications.alerts.facts import in_zone
 from notifications.alerts.watching import failing_channels, recovered_channels, watch
+from notifications.display import exact_time
 from notifications.models import Alert, AlertCopy, ChannelHealth, HistoryEntry
-from notifications.showing import exact_time
 from notifications.tasks import send_alerts
 from tests.notifications.alerting import failing, fails_again, is_well, let_pass, make_administrator, make_target, told
 from tests.notifications.deliveries import make_delivery

@@ -13,7 +13,7 @@ from backoffice import banners
 from backoffice.banners import banners_for
 from channels_app.services import create_channel
 from notifications import monitoring, services, waiting
-from notifications.delivery.chores import beat
+from notifications.delivery.maintenance import beat
 from notifications.models import ChannelHealth, Heartbeat
 from tests.notifications.deliveries import make_delivery
 

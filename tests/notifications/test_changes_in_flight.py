@@ -8,8 +8,8 @@ from channels_app.services import pause_channel, resume_channel
 from channels_app.transports import Answer, Outcome
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
-from notifications.delivery.chores import recover
 from notifications.delivery.claim import claim
+from notifications.delivery.maintenance import recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.models import Delivery, EventChannel, EventTypeSwitch

@@ -13,8 +13,8 @@ from channels_app.models import Channel
 from channels_app.services import create_channel, rotate_secret
 from channels_app.transports import Answer, Outcome
 from notifications.delivery import engine as module
-from notifications.delivery.chores import NOT_SENT, abandon, recover
 from notifications.delivery.claim import CLAIM_LOCK, claim
+from notifications.delivery.maintenance import NOT_SENT, abandon, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
 from notifications.models import ChannelHealth, Delivery, DeliveryAttempt
@@ -252,7 +252,7 @@ class TestRecording:
 
 class TestDeletedChannels:
     def test_a_large_backlog_fails_in_batches_with_the_reason(self, engine, receiver, channel, monkeypatch):
-        monkeypatch.setattr("notifications.delivery.chores.ABANDON_BATCH", 4)
+        monkeypatch.setattr("notifications.delivery.maintenance.ABANDON_BATCH", 4)
         monkeypatch.setattr(module, "ABANDON_BATCH", 4)
         for _ in range(10):
             make_delivery(channel)

@@ -177,7 +177,7 @@ class TestReencrypting:
         channel = Channel.objects.get()
         channel.secret = "whsec_AQ=="
         channel.save()
-        from api.reencrypting import reencrypt
+        from api.reencryption import reencrypt
 
         report = reencrypt()
         named = [f"Warehouse ({channel.pk}): earlier signing secrets"]

@@ -14,10 +14,10 @@ from django.db import connection
 from django.utils import timezone
 
 from channels_app.transports import Answer, Outcome
-from notifications import erasing, replay, services
+from notifications import erasure, replay, services
 from notifications.delivery import claim as claiming
-from notifications.delivery.chores import recover
 from notifications.delivery.claim import claim
+from notifications.delivery.maintenance import recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.errors import Conflict
@@ -89,12 +89,12 @@ class TestErasing:
         assert all(attempt.response_headers == {} for attempt in DeliveryAttempt.objects.all())
         mailed.refresh_from_db()
         assert mailed.request_headers == {"To": "office@example.com", "Subject": "[erased]"}
-        assert mailed.error == erasing.ERASED
-        assert ChannelHealth.objects.get().latest_error == erasing.ERASED
-        assert set(Delivery.objects.values_list("error", flat=True)) == {erasing.ERASED}
+        assert mailed.error == erasure.ERASED
+        assert ChannelHealth.objects.get().latest_error == erasure.ERASED
+        assert set(Delivery.objects.values_list("error", flat=True)) == {erasure.ERASED}
         assert DeliveryAttempt.objects.filter(request_headers__has_key="webhook-id").count() == 2
         waiting.refresh_from_db()
-        assert (waiting.status, waiting.error, waiting.attempts_made) == ("failed", erasing.ERASED, 0)
+        assert (waiting.status, waiting.error, waiting.attempts_made) == ("failed", erasure.ERASED, 0)
         lead.refresh_from_db()
         assert (lead.email, lead.first_name) == (EMAIL, "Ada")
 
@@ -144,23 +144,23 @@ class TestErasing:
             pay(place(lead, item("mug")), reference=f"r{number}")
         events = Event.objects.count()
         assert events == 7
-        monkeypatch.setattr(erasing, "BATCH", 2)
-        real: Callable[[list[str]], erasing.Erased] = erasing._erase_batch
+        monkeypatch.setattr(erasure, "BATCH", 2)
+        real: Callable[[list[str]], erasure.Erased] = erasure._erase_batch
         calls = []
 
-        def stop_at_the_third(ids: list[str]) -> erasing.Erased:
+        def stop_at_the_third(ids: list[str]) -> erasure.Erased:
             done = real(ids)
             calls.append(ids)
             if len(calls) == 3:
                 raise KeyboardInterrupt
             return done
 
-        monkeypatch.setattr(erasing, "_erase_batch", stop_at_the_third)
+        monkeypatch.setattr(erasure, "_erase_batch", stop_at_the_third)
         with pytest.raises(KeyboardInterrupt):
             run(EMAIL, "--yes")
         assert Event.objects.filter(erased_at__isnull=False).count() == 4
         assert HistoryEntry.objects.filter(action="erased").count() == 1
-        monkeypatch.setattr(erasing, "_erase_batch", real)
+        monkeypatch.setattr(erasure, "_erase_batch", real)
         assert "Erased from 3 events" in run(EMAIL, "--yes")
         assert Event.objects.filter(erased_at=None).count() == 0
         assert f"Nothing is left to erase of contact {lead.pk} (7 events are erased)." in run(EMAIL, "--yes")
@@ -168,17 +168,17 @@ class TestErasing:
     def test_a_deadlock_with_a_worker_of_an_older_version_costs_nothing(self, channel, attach, lead, mug, monkeypatch):
         attach(channel)
         pay(place(lead, item("mug")))
-        real: Callable[[list[str]], erasing.Erased] = erasing._erase_batch
+        real: Callable[[list[str]], erasure.Erased] = erasure._erase_batch
         in_the_way = iter([True, True])
 
-        def be_the_victim(ids: list[str]) -> erasing.Erased:
+        def be_the_victim(ids: list[str]) -> erasure.Erased:
             done = real(ids)
             if next(in_the_way, False):
                 with connection.cursor() as cursor:
                     cursor.execute("DO $$ BEGIN RAISE deadlock_detected; END $$")
             return done
 
-        monkeypatch.setattr(erasing, "_erase_batch", be_the_victim)
+        monkeypatch.setattr(erasure, "_erase_batch", be_the_victim)
         assert "Erased from 3 events and 3 deliveries." in run(EMAIL, "--yes")
         assert HistoryEntry.objects.filter(action="erased").count() == 1
 
@@ -190,7 +190,7 @@ class TestErasing:
         answer = Answer(Outcome.SUCCEEDED, status_code=200, response_body="Dear Ada", response_headers={"X": "Ada"})
         assert record([Result(ours, answer, 7)]) == 0
         delivery = Delivery.objects.get()
-        assert (delivery.status, delivery.outcome, delivery.error) == ("failed", "unknown", erasing.IN_FLIGHT)
+        assert (delivery.status, delivery.outcome, delivery.error) == ("failed", "unknown", erasure.IN_FLIGHT)
         assert story(delivery) == [(1, "first", "unknown", None)]
         assert delivery.attempts.get().response_body == ""
         let_leases_run_out()
@@ -209,7 +209,7 @@ class TestErasing:
         monkeypatch.setattr(claiming, "_read", erase_before)
         assert claim(slots=1, slowed_slots=1) == []
         delivery = Delivery.objects.get()
-        assert (delivery.status, delivery.error, delivery.attempts_made) == ("failed", erasing.ERASED, 0)
+        assert (delivery.status, delivery.error, delivery.attempts_made) == ("failed", erasure.ERASED, 0)
         assert story(delivery) == []
 
     def test_a_body_that_a_retry_has_built_meanwhile_is_erased_too(self, channel, attach, lead, mug, monkeypatch):
@@ -217,7 +217,7 @@ class TestErasing:
         pay(place(lead, item("mug")))
         bodies = dict(Event.objects.values_list("pk", "body"))
         Event.objects.update(body=None)
-        lock = erasing._lock_deliveries
+        lock = erasure._lock_deliveries
 
         def build_before(ids: list[str]) -> tuple[int, set[str]]:
             for pk, body in bodies.items():
@@ -225,11 +225,11 @@ class TestErasing:
             locked: tuple[int, set[str]] = lock(ids)
             return locked
 
-        monkeypatch.setattr(erasing, "_lock_deliveries", build_before)
+        monkeypatch.setattr(erasure, "_lock_deliveries", build_before)
         run(EMAIL, "--yes")
         for body in Event.objects.values_list("body", flat=True):
             assert body is not None
-            assert "Ada" not in body and erasing.PLACEHOLDER in body
+            assert "Ada" not in body and erasure.PLACEHOLDER in body
 
     def test_an_event_without_a_body_is_never_built_again(self, channel, attach, lead, mug):
         attach(channel, "order.completed")
@@ -252,7 +252,7 @@ class TestNeverSentAgain:
     def test_a_retry_is_refused_with_the_reason(self, erased, engine, receiver):
         with pytest.raises(Conflict) as refused:
             services.retry_delivery(delivery_id=erased.pk, by="test")
-        assert str(refused.value) == erasing.ERASED
+        assert str(refused.value) == erasure.ERASED
         engine.deliver_due()
         assert receiver.received == []
         assert HistoryEntry.objects.filter(action="retried").count() == 0
@@ -310,6 +310,6 @@ def test_a_person_is_found_by_either_spelling_of_the_domain(survey: Survey) -> N
     contact, _ = shop.create_contact(source="shop", data=contact_input("ada@b\u00fccher.example"))
     answer_survey(email="eve@b\u00fccher.example")
     for address in ("ADA@xn--bcher-kva.example", "ada@B\u00dcCHER.example"):
-        found = erasing.find(address)
+        found = erasure.find(address)
         assert (found.contact, found.events) == (contact, 1)
-    assert erasing.find("eve@xn--bcher-kva.example").events == 1
+    assert erasure.find("eve@xn--bcher-kva.example").events == 1

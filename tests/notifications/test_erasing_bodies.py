@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from pydantic import BaseModel
 
-from notifications import erasing
+from notifications import erasure
 from notifications.catalogue import EVENT_TYPES
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
@@ -42,7 +42,7 @@ def members(model: type[BaseModel], found: dict[str, set[str]]) -> None:
 @pytest.mark.parametrize("golden", GOLDEN, ids=lambda path: path.stem)
 def test_nothing_says_who_it_was_and_the_shape_stays(golden):
     before = json.loads(golden.read_text())
-    after = erasing.without_personal_data(before)
+    after = erasure.without_personal_data(before)
     names = ["Ada", "Byron", "Grace", "Hopper", "Navy", "Arlington", "22202", "@example", "+44", "1Z999"]
     assert any(name in json.dumps(before) for name in names)
     assert [name for name in names if name in json.dumps(after)] == []
@@ -60,7 +60,7 @@ def test_nothing_says_who_it_was_and_the_shape_stays(golden):
             for one, other in zip(old, new, strict=True):
                 compare(one, other)
         else:
-            assert new in (old, erasing.PLACEHOLDER, None, [], {})
+            assert new in (old, erasure.PLACEHOLDER, None, [], {})
 
     compare(before, after)
 
@@ -70,7 +70,7 @@ def test_every_member_of_every_body_was_judged():
     found: dict[str, set[str]] = {}
     for event_type in EVENT_TYPES.values():
         members(typing.get_type_hints(event_type.data)["return"], found)
-    personal = erasing.TEXTS | erasing.OBJECTS | erasing.COLLECTIONS
+    personal = erasure.TEXTS | erasure.OBJECTS | erasure.COLLECTIONS
     kept = {name: names - personal for name, names in found.items() if name not in ("AddressOut", "PhoneOut")}
     assert set().union(*kept.values()) == HARMLESS
     assert {name for name, names in found.items() if {"number", "url"} & names and "Phone" not in name} == {
@@ -81,12 +81,12 @@ def test_every_member_of_every_body_was_judged():
 
 def test_what_is_not_there_stays_not_there():
     data = {"email": None, "reason": "", "tracking": None, "tags": [], "phone": None}
-    assert erasing.without_personal_data(data) == data
+    assert erasure.without_personal_data(data) == data
 
 
 def test_of_tracking_the_carrier_stays():
     data = {"contact": {"first_name": "Ada", "tracking": {"number": "1", "url": "u", "carrier": "UPS"}}}
-    assert erasing.without_personal_data(data)["contact"]["tracking"] == {
+    assert erasure.without_personal_data(data)["contact"]["tracking"] == {
         "number": "[erased]",
         "url": None,
         "carrier": "UPS",

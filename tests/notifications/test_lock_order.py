@@ -16,16 +16,16 @@ from django.db import DatabaseError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Now
 
-from api import reencrypting
+from api import reencryption
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
-from notifications import erasing, replay, retention, services
+from notifications import erasure, replay, retention, services
 from notifications.alerts import claiming, sending, targets, watching
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import claim as claiming_deliveries
-from notifications.delivery.chores import CHANNEL_DELETED, abandon, recover
 from notifications.delivery.claim import claim
+from notifications.delivery.maintenance import CHANNEL_DELETED, abandon, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.errors import Conflict
@@ -131,7 +131,7 @@ def channels(db, attach, settings, monkeypatch) -> list[Channel]:
     monkeypatch.setattr(claiming_deliveries, "LEASE_MARGIN_SECONDS", 0.2)
     monkeypatch.setattr(retention, "BATCH", 20)
     monkeypatch.setattr(replay, "AT_ONCE", 20)
-    monkeypatch.setattr(reencrypting, "BATCH", 3)
+    monkeypatch.setattr(reencryption, "BATCH", 3)
     monkeypatch.setattr(watching, "SECRETS_EVERY_SECONDS", 0.0)
     monkeypatch.setattr(watching, "SHARE_OF_SECRETS", 0)
     make_administrator()
@@ -201,7 +201,7 @@ def test_nobody_waits_for_somebody_who_waits_for_them(
         replay.start_replay(channel_id=chance.choice(channels).pk, since=since, by="test")
 
     def erase(chance: random.Random) -> None:
-        erasing.erase(chance.choice(people).email, by="test")
+        erasure.erase(chance.choice(people).email, by="test")
 
     def forget(chance: random.Random) -> None:
         retention.purge()
@@ -243,7 +243,7 @@ def test_nobody_waits_for_somebody_who_waits_for_them(
         services.archive_channel(channel_id=old.pk, by="test")
 
     def reencrypt(chance: random.Random) -> None:
-        reencrypting.reencrypt()
+        reencryption.reencrypt()
 
     everybody.act(
         *(buy, complete, deliver, deliver, tidy, retry, send_again, erase, forget, tell, administrate),
@@ -281,7 +281,7 @@ def test_an_erasure_and_the_answers_that_come_in_meanwhile(sort, channels, lead,
         finally:
             connection.close()
 
-    calls = [lambda: record(results), lambda: erasing.erase(lead.email, by="test")]
+    calls = [lambda: record(results), lambda: erasure.erase(lead.email, by="test")]
     threads = [threading.Thread(target=at_once, args=(call,)) for call in calls]
     try:
         with transaction.atomic():

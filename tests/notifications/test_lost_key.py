@@ -12,7 +12,7 @@ from django.http import HttpResponse
 from standardwebhooks import Webhook
 
 from api.keys import create_key
-from api.reencrypting import reencrypt
+from api.reencryption import reencrypt
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import services

@@ -13,13 +13,13 @@ from django.utils import timezone
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
-from notifications import erasing, recounting, replay, retention, services, stats
+from notifications import erasure, recounting, replay, retention, services, stats
 from notifications.catalogue import EVENT_TYPES
-from notifications.delivery.chores import abandon, recover
 from notifications.delivery.claim import claim
-from notifications.delivery.count import Tally
+from notifications.delivery.maintenance import abandon, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
+from notifications.delivery.tally import Tally
 from notifications.models import ChannelHour, Delivery, Event, Heartbeat
 from notifications.tasks import recount
 from orders.models import Contact
@@ -125,7 +125,7 @@ def test_what_ends_with_the_data_of_a_person_has_failed(channel):
         make_delivery(channel)
     Event.objects.update(contact=contact)
     assert len(claim(slots=1, slowed_slots=1)) == 1  # one of them is in flight
-    erasing.erase("ada@example.com", by="grace")
+    erasure.erase("ada@example.com", by="grace")
     assert Delivery.objects.filter(status="failed").count() == 3
     assert tiles() == rows() == (0, 3)
 
@@ -255,7 +255,7 @@ def test_after_whatever_happened_the_numbers_are_those_of_the_rows(staff, settin
         elif what == "erase" and step % 3 == 0 and (delivery := some("pending")):
             contact = Contact.objects.create(email=f"{step}@example.com", source="shop")
             Event.objects.filter(pk=delivery.event_id).update(contact=contact)
-            erasing.erase(contact.email, by="ada")
+            erasure.erase(contact.email, by="ada")
     recount()
     assert tiles() == rows()
     assert min(rows()) > 0

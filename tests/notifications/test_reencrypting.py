@@ -10,7 +10,7 @@ from django.utils import timezone
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
-from api import reencrypting
+from api import reencryption
 from api.keys import create_key
 from channels_app.models import Channel
 from notifications.models import HistoryEntry
@@ -164,8 +164,8 @@ def test_deleted_channels_are_rewritten_as_well(settings):
 def test_each_batch_is_a_transaction_of_its_own_and_what_is_done_stays(settings, monkeypatch):
     channels = sorted((make_channel(f"Channel {number}") for number in range(5)), key=lambda channel: channel.pk)
     settings.SECRETS_ENCRYPTION_KEYS = [NEW, OLD]
-    monkeypatch.setattr(reencrypting, "BATCH", 2)
-    real, calls = reencrypting._renew, []
+    monkeypatch.setattr(reencryption, "BATCH", 2)
+    real, calls = reencryption._renew, []
 
     def break_off_at_the_fourth(*arguments: Any) -> Any:
         calls.append(arguments)
@@ -173,12 +173,12 @@ def test_each_batch_is_a_transaction_of_its_own_and_what_is_done_stays(settings,
             raise OperationalError("the connection is lost\n")
         return real(*arguments)
 
-    monkeypatch.setattr(reencrypting, "_renew", break_off_at_the_fourth)
+    monkeypatch.setattr(reencryption, "_renew", break_off_at_the_fourth)
     _, why = refused()
     assert why == "Stopped half-way: the connection is lost\nRun the command again: it goes on from there."
     assert [opened_by(NEW, stored(channel)["encrypted_secret"]) for channel in channels] == [True] * 2 + [False] * 3
 
-    monkeypatch.setattr(reencrypting, "_renew", real)
+    monkeypatch.setattr(reencryption, "_renew", real)
     with CaptureQueriesContext(connection) as queries:
         assert run() == counts(9, 6, 0) + NO_ANSWERS + DONE
     locking = [each["sql"] for each in queries if "FOR NO KEY UPDATE" in each["sql"] and "channels_app" in each["sql"]]
@@ -190,7 +190,7 @@ def test_the_log_has_a_line_with_the_counts_and_no_secret(settings, caplog):
     caplog.set_level("DEBUG")
     settings.SECRETS_ENCRYPTION_KEYS = [NEW, OLD]
     run()
-    lines = [record.msg for record in caplog.records if record.name == "api.reencrypting"]
+    lines = [record.msg for record in caplog.records if record.name == "api.reencryption"]
     counted = {"rewritten": 3, "up_to_date": 0, "unreadable": 0, "channels_lost": 0, "dry_run": False}
     assert {name: lines[0][name] for name in ("event", *counted)} == {"event": "secrets_reencrypted", **counted}
     channel.refresh_from_db()

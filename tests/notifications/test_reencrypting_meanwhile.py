@@ -12,7 +12,7 @@ from django.db import connection, transaction
 from pytest_django import Settings
 from standardwebhooks import Webhook
 
-from api import reencrypting
+from api import reencryption
 from api.keys import create_key
 from api.models import IdempotencyRecord
 from channels_app.models import Channel
@@ -103,20 +103,20 @@ def test_it_is_safe_while_postbacks_go_out(settings, engine, receiver):
 def test_a_process_that_still_writes_with_an_older_key_is_noticed(settings, monkeypatch):
     channel = make_channel()
     settings.SECRETS_ENCRYPTION_KEYS = [NEW, OLD]
-    real: Any = reencrypting.reencrypt
+    real: Any = reencryption.reencrypt
 
     def reencrypt(*, dry_run: bool) -> Any:
         report = real(dry_run=dry_run)
         Channel.objects.update(encrypted_secret=Fernet(OLD).encrypt(b"whsec_AQ==").decode())
         return report
 
-    monkeypatch.setattr(reencrypting, "reencrypt", reencrypt)
+    monkeypatch.setattr(reencryption, "reencrypt", reencrypt)
     said, why = refused()
     assert said == counts(3, 0, 0) + NO_ANSWERS
     assert why == (
         "Something still writes with an older key. Restart web, workers and beat with the present "
         "SECRETS_ENCRYPTION_KEYS, then run this command again."
     )
-    monkeypatch.setattr(reencrypting, "reencrypt", real)
+    monkeypatch.setattr(reencryption, "reencrypt", real)
     assert run() == counts(1, 2, 0) + NO_ANSWERS + DONE
     assert Channel.objects.get(pk=channel.pk).secret == "whsec_AQ=="

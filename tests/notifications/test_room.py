@@ -12,10 +12,10 @@ from channels_app.transports import Answer, Outcome
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import flights as module
-from notifications.delivery.chores import recover
 from notifications.delivery.claim import ROWS_AT_ONCE, TESTS_AT_ONCE, Claim, claim
 from notifications.delivery.engine import Engine
 from notifications.delivery.flights import SIDE_POOL, Flights
+from notifications.delivery.maintenance import recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.models import Delivery, Event, Trigger

@@ -12,9 +12,9 @@ from channels_app.transports import Answer, Outcome
 from notifications import services
 from notifications.delivery import health as module
 from notifications.delivery import record as recording
-from notifications.delivery.chores import recover
 from notifications.delivery.claim import claim
 from notifications.delivery.health import failures_in_row
+from notifications.delivery.maintenance import recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.models import Alert, ChannelHealth, Delivery

@@ -34,8 +34,8 @@ from channels_app.services import create_channel
 from channels_app.transports import Outcome
 from notifications import alerts, replay, services
 from notifications.catalogue import EVENT_TYPES
-from notifications.delivery.chores import recover
 from notifications.delivery.engine import Engine
+from notifications.delivery.maintenance import recover
 from notifications.models import Delivery, DeliveryAttempt, Event, Trigger
 from tests.admin.notifications_fixtures import page_of, people, url
 from tests.browser.pages import find_pages

@@ -13,11 +13,11 @@ from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
 from notifications import services, stats, waiting
 from notifications.catalogue import EVENT_TYPES
-from notifications.delivery.chores import recover
 from notifications.delivery.claim import claim
-from notifications.delivery.count import Counted, Tally, count
+from notifications.delivery.maintenance import recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
+from notifications.delivery.tally import Counted, Tally, count
 from notifications.latencies import BOUNDS_MS, bucket, percentile
 from notifications.models import ChannelHealth, ChannelHour, Delivery
 from tests.notifications.deliveries import let_leases_run_out, make_delivery, make_due
@@ -177,7 +177,7 @@ class TestTally:
     def test_it_is_due_a_second_after_it_was_written(self, channel, monkeypatch):
         tally = Tally()
         assert not tally.is_due()
-        monkeypatch.setattr("notifications.delivery.count.WRITTEN_EVERY_SECONDS", 0.0)
+        monkeypatch.setattr("notifications.delivery.tally.WRITTEN_EVERY_SECONDS", 0.0)
         assert tally.is_due()
 
     def test_it_adds_up_until_it_is_written_and_is_empty_then(self, channel):

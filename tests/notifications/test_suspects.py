@@ -12,8 +12,8 @@ from notifications import services
 from notifications.alerts.claiming import still_true
 from notifications.alerts.wording import freeze
 from notifications.delivery import claim as module
-from notifications.delivery.chores import NOT_SENT, WORKER_DIED, recover
 from notifications.delivery.claim import claim
+from notifications.delivery.maintenance import NOT_SENT, WORKER_DIED, recover
 from notifications.models import Alert, Delivery
 from tests.notifications.deliveries import claim_all, let_leases_run_out, make_delivery, story
 

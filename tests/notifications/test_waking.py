@@ -8,9 +8,9 @@ from django.db import OperationalError
 
 from notifications.delivery import engine as module
 from notifications.delivery.claim import Claim
-from notifications.delivery.count import Tally
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
+from notifications.delivery.tally import Tally
 from notifications.models import ChannelHour, Delivery
 from tests.notifications.deliveries import make_delivery, story
 from tests.waiting import wait_until

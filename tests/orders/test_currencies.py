@@ -10,7 +10,7 @@ from django.db import connection
 from hypothesis import given
 from hypothesis import strategies as st
 
-from notifications.showing import money
+from notifications.display import money
 from orders import services
 from orders.currencies import CURRENCIES, decimals_of, money_text, too_precise
 from orders.models import Contact, Order, Product, Quote, Refund, Transaction

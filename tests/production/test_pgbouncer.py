@@ -14,7 +14,7 @@ CONTACTS = 40
 CONTEND = """
 import threading
 from django.db import connection
-from notifications.delivery.chores import beat
+from notifications.delivery.maintenance import beat
 
 failed = []
 

@@ -3,8 +3,8 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
-from api import reencrypting
-from api.reencrypting import Report, Tally
+from api import reencryption
+from api.reencryption import Report, Tally
 
 
 class Command(BaseCommand):
@@ -18,7 +18,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, dry_run: bool, **options: Any) -> None:
         try:
-            report = reencrypting.reencrypt(dry_run=dry_run)
+            report = reencryption.reencrypt(dry_run=dry_run)
             self._tell(report, dry_run)
             if report.lost:
                 raise CommandError(_lost(report.lost))
@@ -26,7 +26,7 @@ class Command(BaseCommand):
                 self.stdout.write("Nothing was changed. Older keys are still needed.")
                 return
             # What was written behind our back was written by a process that has yet to hear of the newest key.
-            if report.rewritten and reencrypting.reencrypt(dry_run=True).rewritten:
+            if report.rewritten and reencryption.reencrypt(dry_run=True).rewritten:
                 raise CommandError(
                     "Something still writes with an older key. Restart web, workers and beat with the present "
                     "SECRETS_ENCRYPTION_KEYS, then run this command again."

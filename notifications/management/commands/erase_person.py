@@ -4,7 +4,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import OperationalError
 
-from notifications import erasing
+from notifications import erasure
 from notifications.history import operator
 
 
@@ -17,7 +17,7 @@ class Command(BaseCommand):
         parser.add_argument("--dry-run", action="store_true", help="say what would be erased, and change nothing")
 
     def handle(self, *args: Any, email: str, yes: bool, dry_run: bool, **options: Any) -> None:
-        found = erasing.find(email)
+        found = erasure.find(email)
         if found.nothing_known:
             raise CommandError("There is no contact and no survey answer with this e-mail address.")
         if not found.events and not found.corrections:
@@ -32,7 +32,7 @@ class Command(BaseCommand):
         if not yes:
             self._ask()
         try:
-            done = erasing.erase(email, by=operator())
+            done = erasure.erase(email, by=operator())
         except OperationalError as error:
             raise CommandError(f"Stopped half-way: {error}Run the command again: it goes on from there.") from error
         self.stdout.write(

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from notifications.showing import money, time_in_words
+from notifications.display import money, time_in_words
 
 VALUE_CHARACTERS = 300
 _BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")

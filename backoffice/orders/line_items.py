@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 
 from backoffice.orders.forms import OrderForm, OrderItemFormSet, add_refusal
 from backoffice.orders.pages import RecordAdmin, may
-from notifications.showing import money
+from notifications.display import money
 from orders.inputs import ItemInput
 from orders.models import Contact, Order, Quote
 

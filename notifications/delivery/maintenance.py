@@ -9,7 +9,7 @@ from typing import Any
 from django.db import connection, transaction
 
 from notifications import alerts
-from notifications.delivery.count import Counted, count
+from notifications.delivery.tally import Counted, count
 from notifications.models import new_attempt_id
 
 UNKNOWNS_BEFORE_FAILING = 3

@@ -13,17 +13,17 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_POST
 
 from backoffice.careful import careful
-from backoffice.orders.allowed import Actions
+from backoffice.orders.allowed_actions import Actions
 from backoffice.orders.forms import PaymentForm, RefundForm, TrackingForm, add_refusal
+from backoffice.orders.line_items import SellingAdmin
 from backoffice.orders.pages import may
 from backoffice.orders.postbacks import newest_postback, notified
-from backoffice.orders.selling import SellingAdmin
 from backoffice.shown import Change, Facts, in_a_sentence
-from notifications.showing import money
+from notifications.display import money
 from orders import services
 from orders.errors import Conflict
 from orders.models import Order, Refund, Transaction
-from orders.services.reading import lock_order
+from orders.services.lookups import lock_order
 
 GIVEN_BACK_MEANWHILE = (
     "Something of this order was given back since the page was opened. Nothing was recorded now: "

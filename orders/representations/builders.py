@@ -15,7 +15,7 @@ from orders.models import (
     SurveyResponse,
     Transaction,
 )
-from orders.representations.objects import (
+from orders.representations.schemas import (
     ContactOut,
     FunnelOut,
     OrderOut,

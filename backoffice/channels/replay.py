@@ -10,9 +10,9 @@ from django.views.decorators.http import require_http_methods
 from backoffice.channels.forms import ReplayForm
 from backoffice.channels.pages import crumbs, of_channel, page, to, url_of
 from channels_app.models import Channel
+from notifications.display import number
 from notifications.errors import Conflict
 from notifications.replay import start_replay
-from notifications.showing import number
 
 
 @require_http_methods(["GET", "POST"])

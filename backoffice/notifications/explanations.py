@@ -3,9 +3,9 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from notifications.display import event_label
 from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery, Event, EventChannel, EventTypeSwitch
 from notifications.services import retry_refused_because
-from notifications.showing import event_label
 from orders.models import Source
 
 Outcome = Event.RoutingOutcome
