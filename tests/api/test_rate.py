@@ -14,7 +14,7 @@ from api.keys import create_key
 from notifications.redis_client import redis_client
 from tests.api.problems import assert_problem
 from tests.calling import Caller
-from tests.transports.hostile import HostileServer, hangs_after_accept
+from tests.servers.hostile import HostileServer, hangs_after_accept
 
 LIMIT = 3
 # Far above what one round trip may take, for machines that are busy.

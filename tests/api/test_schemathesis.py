@@ -43,7 +43,7 @@ from notifications.delivery.engine import Engine
 from notifications.models import Delivery, Event
 from orders.models import Contact, Funnel, Order, Product, Source, Subscription, Survey, Transaction
 from tests.orders.shop import contact_input, decline, item, pay, place, refund
-from tests.receiver import Received, Receiver
+from tests.servers.receiver import Received, Receiver
 
 CHECKS = [
     not_a_server_error,

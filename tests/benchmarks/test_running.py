@@ -7,7 +7,7 @@ import sys
 import pytest
 
 from benchmarks import table
-from tests.local.launching import PROJECT
+from tests.demo.local.launching import PROJECT
 
 
 @pytest.mark.slow

@@ -16,7 +16,7 @@ from tests.browser import system as running
 from tests.browser.chromium import DESKTOP, NAMES, PHONE, Complaints, path_of_chromium, running_chromium
 from tests.browser.people import ADMINISTRATOR, PASSWORD, USER_NAMES
 from tests.browser.system import System
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 
 _HERE = Path(__file__).parent
 _PATIENCE_MS = 20_000

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tests.local.launching import PROJECT, Launcher
+from tests.demo.local.launching import PROJECT, Launcher
 from tests.waiting import wait_until
 
 # Short delays: a delivery that fails for good does so within a second.

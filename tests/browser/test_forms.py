@@ -8,7 +8,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.conftest import open_order
 from tests.browser.inspecting import mouse_only, scrolls_sideways, violations
 from tests.browser.people import ADMINISTRATOR, ORDERS, PASSWORD, USER_NAMES
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 
 
 def end_session(page: Page) -> None:

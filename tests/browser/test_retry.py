@@ -7,7 +7,7 @@ from playwright.sync_api import Page, expect
 
 from tests.browser.conftest import open_order
 from tests.browser.people import ORDERS, VIEWERS
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 
 
 @pytest.fixture

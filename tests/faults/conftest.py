@@ -9,8 +9,8 @@ from collections.abc import Iterator
 import pytest
 
 from demo.local.servers import socket_folder
+from tests.channels_app.kinds.receivers import Arrived, Receivers
 from tests.faults.installation import Installation
-from tests.kinds.receivers import Arrived, Receivers
 
 SLOW_SECONDS = 0.3
 

@@ -20,8 +20,8 @@ from redis import Redis
 from demo.local import processes, programs
 from demo.local.processes import Child, Service
 from demo.local.servers import Postgres, Valkey
-from tests.kinds.receivers import Receivers
-from tests.local.launching import PROJECT, free_port
+from tests.channels_app.kinds.receivers import Receivers
+from tests.demo.local.launching import PROJECT, free_port
 from tests.waiting import wait_until
 
 TIMEOUT_SECONDS = 4

@@ -3,8 +3,8 @@
 from collections import Counter
 from dataclasses import dataclass
 
+from tests.channels_app.kinds.receivers import Receivers
 from tests.faults.installation import ATTEMPTS, DELIVERIES, Installation
-from tests.kinds.receivers import Receivers
 
 ANSWERED = {"succeeded", "http_error", "refused"}
 

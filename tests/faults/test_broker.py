@@ -9,9 +9,9 @@ from celery import Celery
 from django.conf import settings
 
 from demo.local import processes
+from tests.channels_app.kinds.receivers import RECEIVERS
 from tests.faults.installation import DELIVERIES, Installation, frozen
 from tests.faults.telling import prove_nothing_is_lost
-from tests.kinds.receivers import RECEIVERS
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow

@@ -13,7 +13,7 @@ import pytest
 
 from demo.local.processes import Child
 from tests.faults.installation import Installation
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 from tests.waiting import wait_until
 
 pytestmark = [

@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.channels_app.kinds.receivers import RECEIVERS
 from tests.faults.installation import CHANNEL_CAP, DELIVERIES
 from tests.faults.telling import prove_nothing_is_lost
-from tests.kinds.receivers import RECEIVERS
 
 pytestmark = pytest.mark.slow
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
+from tests.demo.local.launching import PROJECT
 from tests.faults.installation import DELIVERIES
-from tests.local.launching import PROJECT
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow

@@ -10,10 +10,10 @@ from contextlib import contextmanager
 import pytest
 import trustme
 
+from tests.channels_app.kinds.receivers import RECEIVERS, Arrived
 from tests.faults.installation import ATTEMPTS, CHANNEL_CAP, DELIVERIES, Installation, freeze, frozen, wake
 from tests.faults.telling import prove_nothing_is_lost, tell
-from tests.kinds.receivers import RECEIVERS, Arrived
-from tests.transports.hostile import HostileServer, Peer, before_tls, head, server_context
+from tests.servers.hostile import HostileServer, Peer, before_tls, head, server_context
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow

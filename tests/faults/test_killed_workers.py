@@ -4,8 +4,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from tests.channels_app.kinds.receivers import RECEIVERS
 from tests.faults.telling import prove_nothing_is_lost, unknown_attempts
-from tests.kinds.receivers import RECEIVERS
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow

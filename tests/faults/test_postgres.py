@@ -11,9 +11,9 @@ from http.client import HTTPException
 import pytest
 
 from demo.local import processes
+from tests.channels_app.kinds.receivers import RECEIVERS
 from tests.faults.installation import Installation
 from tests.faults.telling import prove_nothing_is_lost
-from tests.kinds.receivers import RECEIVERS
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.slow

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import repeat
 
 from channels_app.transports import Outcome
-from tests.transports.hostile import (
+from tests.servers.hostile import (
     Behaviour,
     Peer,
     answers,

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.transports.conftest import _local_receivers, ca, ca_bundle
+from tests.channels_app.transports.conftest import _local_receivers, ca, ca_bundle
 
 __all__ = ["_local_receivers", "ca", "ca_bundle"]
 

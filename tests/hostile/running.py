@@ -19,10 +19,10 @@ from channels_app.transports.http.connection import IDLE_SECONDS
 from demo.local import processes, programs
 from demo.local.processes import Child
 from notifications.models import Delivery, DeliveryAttempt
+from tests.demo.local.launching import PROJECT
 from tests.hostile.cases import TLS, WAVES, Case
-from tests.local.launching import PROJECT
 from tests.notifications.deliveries import make_delivery
-from tests.transports.hostile import HostileServer, answers, server_context, unaccepting_port
+from tests.servers.hostile import HostileServer, answers, server_context, unaccepting_port
 from tests.waiting import wait_until
 
 TIMEOUT_SECONDS = 2

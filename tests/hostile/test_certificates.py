@@ -13,8 +13,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from channels_app.transports import Outcome
-from tests.transports.hostile import HostileServer, answers
-from tests.transports.sending import resolver, send
+from tests.channels_app.transports.sending import resolver, send
+from tests.servers.hostile import HostileServer, answers
 
 NAME = "receiver.example"
 PERSON = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Somebody"), x509.NameAttribute(NameOID.SURNAME, "Else")])

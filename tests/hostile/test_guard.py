@@ -17,6 +17,8 @@ from channels_app.services import create_channel
 from channels_app.transports import Answer, Message, Outcome
 from channels_app.transports.http.client import Client
 from channels_app.transports.postback.transport import PostbackTransport
+from tests.channels_app.transports.sending import BODY, NOW, resolver, send
+from tests.channels_app.transports.test_addresses import REFUSED
 from tests.hostile.spellings import (
     BLOCKED_AT_THE_WIRE,
     LOCAL_NAMES,
@@ -25,9 +27,7 @@ from tests.hostile.spellings import (
     REFUSED_AT_THE_FORM,
     UNREADABLE,
 )
-from tests.transports.hostile import Behaviour, HostileServer, answers, redirects_to_itself
-from tests.transports.sending import BODY, NOW, resolver, send
-from tests.transports.test_addresses import REFUSED
+from tests.servers.hostile import Behaviour, HostileServer, answers, redirects_to_itself
 
 NAME = "public.example"
 SCOPED = [

@@ -16,9 +16,9 @@ from channels_app.transports import Outcome
 from channels_app.transports.http.client import Client
 from channels_app.transports.net.addresses import refusal
 from channels_app.transports.rules import check_headers, check_url
+from tests.channels_app.transports.sending import BODY, NOW, send
 from tests.hostile.spellings import BLOCKED_AT_THE_WIRE, ONLY_PUBLIC, READ_IN_MORE_THAN_ONE_WAY, REFUSED_AT_THE_FORM
-from tests.transports.hostile import HostileServer, Peer, head
-from tests.transports.sending import BODY, NOW, send
+from tests.servers.hostile import HostileServer, Peer, head
 
 SPELLINGS = [
     url.replace("{port}", "8000")

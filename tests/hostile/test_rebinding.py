@@ -15,9 +15,9 @@ from channels_app.transports import Outcome
 from channels_app.transports.http import connection
 from channels_app.transports.http.client import Client
 from channels_app.transports.net.lookup import Lookups
+from tests.channels_app.transports.sending import send
 from tests.hostile.names import NameServer
-from tests.transports.hostile import Behaviour, HostileServer, Peer, answers, head, server_context
-from tests.transports.sending import send
+from tests.servers.hostile import Behaviour, HostileServer, Peer, answers, head, server_context
 
 NAME, PUBLIC = "receiver.example", "93.184.216.34"
 PRIVATE = {

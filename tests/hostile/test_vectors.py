@@ -15,8 +15,8 @@ from channels_app.transports import Message, Outcome
 from channels_app.transports.http.client import Client
 from channels_app.transports.postback.signature import new_secret, sign
 from channels_app.verification.verify import verify as sample
-from tests.transports.hostile import HostileServer, Peer, head
-from tests.transports.sending import send
+from tests.channels_app.transports.sending import send
+from tests.servers.hostile import HostileServer, Peer, head
 
 # Secret, id, time stamp, body and signature: of the specification, and of the tests of its libraries.
 VECTORS = [

@@ -12,7 +12,7 @@ from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.engine import Engine
 from orders.models import Contact, Funnel, Product
 from tests.orders.shop import contact_input
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 
 
 @pytest.fixture(autouse=True)

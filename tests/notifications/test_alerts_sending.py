@@ -17,7 +17,7 @@ from notifications.alerts.writing import FAILING_KINDS
 from notifications.models import Alert, AlertCopy, ChannelHealth
 from tests.notifications.alerting import failing, is_well, let_pass, make_administrator, make_target, told
 from tests.notifications.deliveries import make_delivery, make_due
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -22,7 +22,7 @@ from notifications.models import Alert, AlertCopy, ChannelHealth, HistoryEntry
 from notifications.tasks import send_alerts
 from tests.notifications.alerting import failing, fails_again, is_well, let_pass, make_administrator, make_target, told
 from tests.notifications.deliveries import make_delivery
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

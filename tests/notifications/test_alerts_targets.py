@@ -13,10 +13,10 @@ from notifications.alerts import targets
 from notifications.alerts.writing import write_test
 from notifications.errors import Conflict
 from notifications.models import Alert, AlertChannel, AlertCopy, HistoryEntry
-from tests.mailserver import Mail, MailServer
+from tests.channels_app.transports.mailing import mail_goes_to
 from tests.notifications.alerting import failing, let_pass, make_administrator, make_target, told
-from tests.slackserver import SECRET, SlackServer
-from tests.transports.mailing import mail_goes_to
+from tests.servers.mailserver import Mail, MailServer
+from tests.servers.slackserver import SECRET, SlackServer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -20,7 +20,7 @@ from notifications.delivery.send import Result, send
 from notifications.models import ChannelHealth, Delivery, DeliveryAttempt
 from notifications.services import archive_channel
 from tests.notifications.deliveries import claim_all, let_leases_run_out, make_delivery, story
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

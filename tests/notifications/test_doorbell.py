@@ -8,7 +8,7 @@ from redis import Redis
 
 from notifications import doorbell, tasks
 from notifications.redis_client import redis_client
-from tests.transports.hostile import HostileServer, Peer
+from tests.servers.hostile import HostileServer, Peer
 
 # Far above the promised second, for machines that are busy.
 SOON_SECONDS = 3

@@ -20,7 +20,7 @@ from channels_app.services import create_channel
 from notifications import services
 from notifications.errors import Conflict
 from notifications.models import HistoryEntry
-from tests.admin.notifications_fixtures import admin, page_of, people, said, text_of, url
+from tests.backoffice.notifications_fixtures import admin, page_of, people, said, text_of, url
 from tests.calling import Caller
 from tests.notifications.deliveries import make_delivery
 from tests.notifications.reencrypting import NEW, OLD, run

@@ -20,7 +20,7 @@ from notifications.delivery.send import Result
 from notifications.models import ChannelHealth, Delivery, DeliveryAttempt
 from notifications.services import probe_now, resume_channel, retry_delivery
 from tests.notifications.deliveries import claim_all, make_delivery, make_due
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)

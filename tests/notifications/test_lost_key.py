@@ -18,8 +18,8 @@ from channels_app.services import create_channel
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import HistoryEntry
-from tests.admin.notifications_fixtures import admin, page_of, people, said, text_of, url
 from tests.api.problems import assert_fields
+from tests.backoffice.notifications_fixtures import admin, page_of, people, said, text_of, url
 from tests.calling import Caller
 from tests.notifications.deliveries import make_delivery, story
 

@@ -11,10 +11,10 @@ from channels_app.services import create_channel
 from notifications import services
 from notifications.delivery.engine import Engine
 from notifications.models import ChannelHealth, ChannelHour, Delivery
-from tests.mailserver import HostileMailServer, MailServer, closes, speaks
+from tests.channels_app.transports.mailing import ADA, BOB, EVE, PASSWORD, USER, mail_goes_to
 from tests.notifications.deliveries import make_delivery, story
 from tests.orders.shop import item, pay, place
-from tests.transports.mailing import ADA, BOB, EVE, PASSWORD, USER, mail_goes_to
+from tests.servers.mailserver import HostileMailServer, MailServer, closes, speaks
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -19,7 +19,7 @@ from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.models import Alert, ChannelHealth, Delivery
 from tests.notifications.deliveries import let_leases_run_out, make_delivery
-from tests.receiver import Received
+from tests.servers.receiver import Received
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -16,7 +16,7 @@ from channels_app.models import Channel
 from notifications import alerts, services
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery, DeliveryAttempt, HistoryEntry
-from tests.admin.notifications_fixtures import admin, page_of, people, text_of, url
+from tests.backoffice.notifications_fixtures import admin, page_of, people, text_of, url
 from tests.browser.pages import find_pages
 from tests.calling import Caller
 from tests.notifications.deliveries import make_delivery

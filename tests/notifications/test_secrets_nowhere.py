@@ -37,12 +37,12 @@ from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.engine import Engine
 from notifications.delivery.maintenance import recover
 from notifications.models import Delivery, DeliveryAttempt, Event, Trigger
-from tests.admin.notifications_fixtures import page_of, people, url
+from tests.backoffice.notifications_fixtures import page_of, people, url
 from tests.browser.pages import find_pages
 from tests.calling import Caller
 from tests.notifications.deliveries import claim_all, let_leases_run_out, make_delivery
 from tests.orders.shop import item, pay, place
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

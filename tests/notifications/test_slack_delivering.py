@@ -16,7 +16,7 @@ from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery, Event
 from notifications.samples import sample_body
 from tests.notifications.deliveries import make_due, story
-from tests.slackserver import SECRET, MattermostServer, Says, SlackServer, mattermost_error, texts
+from tests.servers.slackserver import SECRET, MattermostServer, Says, SlackServer, mattermost_error, texts
 
 pytestmark = pytest.mark.django_db(transaction=True)
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.production.installation import Installation
 from tests.production.programs import PostgreSQL, Redis
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 from tests.waiting import wait_until
 
 

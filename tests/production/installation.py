@@ -16,7 +16,7 @@ from typing import Any
 from config.environment import NAMES
 from demo.local import processes
 from demo.local.processes import Child, Service
-from tests.local.launching import PROJECT, copy_of_project, free_port
+from tests.demo.local.launching import PROJECT, copy_of_project, free_port
 from tests.production.programs import servant
 from tests.waiting import wait_until
 

@@ -16,7 +16,7 @@ import redis
 
 from demo.local import processes
 from demo.local.processes import Account, Child, Service
-from tests.local.launching import free_port
+from tests.demo.local.launching import free_port
 from tests.waiting import wait_until
 
 PACKAGES = {

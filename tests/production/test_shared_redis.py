@@ -7,7 +7,7 @@ from functools import partial
 
 import pytest
 
-from tests.local.launching import PROJECT
+from tests.demo.local.launching import PROJECT
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tests.local.launching import PROJECT
+from tests.demo.local.launching import PROJECT
 from tests.production.programs import missing, program
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]

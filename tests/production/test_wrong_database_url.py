@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from tests.local.launching import free_port
+from tests.demo.local.launching import free_port
 from tests.production.installation import last_line, readme_command
 from tests.production.programs import ENCODED_PASSWORD, PASSWORD
 from tests.waiting import wait_until

@@ -19,7 +19,7 @@ from typing import Any
 
 from tests.production.installation import Installation
 from tests.production.programs import ENCODED_PASSWORD, PostgreSQL, Redis, program, servant
-from tests.receiver import Receiver
+from tests.servers.receiver import Receiver
 from tests.waiting import wait_until
 
 NAME = "data.tidings.test"
