@@ -18,8 +18,8 @@ from psycopg.errors import DeadlockDetected
 
 from channels_app.transports import Outcome
 from notifications import history
-from notifications.delivery.tally import Counted, count
 from notifications.models import ChannelHealth, Delivery, DeliveryAttempt, Event, HistoryEntry, Trigger
+from notifications.tally import Counted, count
 from orders.email_keys import spellings
 from orders.models import Contact, SurveyResponse
 

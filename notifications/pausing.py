@@ -4,7 +4,7 @@ from django.db import transaction
 
 from channels_app import services as channels
 from channels_app.models import Channel
-from notifications import alerts, history
+from notifications import alert_raising, history
 
 
 @transaction.atomic
@@ -22,5 +22,5 @@ def pause_channel(*, channel_id: str, reason: str, by: str) -> Channel:
             sentence=f"{channel.name} was paused. {reason}".strip(),
             channel=channel,
         )
-        alerts.channel_paused(channel=channel, by=by, reason=reason)
+        alert_raising.channel_paused(channel=channel, by=by, reason=reason)
     return channel

@@ -21,8 +21,8 @@ from django.db import OperationalError, connection, models, transaction
 from django.db.models import Q
 from psycopg.errors import LockNotAvailable
 
-from notifications.delivery.tally import take_back
 from notifications.models import Alert, ChannelHour, ReplayJob
+from notifications.tally import take_back
 
 log = structlog.get_logger(__name__)
 

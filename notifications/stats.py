@@ -5,7 +5,7 @@ came to that (an answer, a worker that died, the deletion of its channel or of a
 again counts nowhere, nor does a test that somebody sent, nor one that is not kept any longer. So the numbers are those
 of the rows in the log that were finished then (`finished_since`).
 
-They are kept in one row for each channel and hour (`ChannelHour`, see `notifications.delivery.tally`), so reading costs
+They are kept in one row for each channel and hour (`ChannelHour`, see `notifications.tally`), so reading costs
 as much with a million deliveries as with ten: nothing here counts deliveries or events without a bound.
 Times to the answer are kept as a histogram, so a median or a 95th percentile may be off by a fifth
 (`notifications.latencies`).

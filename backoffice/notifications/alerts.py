@@ -18,9 +18,9 @@ from backoffice.notifications.layout import channel_label, page, to_integrations
 from channels_app.models import Channel
 from channels_app.transports import kind_label
 from channels_app.transports.email.mailserver import where_mail_ends
-from notifications import alerts, monitoring
-from notifications.alerts import sending, stages, targets, watching, wording
-from notifications.alerts.writing import write_test
+from notifications import alert_targets, monitoring
+from notifications.alert_raising import write_test
+from notifications.alerts import sending, stages, watching, wording
 from notifications.errors import Conflict
 from notifications.models import FAILURES_BEFORE_PROBING, Alert, AlertChannel, AlertCopy
 from notifications.permissions import ADMINISTRATORS
@@ -55,7 +55,7 @@ def add(request: HttpRequest) -> HttpResponse:
     form = AlertChannelForm(request.POST, channels=_choosable())
     if form.is_valid():
         try:
-            added = targets.choose(channel_id=form.cleaned_data["channel"], by=request.user.get_username())
+            added = alert_targets.choose(channel_id=form.cleaned_data["channel"], by=request.user.get_username())
         except ValidationError as error:
             form.add_error(None, error)
         except Conflict as error:
@@ -71,7 +71,7 @@ def add(request: HttpRequest) -> HttpResponse:
 @may_change
 def remove(request: HttpRequest, channel_id: str) -> HttpResponse:
     try:
-        channel = targets.leave_out(channel_id=channel_id, by=request.user.get_username())
+        channel = alert_targets.leave_out(channel_id=channel_id, by=request.user.get_username())
     except (Channel.DoesNotExist, AlertChannel.DoesNotExist) as error:
         raise Http404("The channel is not told of alerts any more.") from error
     messages.success(request, f"{channel.name} is no longer told of alerts.")
@@ -92,7 +92,7 @@ def send_test(request: HttpRequest) -> HttpResponse:
 
 def told_in_words() -> str:
     """How many are told, for a card: `2 people and 1 channel are told`."""
-    people, channels = len(alerts.recipients()), targets.chosen().count()
+    people, channels = len(alert_targets.recipients()), alert_targets.chosen().count()
     told = [
         *([f"{people} {'person' if people == 1 else 'people'}"] if people else []),
         *([f"{channels} {'channel' if channels == 1 else 'channels'}"] if channels else []),
@@ -114,11 +114,11 @@ def _page(request: HttpRequest, form: AlertChannelForm, *, status: int = 200) ->
         crumbs=to_integrations(),
         form=form,
         may_change=request.user.has_perm("channels_app.change_channel"),
-        recipients=alerts.recipients(),
-        nobody=alerts.NOBODY,
+        recipients=alert_targets.recipients(),
+        nobody=alert_targets.NOBODY,
         mail_ends=where_mail_ends(),
         group=ADMINISTRATORS,
-        chosen=[(each, kind_label(each.channel.kind)) for each in targets.chosen()],
+        chosen=[(each, kind_label(each.channel.kind)) for each in alert_targets.chosen()],
         choosable=bool(form.offered),
         when=_when(),
         alerts=_told(rows[:ROWS]),

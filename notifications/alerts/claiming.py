@@ -13,9 +13,9 @@ from django.db.models.functions import Now
 from channels_app.encryption import SecretUnreadable
 from channels_app.transports import Destination, Message
 from notifications import monitoring, waiting
-from notifications.alerts.targets import NOBODY, recipients
+from notifications.alert_raising import FAILING_KINDS, at_most_every
+from notifications.alert_targets import NOBODY, recipients
 from notifications.alerts.wording import Words, freeze, notice
-from notifications.alerts.writing import FAILING_KINDS, at_most_every
 from notifications.database_time import database_now
 from notifications.models import Alert, AlertChannel, AlertCopy, ChannelHealth
 

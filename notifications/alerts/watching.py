@@ -18,11 +18,11 @@ from django.db.models.functions import Coalesce, Now
 from channels_app.models import Channel
 from channels_app.services import lock_channel
 from notifications import history, monitoring, stats, waiting
+from notifications.alert_raising import FAILING_KINDS, LATE_KINDS, SLOW_KINDS, write
+from notifications.alert_targets import targets_for
 from notifications.alerts import stages
 from notifications.alerts.claiming import is_behind
 from notifications.alerts.facts import in_zone, one_line
-from notifications.alerts.targets import targets_for
-from notifications.alerts.writing import FAILING_KINDS, LATE_KINDS, SLOW_KINDS, write
 from notifications.database_time import database_now
 from notifications.models import (
     FAILURES_BEFORE_PROBING,

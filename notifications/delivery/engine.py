@@ -20,8 +20,8 @@ from notifications.delivery.maintenance import ABANDON_BATCH, abandon, beat, rec
 from notifications.delivery.marks import Marks
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
-from notifications.delivery.tally import Tally
 from notifications.models import Heartbeat
+from notifications.tally import Tally
 
 log = structlog.get_logger(__name__)
 

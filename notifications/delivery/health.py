@@ -22,7 +22,7 @@ from django.db.models.functions import Now
 
 from channels_app.models import Channel
 from channels_app.transports import Outcome
-from notifications import alerts
+from notifications import alert_raising
 from notifications.delivery.claim import lease_seconds
 from notifications.models import FAILURES_BEFORE_PROBING, ChannelHealth
 
@@ -92,7 +92,7 @@ def learn(experiences: Iterable[Experience]) -> None:
     unanswered = _unanswered(list(news))
     for health in rows:
         if _update(health, news[health.channel_id], unanswered[health.channel_id]):
-            alerts.channel_failing(channel_id=health.channel_id)
+            alert_raising.channel_failing(channel_id=health.channel_id)
 
 
 def is_addressed_alike(sent: Channel, present: Channel) -> bool:

@@ -8,9 +8,9 @@ from typing import Any
 
 from django.db import connection, transaction
 
-from notifications import alerts
-from notifications.delivery.tally import Counted, count
+from notifications import alert_raising
 from notifications.models import new_attempt_id
+from notifications.tally import Counted, count
 
 UNKNOWNS_BEFORE_FAILING = 3
 # Leases that ran out, so many in one transaction.
@@ -110,7 +110,7 @@ def recover() -> int:
         cursor.execute(RECOVER, values)
         lost = Counter(channel for channel, status, is_test in cursor.fetchall() if status == "failed" and not is_test)
         for channel_id, number in sorted(lost.items()):
-            alerts.deliveries_lost(channel_id=channel_id, number=number)
+            alert_raising.deliveries_lost(channel_id=channel_id, number=number)
         count(Counted(channel_id, "failed") for channel_id in lost.elements())
     return len(ids)
 

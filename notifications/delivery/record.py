@@ -17,9 +17,9 @@ from notifications.delivery import health, policy
 from notifications.delivery.claim import Claim
 from notifications.delivery.maintenance import CHANNEL_DELETED, NOT_SENT
 from notifications.delivery.send import Result
-from notifications.delivery.tally import Counted, Tally, count
 from notifications.models import Delivery, DeliveryAttempt, Trigger
 from notifications.pausing import pause_channel
+from notifications.tally import Counted, Tally, count
 
 log = structlog.get_logger(__name__)
 

@@ -9,10 +9,10 @@ from notifications import doorbell, erasure, history
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import health
 from notifications.delivery.maintenance import CHANNEL_DELETED
-from notifications.delivery.tally import take_back
 from notifications.errors import Conflict
 from notifications.models import TEST_EVENT_PREFIX, Delivery, Event, Trigger
 from notifications.receivers import rebuild_body
+from notifications.tally import take_back
 
 log = structlog.get_logger(__name__)
 

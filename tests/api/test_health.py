@@ -9,7 +9,7 @@ from pytest_django import Settings
 
 from api.health import healthz
 from channels_app.services import create_channel
-from notifications import alerts
+from notifications import alert_raising
 from notifications.delivery.claim import claim
 from notifications.delivery.maintenance import beat
 from notifications.models import ChannelHealth, Heartbeat
@@ -111,7 +111,7 @@ class TestMetrics:
         claim(slots=1, slowed_slots=1)
         other = create_channel(name="Mailing", kind="postback", url="https://example.com/")
         ChannelHealth.objects.create(channel=other, failures_in_row=5)
-        alerts.channel_failing(channel_id=other.pk)
+        alert_raising.channel_failing(channel_id=other.pk)
         answer = client.get("/metrics")
         assert answer.status_code == 200
         assert answer["Content-Type"].startswith("text/plain; version=")

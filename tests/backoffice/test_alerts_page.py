@@ -11,9 +11,9 @@ from django.test.utils import CaptureQueriesContext
 from backoffice.notifications.alerts import ROWS, span
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from notifications import alerts, services
-from notifications.alerts import stages, targets
-from notifications.alerts.writing import write_test
+from notifications import alert_targets, alerts, services
+from notifications.alert_raising import write_test
+from notifications.alerts import stages
 from notifications.models import Alert, AlertChannel, AlertCopy, HistoryEntry
 from tests.backoffice.notifications_fixtures import admin, page_of, people, said, text_of, url, warehouse
 from tests.backoffice.reading import buttons_of
@@ -50,7 +50,7 @@ class TestWhoIsTold:
             ("Viewers", "Somebody who may edit users can give one of them an address and that group."),
         ):
             text = text_of(people[role].get(url("alerts")))
-            assert alerts.NOBODY in text
+            assert alert_targets.NOBODY in text
             assert what in text, role
 
     def test_a_channel_is_chosen_and_removed(self, admin, ops, warehouse):
@@ -100,7 +100,7 @@ class TestWhoIsTold:
         ],
     )
     def test_an_unfit_choice_is_explained_and_changes_nothing(self, admin, ops, warehouse, chosen, because):
-        targets.choose(channel_id=ops.pk, by="grace")
+        alert_targets.choose(channel_id=ops.pk, by="grace")
         services.archive_channel(channel_id=warehouse.pk, by="grace")
         entries = HistoryEntry.objects.count()
         channel = {"deleted": warehouse.pk, "again": ops.pk}.get(chosen, chosen)
@@ -115,7 +115,7 @@ class TestWhoIsTold:
         assert admin.post(url("alerts_remove", "chn_unknown")).status_code == 404
 
     def test_the_form_is_left_out_where_there_is_nothing_to_choose(self, admin, ops):
-        targets.choose(channel_id=ops.pk, by="grace")
+        alert_targets.choose(channel_id=ops.pk, by="grace")
         page = admin.get(url("alerts"))
         assert "<select" not in page.content.decode()
         assert "Every channel is chosen. Add a channel" in text_of(page)
@@ -150,7 +150,7 @@ class TestWhen:
 class TestLatest:
     def test_each_says_what_when_to_whom_and_how_that_went(self, admin, addressed, warehouse, receiver):
         hook = create_channel(name="Hook", kind="postback", url=receiver.url)
-        targets.choose(channel_id=hook.pk, by="grace")
+        alert_targets.choose(channel_id=hook.pk, by="grace")
         receiver.answer = lambda request: 503
         services.pause_channel(channel_id=warehouse.pk, reason="", by="grace")
         page = admin.get(url("alerts"))
@@ -171,7 +171,7 @@ class TestLatest:
 
     def test_one_that_is_refused_for_good_says_so(self, admin, addressed, warehouse, receiver):
         hook = create_channel(name="Hook", kind="postback", url=receiver.url)
-        targets.choose(channel_id=hook.pk, by="grace")
+        alert_targets.choose(channel_id=hook.pk, by="grace")
         receiver.answer = lambda request: 404
         services.pause_channel(channel_id=warehouse.pk, reason="", by="grace")
         for _ in range(3):
@@ -204,7 +204,7 @@ class TestLatest:
 
 
 def test_many_alerts_are_on_several_pages_at_the_same_cost(admin, addressed, warehouse, ops, django_assert_num_queries):
-    targets.choose(channel_id=ops.pk, by="grace")
+    alert_targets.choose(channel_id=ops.pk, by="grace")
     Alert.objects.create(kind="paused", channel=warehouse, body="{}", words={"title": "Number 0"})
     with CaptureQueriesContext(connection) as one:
         admin.get(url("alerts"))
@@ -226,7 +226,7 @@ def test_many_alerts_are_on_several_pages_at_the_same_cost(admin, addressed, war
 
 class TestWhoMay:
     def test_those_who_may_see_channels_see_it_and_change_nothing(self, people, ops, warehouse):
-        targets.choose(channel_id=ops.pk, by="grace")
+        alert_targets.choose(channel_id=ops.pk, by="grace")
         viewer = people["Viewers"]
         page = viewer.get(url("alerts"))
         assert page.status_code == 200
@@ -246,7 +246,7 @@ class TestWhoMay:
         assert AlertChannel.objects.count() == 0
 
     def test_nothing_is_changed_by_a_get(self, admin, ops):
-        targets.choose(channel_id=ops.pk, by="grace")
+        alert_targets.choose(channel_id=ops.pk, by="grace")
         for address in (url("alerts_add"), url("alerts_remove", ops.pk), url("alerts_test")):
             assert admin.get(address).status_code == 405
         assert (AlertChannel.objects.count(), Alert.objects.count()) == (1, 0)
@@ -266,7 +266,7 @@ def test_the_card_says_how_many_are_told(admin, ops):
         return str(re.findall(r'class="ui-fact">([^<]+)<', page)[2])
 
     assert fact() == "Nobody is told"
-    targets.choose(channel_id=ops.pk, by="grace")
+    alert_targets.choose(channel_id=ops.pk, by="grace")
     assert fact() == "1 channel is told"
     User.objects.filter(username="notification").update(email="ada@example.com")
     assert fact() == "1 person and 1 channel are told"

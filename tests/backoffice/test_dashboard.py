@@ -13,8 +13,8 @@ from backoffice.notifications import dashboard
 from channels_app.services import create_channel
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
-from notifications.delivery.tally import Counted, count
 from notifications.models import ChannelHealth, Delivery
+from notifications.tally import Counted, count
 from tests.backoffice.notifications_fixtures import admin, failed, order, page_of, people, text_of, warehouse
 from tests.notifications.deliveries import make_delivery
 

@@ -22,8 +22,8 @@ from django.utils import timezone
 from api.keys import create_key
 from backoffice.submitting.pages import PAGES, page_of
 from channels_app.models import Channel
+from notifications import alert_targets
 from notifications import services as notifications
-from notifications.alerts import targets
 from notifications.catalogue import EVENT_TYPES
 from notifications.pausing import pause_channel
 from orders import services
@@ -68,7 +68,7 @@ class World:
         pause_channel(channel_id=self.paused.pk, reason="Maintenance.", by="anna")
         self.told, self.other = self._channel("Pager"), self._channel("Other")
         self.other = notifications.rotate_secret(channel_id=self.other.pk, overlap=timedelta(days=1), by="anna")
-        targets.choose(channel_id=self.told.pk, by="anna")
+        alert_targets.choose(channel_id=self.told.pk, by="anna")
         notifications.set_event_type_enabled(event_type=COMPLETED, enabled=True, by="anna")
         notifications.attach_channel(
             event_type=COMPLETED, channel_id=self.channel.pk, sources=["admin", "shop"], by="anna"

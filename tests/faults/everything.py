@@ -13,8 +13,8 @@ def main(url: str) -> None:
 
     from api.keys import create_key, revoke_key
     from api.tasks import purge_idempotency_records
-    from notifications import erasure, services
-    from notifications.alerts import send_due, targets
+    from notifications import alert_targets, erasure, services
+    from notifications.alerts import send_due
     from notifications.catalogue import EVENT_TYPES
     from notifications.models import Delivery
     from notifications.pausing import pause_channel
@@ -41,7 +41,7 @@ def main(url: str) -> None:
     channel = services.create_channel(name="Warehouse", kind="postback", url=url, by="test")
     # Nobody listens there, so what is told to it is to be told again.
     away = services.create_channel(name="Away", kind="postback", url="http://127.0.0.1:1/", by="test")
-    targets.choose(channel_id=away.pk, by="test")
+    alert_targets.choose(channel_id=away.pk, by="test")
     for event_type in EVENT_TYPES.values():
         services.set_event_type_enabled(event_type=event_type, enabled=True, by="test")
         services.attach_channel(event_type=event_type, channel_id=channel.pk, sources=["shop", "funnel"], by="test")

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from notifications.alerts import targets
+from notifications import alert_targets
 from notifications.models import Alert, AlertCopy, ChannelBacklog, ChannelHealth, Delivery
 
 
@@ -32,7 +32,7 @@ def make_administrator(name: str = "ada") -> User:
 def make_target(name: str, url: str = "https://example.com/", kind: str = "postback", **fields: Any) -> Channel:
     """A channel that is chosen to be told of alerts."""
     channel = create_channel(name=name, kind=kind, **(fields or {"url": url}))
-    targets.choose(channel_id=channel.pk, by="grace")
+    alert_targets.choose(channel_id=channel.pk, by="grace")
     return channel
 
 

@@ -7,7 +7,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from channels_app.models import Channel
-from notifications import alerts, services
+from notifications import alert_raising, alert_targets, alerts, services
 from notifications.models import Alert, AlertCopy, ChannelHealth, Delivery
 from tests.notifications.alerting import failing, let_pass, make_administrator
 from tests.notifications.deliveries import make_delivery
@@ -121,13 +121,13 @@ class TestRecipients:
             User.objects.create_user(name, email=email, is_active=active).groups.add(group)
         User.objects.create_superuser("root", email="root@example.com")
         User.objects.create_user("clerk", email="clerk@example.com", is_staff=True)
-        assert alerts.recipients() == ["ada@example.com", "eve@example.com"]
+        assert alert_targets.recipients() == ["ada@example.com", "eve@example.com"]
 
     def test_superusers_where_the_group_has_nobody_with_an_address(self, administrator):
         User.objects.create_superuser("root", email="root@example.com")
         administrator.email = ""
         administrator.save()
-        assert alerts.recipients() == ["root@example.com"]
+        assert alert_targets.recipients() == ["root@example.com"]
 
     def test_nobody_at_all_keeps_the_alert(self, administrator, channel):
         administrator.delete()
@@ -136,7 +136,7 @@ class TestRecipients:
             assert alerts.send_due() == 0
             let_pass(days=1, minutes=1)
         copy = AlertCopy.objects.get()
-        assert (copy.tries, copy.error) == (5, alerts.NOBODY)
+        assert (copy.tries, copy.error) == (5, alert_targets.NOBODY)
         User.objects.create_superuser("root", email="root@example.com")
         assert alerts.send_due() == 1
         assert mail.outbox[0].to == ["root@example.com"]
@@ -150,7 +150,7 @@ class TestRecipients:
 
 def test_words_and_body_stay_as_they_were_at_the_first_turn(channel, settings):
     failing(channel, failures=5)
-    alerts.channel_failing(channel_id=channel.pk)
+    alert_raising.channel_failing(channel_id=channel.pk)
     settings.EMAIL_BACKEND = "tests.notifications.alerting.BrokenMail"
     assert alerts.send_due() == 0
     first = Alert.objects.values("body", "words").get()

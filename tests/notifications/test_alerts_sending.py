@@ -10,10 +10,10 @@ from django.db import connection
 from django.utils import timezone
 
 from channels_app.services import create_channel
-from notifications import alerts, monitoring, services
-from notifications.alerts import sending, targets, writing
+from notifications import alert_raising, alert_targets, alerts, monitoring, services
+from notifications.alert_raising import FAILING_KINDS
+from notifications.alerts import sending
 from notifications.alerts.claiming import NO_LONGER_SO, REPLACED, claim
-from notifications.alerts.writing import FAILING_KINDS
 from notifications.models import Alert, AlertCopy, ChannelHealth
 from tests.notifications.alerting import failing, is_well, let_pass, make_administrator, make_target, told
 from tests.notifications.deliveries import make_delivery, make_due
@@ -50,10 +50,10 @@ def slow(released) -> Iterator[Receiver]:
 class TestHowOften:
     def test_a_flapping_channel_is_told_once_an_hour_and_only_while_it_fails(self, channel):
         failing(channel)
-        alerts.channel_failing(channel_id=channel.pk)
+        alert_raising.channel_failing(channel_id=channel.pk)
         assert alerts.send_due() == 1
         for _ in range(3):
-            alerts.channel_failing(channel_id=channel.pk)
+            alert_raising.channel_failing(channel_id=channel.pk)
         assert told() == [("failing", "administrators", "sent"), ("failing", "administrators", "waits")]
         assert alerts.send_due() == 0
         let_pass(minutes=59)
@@ -62,7 +62,7 @@ class TestHowOften:
         assert alerts.send_due() == 1
         assert len(mail.outbox) == 2
 
-        alerts.channel_failing(channel_id=channel.pk)
+        alert_raising.channel_failing(channel_id=channel.pk)
         is_well(channel)
         let_pass(hours=2)
         assert alerts.send_due() == 0
@@ -74,7 +74,7 @@ class TestHowOften:
         other = create_channel(name="Mailing", kind="postback", url="https://example.com/")
         for each in (channel, other):
             failing(each)
-            alerts.channel_failing(channel_id=each.pk)
+            alert_raising.channel_failing(channel_id=each.pk)
         assert alerts.send_due() == 2
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
         assert alerts.send_due() == 1
@@ -96,12 +96,12 @@ class TestHowOften:
     def test_the_hour_counts_for_each_target_on_its_own(self, channel, receiver, broken_mail, settings):
         make_target("Ops", receiver.url)
         failing(channel)
-        alerts.channel_failing(channel_id=channel.pk)
+        alert_raising.channel_failing(channel_id=channel.pk)
         assert alerts.send_due() == 1
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
         let_pass(minutes=50)
         assert alerts.send_due() == 1  # the mail goes out 50 minutes after the postback
-        alerts.channel_failing(channel_id=channel.pk)
+        alert_raising.channel_failing(channel_id=channel.pk)
         let_pass(minutes=11)
         assert alerts.send_due() == 1
         assert (len(receiver.received), len(mail.outbox)) == (2, 1)
@@ -126,7 +126,7 @@ class TestHowOften:
     ):
         """Ids carry the time of whoever made them: here the first one came from a host whose clock is ahead."""
         ids = iter(["alr_7zzz", "alr_0000"])
-        monkeypatch.setattr(writing, "new_alert_id", lambda: next(ids))
+        monkeypatch.setattr(alert_raising, "new_alert_id", lambda: next(ids))
         services.pause_channel(channel_id=channel.pk, reason="First.", by="grace")
         alerts.send_due()
         services.resume_channel(channel_id=channel.pk, by="grace")
@@ -162,7 +162,7 @@ class TestHowOften:
     @pytest.mark.parametrize("kind", FAILING_KINDS)
     def test_what_told_of_failing_is_withdrawn_once_the_channel_is_paused(self, channel, kind):
         failing(channel)
-        alerts.writing.write(kind, channel_id=channel.pk)
+        alert_raising.write(kind, channel_id=channel.pk)
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
         assert alerts.send_due() == 1
         assert told() == [(kind, "administrators", "withdrawn"), ("paused", "administrators", "sent")]
@@ -366,7 +366,7 @@ def test_a_target_is_judged_at_its_turn(channel, receiver):
     services.pause_channel(channel_id=channel.pk, reason="", by="grace")
     services.pause_channel(channel_id=made["Paused"].pk, reason="", by="grace")
     services.archive_channel(channel_id=made["Deleted"].pk, by="grace")
-    targets.leave_out(channel_id=made["Left out"].pk, by="grace")
+    alert_targets.leave_out(channel_id=made["Left out"].pk, by="grace")
     alerts.send_due()
     copies = AlertCopy.objects.filter(alert__channel=channel).exclude(channel=None)
     assert dict(copies.values_list("channel__name", "error")) == {

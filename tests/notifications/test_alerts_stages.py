@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from backoffice.banners import banners_for
 from channels_app.models import Channel
-from notifications import alerts, services
+from notifications import alert_raising, alerts, services
 from notifications.alerts import stages
 from notifications.alerts.facts import in_zone
 from notifications.alerts.watching import failing_channels, recovered_channels, watch
@@ -42,7 +42,7 @@ def five_days(settings):
 
 def begins_to_fail(channel: Channel) -> None:
     failing(channel)
-    alerts.channel_failing(channel_id=channel.pk)
+    alert_raising.channel_failing(channel_id=channel.pk)
     assert send_alerts() == 1
 
 
@@ -292,7 +292,7 @@ class TestRecovered:
 
     def test_nobody_is_told_who_was_not_told_that_it_fails(self, channel):
         failing(channel)
-        alerts.channel_failing(channel_id=channel.pk)
+        alert_raising.channel_failing(channel_id=channel.pk)
         is_well(channel)
         for _ in range(3):
             assert send_alerts() == 0
@@ -317,7 +317,7 @@ class TestRecovered:
     def test_one_that_is_on_its_way_is_waited_for(self, channel):
         """The channel recovers while the mail that it fails is being sent."""
         failing(channel)
-        alerts.channel_failing(channel_id=channel.pk)
+        alert_raising.channel_failing(channel_id=channel.pk)
         claimed = alerts.sending.claim()
         is_well(channel)
         assert send_alerts() == 0
@@ -340,7 +340,7 @@ class TestRecovered:
         assert send_alerts() == 1  # recovered
         ChannelHealth.objects.all().delete()
         failing(channel)
-        alerts.channel_failing(channel_id=channel.pk)
+        alert_raising.channel_failing(channel_id=channel.pk)
         assert send_alerts() == 0  # an hour after the one before
         is_well(channel)
         send_alerts()
@@ -358,7 +358,7 @@ class TestRecovered:
         let_pass(minutes=61)
         ChannelHealth.objects.all().delete()
         failing(channel)
-        alerts.channel_failing(channel_id=channel.pk)
+        alert_raising.channel_failing(channel_id=channel.pk)
         assert send_alerts() == 1
         AlertCopy.objects.filter(alert__kind="recovered").update(sent_at=timezone.now() - timedelta(minutes=30))
         AlertCopy.objects.filter(alert__kind="failing").update(sent_at=timezone.now() - timedelta(minutes=20))

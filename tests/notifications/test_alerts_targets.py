@@ -8,9 +8,8 @@ from django.core.exceptions import ValidationError
 from standardwebhooks import Webhook
 
 from channels_app.models import Channel
-from notifications import alerts, history, services
-from notifications.alerts import targets
-from notifications.alerts.writing import write_test
+from notifications import alert_raising, alert_targets, alerts, history, services
+from notifications.alert_raising import write_test
 from notifications.errors import Conflict
 from notifications.models import Alert, AlertChannel, AlertCopy, HistoryEntry
 from tests.channels_app.transports.mailing import mail_goes_to
@@ -28,9 +27,9 @@ def administrator(db):
 
 class TestChoosing:
     def test_a_choice_and_its_end_are_in_the_history(self, channel):
-        targets.choose(channel_id=channel.pk, by="grace")
-        assert list(targets.chosen().values_list("channel_id", "chosen_by")) == [(channel.pk, "grace")]
-        assert targets.leave_out(channel_id=channel.pk, by="eve") == channel
+        alert_targets.choose(channel_id=channel.pk, by="grace")
+        assert list(alert_targets.chosen().values_list("channel_id", "chosen_by")) == [(channel.pk, "grace")]
+        assert alert_targets.leave_out(channel_id=channel.pk, by="eve") == channel
         assert AlertChannel.objects.count() == 0
         assert list(HistoryEntry.objects.order_by("id").values_list("action", "by", "sentence", "channel_id")) == [
             ("alerts_added", "grace", "Warehouse is told of alerts.", channel.pk),
@@ -38,9 +37,9 @@ class TestChoosing:
         ]
 
     def test_one_that_is_chosen_stays_as_it_is(self, channel):
-        targets.choose(channel_id=channel.pk, by="grace")
+        alert_targets.choose(channel_id=channel.pk, by="grace")
         with pytest.raises(Conflict, match="Warehouse is told of alerts already"):
-            targets.choose(channel_id=channel.pk, by="eve")
+            alert_targets.choose(channel_id=channel.pk, by="eve")
         assert AlertChannel.objects.get().chosen_by == "grace"
         assert HistoryEntry.objects.count() == 1
 
@@ -50,27 +49,27 @@ class TestChoosing:
             services.archive_channel(channel_id=channel.pk, by="grace")
         entries = HistoryEntry.objects.count()
         with pytest.raises(ValidationError) as error:
-            targets.choose(channel_id=channel.pk if which == "deleted" else "chn_unknown", by="grace")
+            alert_targets.choose(channel_id=channel.pk if which == "deleted" else "chn_unknown", by="grace")
         assert error.value.message_dict == {"channel": ["There is no such channel."]}
         assert (AlertChannel.objects.count(), HistoryEntry.objects.count()) == (0, entries)
 
     def test_one_that_is_not_chosen_cannot_be_left_out(self, channel):
         with pytest.raises(AlertChannel.DoesNotExist):
-            targets.leave_out(channel_id=channel.pk, by="grace")
+            alert_targets.leave_out(channel_id=channel.pk, by="grace")
         assert HistoryEntry.objects.count() == 0
 
     def test_a_deleted_channel_drops_out(self, channel, receiver):
         target = make_target("Ops", receiver.url)
         services.archive_channel(channel_id=target.pk, by="grace")
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-        assert (list(targets.chosen()), targets.targets_for(None)) == ([], [None])
+        assert (list(alert_targets.chosen()), alert_targets.targets_for(None)) == ([], [None])
         assert told() == [("paused", "administrators", "waits")]
 
     def test_none_is_told_of_itself(self, receiver):
         target, other = make_target("Ops", receiver.url), make_target("Audit", receiver.url)
         services.pause_channel(channel_id=target.pk, reason="", by="grace")
         assert told() == [("paused", "administrators", "waits"), ("paused", "Audit", "waits")]
-        assert targets.targets_for(other.pk) == [None, target.pk]
+        assert alert_targets.targets_for(other.pk) == [None, target.pk]
 
 
 class TestEachKind:
@@ -79,7 +78,7 @@ class TestEachKind:
         target = make_target("Ops", receiver.url)
         Channel.objects.filter(pk=channel.pk).update(url="https://example.com/hook")
         failing(channel)
-        alerts.channel_failing(channel_id=channel.pk)
+        alert_raising.channel_failing(channel_id=channel.pk)
         written_at = Alert.objects.get().created_at
         receiver.answer = lambda request: 503
         alerts.send_due()
@@ -128,7 +127,7 @@ class TestEachKind:
         with SlackServer() as slack:
             make_target("Ops", slack.url, kind="slack")
             failing(channel)
-            alerts.channel_failing(channel_id=channel.pk)
+            alert_raising.channel_failing(channel_id=channel.pk)
             assert alerts.send_due() == 2
         (message,) = slack.taken
         said = json.dumps(message)

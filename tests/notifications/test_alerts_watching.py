@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from notifications import alerts, retention, services
+from notifications import alert_raising, alerts, retention, services
 from notifications.alerts import watching, wording
 from notifications.alerts.watching import late_deliveries, watch
 from notifications.catalogue import EVENT_TYPES
@@ -351,7 +351,7 @@ class TestForgetting:
     def test_old_alerts_go_with_their_copies_and_those_of_what_lasts_stay(self, channel, settings):
         settings.RETENTION_DAYS = 30
         failing(channel)
-        alerts.channel_failing(channel_id=channel.pk)
+        alert_raising.channel_failing(channel_id=channel.pk)
         other = create_channel(name="Mailing", kind="postback", url="https://example.com/")
         services.pause_channel(channel_id=other.pk, reason="", by="grace")
         send_alerts()

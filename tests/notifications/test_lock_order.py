@@ -20,8 +20,8 @@ from api import reencryption
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
-from notifications import erasure, replay, retention, services
-from notifications.alerts import claiming, sending, targets, watching
+from notifications import alert_targets, erasure, replay, retention, services
+from notifications.alerts import claiming, sending, watching
 from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import claim as claiming_deliveries
 from notifications.delivery.claim import claim
@@ -141,7 +141,7 @@ def channels(db, attach, settings, monkeypatch) -> list[Channel]:
     ]
     for channel in made:
         attach(channel)
-        targets.choose(channel_id=channel.pk, by="test")
+        alert_targets.choose(channel_id=channel.pk, by="test")
     return made
 
 
@@ -228,8 +228,8 @@ def test_nobody_waits_for_somebody_who_waits_for_them(
                 lambda: services.attach_channel(**attachment, sources=SOURCES),
                 lambda: services.change_sources(**attachment, sources=chance.sample(SOURCES, 2)),
                 lambda: services.set_event_type_enabled(event_type=event_type, enabled=chance.random() < 0.8, by=by),
-                lambda: targets.leave_out(channel_id=channel_id, by=by),
-                lambda: targets.choose(channel_id=channel_id, by=by),
+                lambda: alert_targets.leave_out(channel_id=channel_id, by=by),
+                lambda: alert_targets.choose(channel_id=channel_id, by=by),
             ]
         )()
 

@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from notifications import alerts, monitoring, services
+from notifications import alert_raising, monitoring, services
 from notifications.delivery.claim import TESTS_AT_ONCE, claim
 from notifications.delivery.maintenance import beat
 from notifications.models import ChannelHealth, Delivery, Heartbeat
@@ -148,7 +148,7 @@ def test_what_waits_is_counted(channel):
     failing = create_channel(name="Mailing", kind="postback", url="https://example.com/")
     ChannelHealth.objects.create(channel=failing, failures_in_row=5)
     waiting(failing, 1)
-    alerts.channel_failing(channel_id=failing.pk)
+    alert_raising.channel_failing(channel_id=failing.pk)
     assert monitoring.count() == monitoring.Counts(
         due_by_channel={channel.pk: 2, failing.pk: 1}, sendable=2, in_flight=1, channels_failing=1, alerts_waiting=1
     )

@@ -19,8 +19,8 @@ from notifications.delivery.claim import claim
 from notifications.delivery.maintenance import abandon, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
-from notifications.delivery.tally import Tally
 from notifications.models import ChannelHour, Delivery, Event, Heartbeat
+from notifications.tally import Tally
 from notifications.tasks import recount
 from orders.models import Contact
 from tests.notifications.deliveries import let_leases_run_out, make_delivery, make_due

@@ -17,9 +17,9 @@ from notifications.delivery.claim import claim
 from notifications.delivery.maintenance import recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
-from notifications.delivery.tally import Counted, Tally, count
 from notifications.latencies import BOUNDS_MS, bucket, percentile
 from notifications.models import ChannelHealth, ChannelHour, Delivery
+from notifications.tally import Counted, Tally, count
 from tests.notifications.deliveries import let_leases_run_out, make_delivery, make_due
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -177,7 +177,7 @@ class TestTally:
     def test_it_is_due_a_second_after_it_was_written(self, channel, monkeypatch):
         tally = Tally()
         assert not tally.is_due()
-        monkeypatch.setattr("notifications.delivery.tally.WRITTEN_EVERY_SECONDS", 0.0)
+        monkeypatch.setattr("notifications.tally.WRITTEN_EVERY_SECONDS", 0.0)
         assert tally.is_due()
 
     def test_it_adds_up_until_it_is_written_and_is_empty_then(self, channel):

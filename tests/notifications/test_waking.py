@@ -10,8 +10,8 @@ from notifications.delivery import engine as module
 from notifications.delivery.claim import Claim
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
-from notifications.delivery.tally import Tally
 from notifications.models import ChannelHour, Delivery
+from notifications.tally import Tally
 from tests.notifications.deliveries import make_delivery, story
 from tests.waiting import wait_until
 

@@ -10,7 +10,7 @@ from django.db.models.functions import Greatest, Now
 
 from channels_app.models import Channel
 from notifications import history
-from notifications.alerts.targets import targets_for
+from notifications.alert_targets import targets_for
 from notifications.errors import Conflict
 from notifications.models import Alert, AlertCopy, new_alert_id
 
