@@ -78,6 +78,11 @@ def test_unset_and_empty_are_the_same(tmp_path: Path) -> None:
         assert (loaded["DEBUG"], loaded["DEMO"]) == (False, False)
 
 
+def test_the_demo_is_there_where_it_is_wanted_alone(tmp_path: Path) -> None:
+    assert "demo" not in load(tmp_path, **PRODUCTION)["INSTALLED_APPS"]
+    assert "demo" in load(tmp_path, **PRODUCTION, DEMO="1")["INSTALLED_APPS"]
+
+
 def test_the_size_of_the_pool(tmp_path: Path) -> None:
     for environment, size in (({}, 12), ({"DATABASE_POOL_SIZE": "30"}, 30)):
         database = load(tmp_path, **PRODUCTION, **environment)["DATABASES"]["default"]
