@@ -107,16 +107,16 @@ MIDDLEWARE = [
     "backoffice.content_security.ContentSecurityMiddleware",
     "api.problems.ProblemMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "config.bodies.BoundedBodyMiddleware",
+    "config.middleware.BoundedBodyMiddleware",
     "config.statement_limit.StatementLimitMiddleware",
-    "config.readable_addresses.ReadableAddressMiddleware",
+    "config.middleware.ReadableAddressMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
-    "config.people_time_zone.PeopleTimeZoneMiddleware",
-    "config.logged_requests.LoggedRequestMiddleware",
+    "config.middleware.PeopleTimeZoneMiddleware",
+    "config.middleware.LoggedRequestMiddleware",
     "axes.middleware.AxesMiddleware",  # last: it puts the lockout in the place of the login page
 ]
 ROOT_URLCONF = "config.urls"

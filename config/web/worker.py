@@ -145,7 +145,7 @@ class BufferingWorker(ThreadWorker):
             if head is None or not self._read_head(connection, head):
                 return
         assert connection.request is not None  # noqa: S101 - _read_head has said so
-        # A longer one is left unread: it is refused by its length (`config.bodies`), by the API far earlier.
+        # A longer one is left unread: it is refused by its length (`config.middleware`), by the API far earlier.
         body = connection.take_body(LONGEST_BODY)
         if body is None:
             return

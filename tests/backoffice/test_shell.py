@@ -14,7 +14,7 @@ from django.urls import path
 
 from api.keys import create_key
 from backoffice import banners, error_pages, site
-from config.people_time_zone import COOKIE
+from config.middleware import TIME_ZONE_COOKIE as COOKIE
 from config.urls import urlpatterns as real_urls
 from notifications.models import EventTypeSwitch
 from tests.backoffice.notifications_fixtures import failed, order, people, text_of, url, warehouse
