@@ -4,28 +4,20 @@ Inside the back office a refusal keeps the shell, so that the way back is where 
 whenever the shell itself may be what is broken, the page stands alone. Under the API `api.problems` answers.
 """
 
-from collections.abc import Sequence
-from datetime import datetime
-from typing import Any
-
 from django.contrib import admin, messages
 from django.core.exceptions import RequestDataTooBig, TooManyFieldsSent, TooManyFilesSent
 from django.http import HttpRequest, HttpResponse
 from django.http.multipartparser import MultiPartParserError
-from django.template.loader import get_template
-from django.template.response import TemplateResponse
 from django.urls import reverse
 
 from backoffice.accounts.refusals import groups_that_may, refused_permissions
-from backoffice.content_security import leave_shell
+from backoffice.frame import Link, page, plain_page
 from backoffice.submitting import kept
 from backoffice.submitting.pages import page_to_return_to
+from backoffice.submitting.refused import not_done, opened_by_another
 from backoffice.submitting.tokens import token_of
-from notifications.display import time_in_words
 
 LOGGED_IN_ANEW = "You have logged in anew since this page was opened, so nothing was changed."
-
-Link = tuple[str, str]  # its words, and where it leads
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -75,20 +67,22 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         )
     # Before the menu is made, which asks for many permissions of its own.
     permissions = refused_permissions(request.user)
-    context = {
-        "typed_is_kept": request.method == "POST" and kept.keep_for_sender(request),
-        "title": "You may not do this",
-        "said": said,
-        "permissions": permissions,
-        "groups": groups_that_may(permissions),
-    }
-    return _page_in_shell(request, "403", context, status=403)
+    return page(
+        request,
+        "error_pages/403.html",
+        status=403,
+        typed_is_kept=request.method == "POST" and kept.keep_for_sender(request),
+        title="You may not do this",
+        said=said,
+        permissions=permissions,
+        groups=groups_that_may(permissions),
+    ).render()
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     said = _sentence(exception)
     if _in_back_office(request):
-        return _page_in_shell(request, "404", {"title": "There is nothing here", "said": said}, status=404)
+        return page(request, "error_pages/404.html", status=404, title="There is nothing here", said=said).render()
     return plain_page(
         request,
         status=404,
@@ -138,12 +132,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
         if "HX-Request" in request.headers:
             messages.error(request, LOGGED_IN_ANEW)
             return HttpResponse(status=403, headers={"HX-Redirect": page_to_return_to(request)})
-        context = {
-            "title": "You have logged in anew",
-            "sentences": [LOGGED_IN_ANEW, "What you typed is kept: it is in the form again when you go back to it."],
-            "links": [("Back to the form", page_to_return_to(request))],
-        }
-        return _page_in_shell(request, "not_done", context, status=403)
+        return not_done(
+            request,
+            status=403,
+            title="You have logged in anew",
+            sentences=[LOGGED_IN_ANEW, "What you typed is kept: it is in the form again when you go back to it."],
+            links=[("Back to the form", page_to_return_to(request))],
+        )
     return plain_page(
         request,
         status=403,
@@ -155,66 +150,6 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
         ],
         links=_home(),
     )
-
-
-def opened_by_another(request: HttpRequest) -> HttpResponse:
-    """A form of a page that was made for somebody else, who was logged in with this browser then."""
-    context = {
-        "title": "This page was opened by somebody else",
-        "sentences": [
-            f"You are logged in as {request.user.get_username()}; whoever opened the page that this form is from was "
-            "not. Nothing was changed.",
-            "Open the page again to do it as yourself.",
-        ],
-        "links": [("Open the page", page_to_return_to(request)), ("To the dashboard", reverse("admin:index"))],
-    }
-    return _page_in_shell(request, "not_done", context, status=403)
-
-
-def already_sent(request: HttpRequest, *, at: datetime, same: bool, where: str) -> HttpResponse:
-    """A form whose token was used. `same`: it was sent with the same content then. `where`: what it led to."""
-    when = f"This form was sent before, {time_in_words(at)}, and took effect then."
-    if same:
-        sentences = [when, "So nothing was done now. What it showed once is not shown again."]
-    else:
-        sentences = [
-            when,
-            "What you send now is something else, so nothing was done with it. To make another one of what you typed, "
-            "open the form anew: it is filled in with it.",
-        ]
-    links = [("See what it led to", where)] if where else []
-    links.append(("Open the form anew", page_to_return_to(request)))
-    context = {"title": "This form was sent already", "sentences": sentences, "links": links}
-    return _page_in_shell(request, "not_done", context, status=409)
-
-
-def still_running(request: HttpRequest) -> HttpResponse:
-    """The same form is being worked on for long."""
-    context = {
-        "title": "This form is still being worked on",
-        "sentences": [
-            "It was sent before, and what it asks for is not done yet. It was not begun a second time. Look at the "
-            "page in a moment to see what came of it."
-        ],
-        "links": [("To the page", page_to_return_to(request))],
-    }
-    response = _page_in_shell(request, "not_done", context, status=409)
-    response["Retry-After"] = "1"
-    return response
-
-
-def plain_page(
-    request: HttpRequest, *, status: int, title: str, text: Sequence[str], links: Sequence[Link] = ()
-) -> HttpResponse:
-    """A page that stands alone: `text` are its paragraphs, the first of `links` the one to take."""
-    leave_shell(request)
-    content = get_template("error_pages/plain.html").render({"title": title, "text": text, "links": links})
-    return HttpResponse(content, status=status)
-
-
-def _page_in_shell(request: HttpRequest, name: str, context: dict[str, Any], status: int) -> HttpResponse:
-    context = {**admin.site.each_context(request), **context}
-    return TemplateResponse(request, f"error_pages/{name}.html", context, status=status).render()
 
 
 def _in_back_office(request: HttpRequest) -> bool:

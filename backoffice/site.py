@@ -31,8 +31,8 @@ class TidingsAdminSite(UnfoldAdminSite):
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
         """For staff alone. A form takes effect once, and whoever is logged out meanwhile loses nothing."""
         from backoffice.submitting import kept
-        from backoffice.submitting.ended import to_login
         from backoffice.submitting.once import once
+        from backoffice.submitting.refused import to_login
 
         once_view = once(view)
 
@@ -64,12 +64,12 @@ class TidingsAdminSite(UnfoldAdminSite):
         """While there is nobody yet who could log in, the page says how the first user is made."""
         from django.contrib.auth.models import User
 
-        from backoffice.submitting import ended, kept
+        from backoffice.submitting import kept, refused
 
-        ended.lead_to_page(request)
+        refused.lead_to_page(request)
         context = {
             "nobody_yet": not User.objects.exists(),
-            "sent_in_vain": ended.SENT in request.GET,
+            "sent_in_vain": refused.SENT in request.GET,
             "typed_is_kept": kept.is_kept(request),
         }
         response: HttpResponse = super().login(request, {**context, **(extra_context or {})})

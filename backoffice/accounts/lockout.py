@@ -6,7 +6,7 @@ from axes.helpers import get_cool_off
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 
-from backoffice.error_pages import plain_page
+from backoffice.frame import plain_page
 
 
 def locked_out(

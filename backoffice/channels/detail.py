@@ -5,7 +5,6 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from backoffice.channels.chart import per_day, times
 from backoffice.channels.condition import (
     COUNT_AT_MOST,
     Waiting,
@@ -25,8 +24,8 @@ from backoffice.channels.pages import (
     of_channel,
     page,
 )
-from backoffice.channels.recipients import recipients_of
-from backoffice.notifications.dashboard import chart
+from backoffice.charts import chart, per_day, times
+from backoffice.recipients import recipients_of_channel
 from channels_app import verification
 from channels_app.models import Channel
 from channels_app.transports import kind_label, takes
@@ -76,7 +75,7 @@ def show(
         kind=kind_label(channel.kind),
         takes=wanted,
         answered_by=answered_by(channel),
-        recipients=recipients_of(channel, with_replies=request.user.has_perm("notifications.view_delivery")),
+        recipients=recipients_of_channel(channel, with_replies=request.user.has_perm("notifications.view_delivery")),
         condition=condition_of(channel),
         mail_ends=where_mail_ends() if wanted.recipients else "",
         why_unreadable=why_unreadable(channel),

@@ -8,7 +8,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from backoffice.channels import condition
-from backoffice.notifications.dashboard import duration
+from backoffice.charts import duration
 from channels_app.models import Channel
 from notifications.display import ago, moment, number
 from notifications.models import ChannelHealth

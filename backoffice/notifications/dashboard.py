@@ -3,9 +3,8 @@
 Each person sees the parts that their permissions allow. It costs as much with a million deliveries as with ten.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date
 from typing import Any
 
 from django.contrib.admin.utils import quote
@@ -13,6 +12,7 @@ from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 
+from backoffice.charts import chart, duration
 from channels_app.models import Channel
 from notifications import stats, waiting
 from notifications.models import EVENT_TEXTS, FAILURES_BEFORE_PROBING, Delivery, EventChannel, EventTypeSwitch
@@ -24,12 +24,6 @@ LATEST_FAILURES = 8
 LATEST_ORDERS = 8
 CHANNELS_IN_TROUBLE = 10
 CHANNELS_WAITING = 10
-# The picture of the chart, in its own units; it is stretched to the page.
-CHART_HEIGHT = 100
-BAR_WIDTH = 7
-BAR_STEP = 10
-# A failure among thousands is still to be seen.
-SMALLEST_PART = 2
 
 
 @dataclass(frozen=True)
@@ -41,46 +35,6 @@ class Tile:
     note: str = ""
     url: str = ""
     bad: bool = False
-
-
-@dataclass(frozen=True)
-class Bar:
-    """One hour or day, which begins `on`: where its two parts stand, from above, and how high they are.
-
-    What failed stands on top of what succeeded.
-    """
-
-    on: date
-    summary: stats.Hour | stats.Summary
-    x: int
-    succeeded_y: float
-    succeeded_height: float
-    failed_y: float
-    failed_height: float
-
-
-@dataclass(frozen=True)
-class Chart:
-    """Bars below a scale whose upper end is `top` deliveries."""
-
-    bars: list[Bar]
-    top: int
-    height: int = CHART_HEIGHT
-    bar_width: int = BAR_WIDTH
-
-    @property
-    def width(self) -> int:
-        return len(self.bars) * BAR_STEP
-
-    @property
-    def middle(self) -> int | None:
-        """What half of the height stands for; None: not a whole number."""
-        return None if self.top % 2 else self.top // 2
-
-    @property
-    def ticks(self) -> list[tuple[date, bool]]:
-        """The hours that are named below, a narrow window leaving out every other one."""
-        return [(bar.on, index % 6 == 0) for index, bar in enumerate(self.bars) if index % 3 == 0]
 
 
 @dataclass(frozen=True)
@@ -155,60 +109,6 @@ def oldest_due(late: Lateness) -> Tile:
             note += f"; the oldest that could be sent now waits for {in_words(sendable.sendable_seconds)}"
     page = reverse("admin:notifications_delivery_change", args=[quote(oldest.delivery_id)])
     return Tile("Oldest due delivery", duration(round(seconds * 1000)), note, page)
-
-
-def chart(day: stats.Day) -> Chart:
-    """The deliveries of each hour."""
-    return stacked([(hour.at, hour) for hour in day.hours])
-
-
-def stacked(parts: Sequence[tuple[date, stats.Hour | stats.Summary]]) -> Chart:
-    """The deliveries of these hours or days, of which there is at least one, each with its beginning."""
-    top = ceiling(max(summary.finished for _, summary in parts))
-    bars = []
-    for index, (on, summary) in enumerate(parts):
-        failed = height_of(summary.failed, top)
-        succeeded = min(height_of(summary.succeeded, top), CHART_HEIGHT - failed)
-        bars.append(
-            Bar(
-                on=on,
-                summary=summary,
-                x=index * BAR_STEP + (BAR_STEP - BAR_WIDTH) // 2,
-                succeeded_y=round(CHART_HEIGHT - succeeded, 2),
-                succeeded_height=round(succeeded, 2),
-                failed_y=round(CHART_HEIGHT - succeeded - failed, 2),
-                failed_height=round(failed, 2),
-            )
-        )
-    return Chart(bars, top)
-
-
-def height_of(value: int | None, top: int) -> float:
-    """How high a part stands on a scale up to `top`; nothing has no height, and all else one that is seen."""
-    return max(value / top * CHART_HEIGHT, SMALLEST_PART) if value else 0
-
-
-def ceiling(value: int) -> int:
-    """The next of 2, 4, 6, 8, 10, 12, 16, 20, 40 ... that is not below."""
-    scale = 1
-    while True:
-        for step in (2, 4, 6, 8, 10, 12, 16):
-            if value <= step * scale:
-                return step * scale
-        scale *= 10
-
-
-def duration(ms: int | None) -> str:
-    """`87 ms`, `1.2 s`, `5 min`, `3 h`, `2 d`; "–" for None."""
-    if ms is None:
-        return "–"
-    if ms < 1000:
-        return f"{ms} ms"
-    seconds = ms / 1000
-    for unit, length, until in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
-        if seconds < until:
-            return f"{seconds:.1f} s" if seconds < 10 else f"{seconds / length:.0f} {unit}"
-    return f"{seconds / 86_400:.0f} d"
 
 
 def latest_failures() -> list[Delivery]:

@@ -21,7 +21,7 @@ from backoffice.notifications import csv_export
 from backoffice.notifications.curl import curl_of, sends_body
 from backoffice.notifications.filters import DeliveryFilters
 from backoffice.notifications.log_admin import LogAdmin, without_edge
-from backoffice.notifications.reached import recipients_of
+from backoffice.recipients import recipients_of_delivery
 from channels_app.transports import takes
 from notifications import services
 from notifications.display import event_label, pretty_json
@@ -138,7 +138,7 @@ def _state(request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
         "takes": takes(delivery.channel.kind),
         "sends_body": sends_body(delivery),
         "attempts": [{"attempt": attempt, "curl": curl_of(attempt, delivery)} for attempt in attempts],
-        "recipients": recipients_of(delivery, attempts),
+        "recipients": recipients_of_delivery(delivery, attempts),
         "settled": settled,
         "may_retry": request.user.has_perm(PERMISSION_TO_RETRY),
         "retry_refused_because": services.retry_refused_because(delivery),

@@ -25,9 +25,9 @@ from django.utils.safestring import SafeString
 from backoffice import shown
 from backoffice.content_security import enter_shell
 from backoffice.done import is_done
-from backoffice.error_pages import already_sent, opened_by_another, still_running
 from backoffice.submitting import kept
 from backoffice.submitting.models import Submission
+from backoffice.submitting.refused import already_sent, opened_by_another, still_running
 from backoffice.submitting.tokens import FIELD, HEADER, Token, new_token, token_of
 from channels_app.encryption import SecretUnreadable, decrypt, encrypt
 

@@ -13,7 +13,7 @@ from django.db import connection
 from django.utils import timezone
 
 from backoffice.channels import condition
-from backoffice.channels.chart import per_day, times
+from backoffice.charts import per_day, times
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import services, stats

@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from backoffice.notifications import dashboard
+from backoffice import charts
 from channels_app.services import create_channel
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
@@ -186,11 +186,11 @@ def test_it_costs_the_same_however_much_there_is(people, warehouse, order):
     ],
 )
 def test_durations_are_short(ms, text):
-    assert dashboard.duration(ms) == text
+    assert charts.duration(ms) == text
 
 
 @pytest.mark.parametrize(
     ("value", "top"), [(0, 2), (2, 2), (3, 4), (9, 10), (11, 12), (17, 20), (1138, 1200), (99_999, 100_000)]
 )
 def test_the_scale_ends_at_a_round_number(value, top):
-    assert dashboard.ceiling(value) == top
+    assert charts.ceiling(value) == top
