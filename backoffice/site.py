@@ -24,9 +24,9 @@ class TidingsAdminSite(UnfoldAdminSite):
 
     def extra_urls(self) -> list[URLPattern]:
         from backoffice.accounts import password_reset
-        from backoffice.notifications import pages
+        from backoffice.notifications import integrations
 
-        return [*password_reset.urls(), *pages.urls(self.admin_view)]
+        return [*password_reset.urls(), *integrations.urls(self.admin_view)]
 
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
         """For staff alone. A form takes effect once, and whoever is logged out meanwhile loses nothing."""

@@ -274,13 +274,13 @@ LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 # lock it out with every name. Of IPv6 a whole /64 counts as one.
 AXES_FAILURE_LIMIT = 5
 LOGIN_FAILURES_OF_AN_ADDRESS = 50
-AXES_HANDLER = "backoffice.accounts.throttle.ThrottleHandler"
+AXES_HANDLER = "backoffice.accounts.login.ThrottleHandler"
 AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # the wait that the page tells does not grow
 AXES_CLIENT_IP_CALLABLE = "api.client_address.counted_address"
-AXES_LOCKOUT_CALLABLE = "backoffice.accounts.lockout.locked_out"
+AXES_LOCKOUT_CALLABLE = "backoffice.accounts.login.locked_out"
 AXES_SENSITIVE_PARAMETERS = ["username", "ip_address", "csrfmiddlewaretoken"]
 AXES_DISABLE_ACCESS_LOG = True  # it would grow for ever; a user's last login is kept by Django
 AXES_ENABLE_ADMIN = False  # `axes_list_attempts` shows what is counted, `axes_reset_username` unlocks
@@ -321,7 +321,7 @@ UNFOLD = {
         lambda _request: static("notifications/shell.js"),
     ],
     "DASHBOARD_CALLBACK": "backoffice.notifications.dashboard.dashboard",
-    "LOGIN": {"form": "backoffice.accounts.forms.LoginForm"},
+    "LOGIN": {"form": "backoffice.accounts.login.LoginForm"},
     "SIDEBAR": {"navigation": "backoffice.site.navigation"},
 }
 

@@ -7,4 +7,4 @@ class AccountsConfig(AppConfig):
     name = "backoffice.accounts"
 
     def ready(self) -> None:
-        from backoffice.accounts import checks  # noqa: F401 (they register themselves)
+        pass

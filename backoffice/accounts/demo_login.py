@@ -10,8 +10,13 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.hashers import check_password
 from django.contrib.auth.models import User
+from django.core.checks import CheckMessage, Warning, register
 from django.core.exceptions import ValidationError
+from django.db import Error
 from django.db.models import Q
+
+from api.models import ApiKey
+from notifications.patience import within
 
 DEMO_LOGIN = ("admin", "tidings-demo")
 DEMO_ADDRESS = "admin@example.com"
@@ -48,3 +53,37 @@ class NotOfTheDemo:
 def _is_known(encoded: str) -> bool:
     """Whether this is a hash of the demo's password. It takes as long as a login, so each is looked at once."""
     return check_password(DEMO_LOGIN[1], encoded)
+
+
+DEMO_LOGIN_IS_LEFT = "accounts.W001"
+WAITED_FOR_SECONDS = 2.0
+
+
+@register
+def no_login_of_the_demo(**_: Any) -> list[CheckMessage]:
+    """Outside of the demo, that its login and the keys made with it are gone. Nothing where no database is reached."""
+    if settings.DEMO:
+        return []
+    try:
+        return within(_look, seconds=WAITED_FOR_SECONDS)
+    except Error:
+        return []
+
+
+def _look() -> list[CheckMessage]:
+    warnings: list[CheckMessage] = []
+    for user in left_over():
+        keys = list(ApiKey.objects.filter(made_by=user, revoked_at=None).order_by("pk"))
+        name = user.get_username()
+        hint = f"Give it a password of its own (manage.py changepassword {name}), or delete it in the back office."
+        if keys:
+            hint += f" Revoke the API keys that were made with it: {', '.join(map(str, keys))}."
+        warnings.append(
+            Warning(
+                f"The demo's login {name} is in this database, and everybody knows its password. "
+                "It is refused while DEMO is off.",
+                hint=hint,
+                id=DEMO_LOGIN_IS_LEFT,
+            )
+        )
+    return warnings

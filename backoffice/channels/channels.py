@@ -13,8 +13,8 @@ from django.views.decorators.http import require_GET, require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from backoffice.channels import actions, add, detail, replay, secret, test_send
-from backoffice.channels.condition import condition_of
+from backoffice.channels import actions, add, detail, secret, test_send
+from backoffice.channels.health import condition_of
 from backoffice.lookups import ListedLookups
 from channels_app.models import Channel
 from channels_app.transports import kind_label
@@ -58,7 +58,7 @@ class ChannelAdmin(ListedLookups, ModelAdmin):
             ("reveal", "reveal", require_POST(secret.reveal)),
             ("rotate", "rotate", secret.rotate),
             ("end_secret", "earlier-secrets/<str:key>/end", secret.end),
-            ("replay", "replay", replay.replay),
+            ("replay", "replay", actions.replay),
             ("test", "test", require_POST(test_send.send)),
             ("test_answer", "test/<str:delivery_id>", require_GET(test_send.answer)),
         ]

@@ -5,16 +5,17 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
-from backoffice.channels.condition import (
+from backoffice.channels.forms import TestForm
+from backoffice.channels.health import (
     COUNT_AT_MOST,
     Waiting,
     condition_of,
+    facts_now,
     facts_of,
+    facts_of_day,
     health_sentences,
     why_unreadable,
 )
-from backoffice.channels.forms import TestForm
-from backoffice.channels.health import facts_now, facts_of_day
 from backoffice.channels.pages import (
     NEW_SECRET,
     answered_by,

@@ -8,8 +8,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.views.decorators.http import require_http_methods
 
 from backoffice.channels import detail
-from backoffice.channels.condition import facts_of
 from backoffice.channels.forms import RotateForm
+from backoffice.channels.health import facts_of
 from backoffice.channels.pages import crumbs, locked_if_sent, of_channel, page, show_secret_once, to, url_of
 from channels_app.models import Channel
 from channels_app.transports import takes

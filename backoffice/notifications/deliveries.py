@@ -1,5 +1,6 @@
 """The delivery log: each delivery with its attempts, the retry, and the log as a file."""
 
+import shlex
 from typing import Any
 
 from django.contrib import admin, messages
@@ -18,7 +19,6 @@ from django.views.decorators.http import require_POST, require_safe
 
 from backoffice.done import done
 from backoffice.notifications import csv_export
-from backoffice.notifications.curl import curl_of, sends_body
 from backoffice.notifications.filters import DeliveryFilters
 from backoffice.notifications.log_admin import LogAdmin, without_edge
 from backoffice.recipients import recipients_of_delivery
@@ -26,7 +26,39 @@ from channels_app.transports import takes
 from notifications import services
 from notifications.display import event_label, pretty_json
 from notifications.errors import Conflict
-from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery
+from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery, DeliveryAttempt
+
+# What curl says by itself.
+_LEFT_OUT = {"host", "content-length", "connection"}
+
+
+def sends_body(delivery: Delivery) -> bool:
+    """Whether its channel is sent the bytes of the event, and not a message in words that is made from them."""
+    return delivery.channel.kind == "postback"
+
+
+def curl_of(attempt: DeliveryAttempt, delivery: Delivery) -> str:
+    """`as_curl` of an attempt of this delivery; "" where nobody could send the same again."""
+    event = delivery.event
+    if not (attempt.url and sends_body(delivery)) or event.body is None or event.erased_at:
+        return ""
+    return as_curl(attempt, event.body, url=attempt.shown_url)
+
+
+def as_curl(attempt: DeliveryAttempt, body: str, *, url: str = "") -> str:
+    """A command for a POSIX shell that sends the same request: address, recorded headers, the bytes of the body.
+
+    `url` is the address to show where that is another one. Values that the log masks are masked here too. `-g` takes
+    the address as it is, `-i` shows the answer's headers.
+    """
+    lines = [f"curl -gi {shlex.quote(url or attempt.url)}"]
+    for name, value in attempt.request_headers.items():
+        if name.lower() not in _LEFT_OUT:
+            # curl leaves out a header without a value, unless it is written with a semicolon.
+            lines.append(f"-H {shlex.quote(f'{name}: {value}' if value else f'{name};')}")
+    lines.append(f"--data-raw {shlex.quote(body)}")
+    return " \\\n  ".join(lines)
+
 
 PERMISSION_TO_RETRY = "notifications.change_delivery"
 # How often the page of an unsettled delivery looks again, while something is about to happen and else.

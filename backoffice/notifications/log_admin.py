@@ -1,17 +1,22 @@
-"""What the delivery log, the events and the history have in common: a list that is searched, narrowed and read."""
+"""The log pages: what the delivery log, the events and the history have in common, and the history itself."""
 
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from django.conf import settings
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.utils.decorators import method_decorator
+from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin
 
 from backoffice.lookups import ListedLookups
-from backoffice.notifications.filters import LogFilters
+from backoffice.notifications.filters import HistoryFilters, LogFilters
+from notifications.models import HistoryEntry
 
 ROWS = 50
 
@@ -110,3 +115,26 @@ def _address(request: HttpRequest, **edge: Any) -> str:
 def without_edge(request: HttpRequest) -> str:
     """The questions of this page as an address, from the newest row on."""
     return _address(request)
+
+
+@admin.register(HistoryEntry)
+class HistoryAdmin(LogAdmin):
+    """Entries are written by the services that make the changes. They have no page of their own: a row says it all."""
+
+    log_title = "History"
+    filters = HistoryFilters
+    log_template = "notifications/history_log.html"
+
+    def shown(self, rows: QuerySet[HistoryEntry]) -> QuerySet[HistoryEntry]:
+        return rows.select_related("channel")
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    @method_decorator(require_safe)
+    def change_view(
+        self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        return redirect("admin:notifications_historyentry_changelist")

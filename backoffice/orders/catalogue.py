@@ -6,7 +6,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from backoffice.orders.filters import equals
-from backoffice.orders.forms import ProductForm
+from backoffice.orders.order_forms import ProductForm
 from backoffice.orders.pages import CommerceAdmin
 from notifications.display import money
 from orders.models import Funnel, Product

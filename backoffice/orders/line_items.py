@@ -7,7 +7,8 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 
-from backoffice.orders.forms import OrderForm, OrderItemFormSet, add_refusal
+from backoffice.orders.form_fields import add_refusal
+from backoffice.orders.order_forms import OrderForm, OrderItemFormSet
 from backoffice.orders.pages import RecordAdmin, may
 from notifications.display import money
 from orders.inputs import ItemInput

@@ -1,6 +1,7 @@
-"""What staff do to an order. Each action has a URL of its own; those that ask for something are pages with a form."""
+"""What staff do to an order: what its state allows, and a URL for each action."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from django import forms
@@ -13,9 +14,9 @@ from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_POST
 
 from backoffice.careful import careful
-from backoffice.orders.allowed_actions import Actions
-from backoffice.orders.forms import PaymentForm, RefundForm, TrackingForm, add_refusal
+from backoffice.orders.form_fields import add_refusal
 from backoffice.orders.line_items import SellingAdmin
+from backoffice.orders.order_forms import PaymentForm, RefundForm, TrackingForm, left_of
 from backoffice.orders.pages import may
 from backoffice.orders.postbacks import newest_postback, notified
 from backoffice.shown import Change, Facts, in_a_sentence
@@ -24,6 +25,57 @@ from orders import services
 from orders.errors import Conflict
 from orders.models import Order, Refund, Transaction
 from orders.services.lookups import lock_order
+
+
+@dataclass(frozen=True)
+class Actions:
+    """What the state of an order allows, and why not the rest."""
+
+    order: Order
+    transactions: list[Transaction]
+
+    @property
+    def no_payment_because(self) -> str | None:
+        refunded = self.order.status == Order.Status.REFUNDED
+        return "The order is refunded and takes no more purchases." if refunded else None
+
+    @property
+    def refundable(self) -> list[Transaction]:
+        """The approved purchases of which something can be given back; one of 0.00 can be voided once."""
+        return [
+            purchase
+            for purchase in self.transactions
+            if purchase.status == Transaction.Status.APPROVED and (left_of(purchase) > 0 or self._voidable(purchase))
+        ]
+
+    @property
+    def refund_kinds(self) -> list[Refund.Kind]:
+        possible = {
+            Refund.Kind.REFUND: any(left_of(purchase) > 0 for purchase in self.refundable),
+            Refund.Kind.VOID: any(self._voidable(purchase) for purchase in self.refundable),
+        }
+        return [kind for kind, is_possible in possible.items() if is_possible]
+
+    @property
+    def no_refund_because(self) -> str | None:
+        if self.refundable:
+            return None
+        if self.order.status == Order.Status.OPEN:
+            return "There is no approved purchase yet."
+        return "Everything that was paid has been given back."
+
+    @property
+    def no_thank_you_because(self) -> str | None:
+        return {
+            Order.Status.OPEN: "There is no approved purchase yet.",
+            Order.Status.COMPLETED: "The order is completed.",
+            Order.Status.REFUNDED: "The order is refunded.",
+        }.get(Order.Status(self.order.status))
+
+    @staticmethod
+    def _voidable(purchase: Transaction) -> bool:
+        return not purchase.refunds.all()  # prefetched
+
 
 GIVEN_BACK_MEANWHILE = (
     "Something of this order was given back since the page was opened. Nothing was recorded now: "

@@ -12,13 +12,20 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
 from backoffice.done import done
-from backoffice.orders.allowed_actions import Actions
-from backoffice.orders.filters import CreatedFilter, PostbacksFilter, equals
-from backoffice.orders.list_search import Search
-from backoffice.orders.order_actions import OrderActions, tracking_facts
+from backoffice.orders.filters import CreatedFilter, PostbacksFilter, Search, equals
+from backoffice.orders.order_actions import Actions, OrderActions, tracking_facts
 from backoffice.orders.pages import may, status_label
-from backoffice.orders.postbacks import POSTBACKS_SHOWN, postback_of, postbacks_of, retry_failed, retry_one, tally_of
-from backoffice.orders.routing import OCCURRENCES_SHOWN, answer_at_a_glance, occurrences_of
+from backoffice.orders.postbacks import (
+    OCCURRENCES_SHOWN,
+    POSTBACKS_SHOWN,
+    answer_at_a_glance,
+    occurrences_of,
+    postback_of,
+    postbacks_of,
+    retry_failed,
+    retry_one,
+    tally_of,
+)
 from notifications.display import money
 from orders import services
 from orders.inputs import ItemInput

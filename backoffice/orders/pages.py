@@ -19,8 +19,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 
 from backoffice.careful import CarefulAdmin
 from backoffice.lookups import ListedLookups
-from backoffice.orders.forms import LineField
-from backoffice.orders.list_search import TOO_MANY, Search
+from backoffice.orders.filters import TOO_MANY, Search
+from backoffice.orders.form_fields import LineField
 from notifications.display import ago
 
 Fact = tuple[str, Any]

@@ -9,9 +9,8 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
-from backoffice.orders.filters import equals
-from backoffice.orders.forms import CancelForm
-from backoffice.orders.list_search import Search
+from backoffice.orders.filters import Search, equals
+from backoffice.orders.order_forms import CancelForm
 from backoffice.orders.pages import RecordAdmin, link_to, may, status_label
 from backoffice.orders.postbacks import newest_postback, notified
 from notifications.display import ago, money

@@ -1,6 +1,7 @@
-"""Filters of all pages: how times, amounts, numbers and event types are shown."""
+"""Filters and tags of all pages: times, amounts, numbers and event types in words, and how long the log is kept."""
 
 from django import template
+from django.conf import settings
 
 from notifications import display
 
@@ -8,3 +9,10 @@ register = template.Library()
 
 for each in (display.ago, display.moment, display.number, display.money, display.event_label, display.told):
     register.filter(each.__name__, each)
+
+
+@register.simple_tag
+def retention_days() -> int:
+    """For how many days events, deliveries and attempts are kept."""
+    days: int = settings.RETENTION_DAYS
+    return days

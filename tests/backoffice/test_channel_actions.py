@@ -6,7 +6,7 @@ import re
 import pytest
 from django.utils import timezone
 
-from backoffice.channels import condition
+from backoffice.channels import health
 from channels_app.models import Channel
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
@@ -114,7 +114,7 @@ def test_resuming_what_is_not_paused_says_so(admin, warehouse):
 
 @pytest.mark.parametrize(("held", "words"), [(1, "1 delivery"), (3, "3 deliveries"), (4, "more than 3 deliveries")])
 def test_what_is_held_is_counted_up_to_a_bound(admin, warehouse, monkeypatch, held, words):
-    monkeypatch.setattr(condition, "COUNT_AT_MOST", 3)
+    monkeypatch.setattr(health, "COUNT_AT_MOST", 3)
     for _ in range(held):
         make_delivery(warehouse)
     services.send_test(channel_id=warehouse.pk, event_type=EVENT_TYPES["order.completed"], by="test")

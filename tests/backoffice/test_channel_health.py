@@ -12,7 +12,7 @@ import pytest
 from django.db import connection
 from django.utils import timezone
 
-from backoffice.channels import condition
+from backoffice.channels import health
 from backoffice.charts import per_day, times
 from channels_app.models import Channel
 from channels_app.services import create_channel
@@ -133,7 +133,7 @@ def test_what_waits_for_a_slot_says_so(admin, warehouse, settings):
 
 @pytest.mark.parametrize(("waiting", "shown"), [(3, "3"), (4, "3+"), (9, "3+")])
 def test_what_waits_is_counted_up_to_a_bound(admin, warehouse, monkeypatch, waiting, shown):
-    monkeypatch.setattr(condition, "COUNT_AT_MOST", 3)
+    monkeypatch.setattr(health, "COUNT_AT_MOST", 3)
     for _ in range(waiting):
         make_delivery(warehouse)
         make_delivery(warehouse, next_attempt_at=timezone.now() + AHEAD)

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from backoffice.notifications import csv_export
-from backoffice.notifications.csv_cells import neutral
+from backoffice.notifications.csv_export import neutral
 from channels_app.models import Channel
 from notifications import services
 from notifications.models import Delivery

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from backoffice.notifications.curl import as_curl
+from backoffice.notifications.deliveries import as_curl
 from notifications.models import DeliveryAttempt
 
 BODY = '{"name":"Zoë O\'Hara","note":"$HOME `id` \\\\ \\"x\\" !1 %s","line":"a\\nb"}'

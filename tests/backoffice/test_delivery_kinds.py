@@ -8,7 +8,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from backoffice.notifications.curl import curl_of, sends_body
+from backoffice.notifications.deliveries import curl_of, sends_body
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications.models import Delivery, DeliveryAttempt, Event

@@ -10,7 +10,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
-from backoffice.orders.list_search import TOO_MANY
+from backoffice.orders.filters import TOO_MANY
 from orders import searching, services
 from orders.models import (
     Contact,
@@ -221,7 +221,7 @@ def test_a_number_of_no_order_is_looked_for_in_addresses(admin_client, lead, mug
 
 def test_a_list_says_that_a_search_fits_too_many_contacts(admin_client, mug, monkeypatch):
     monkeypatch.setattr(searching, "MOST_CONTACTS", 2)
-    monkeypatch.setattr("backoffice.orders.list_search.MOST_CONTACTS", 2)
+    monkeypatch.setattr("backoffice.orders.filters.MOST_CONTACTS", 2)
     made = [Contact.objects.create(source="shop", email=f"b{n}@example.com", last_name="Doe") for n in range(3)]
     orders = [place(contact, item("mug")) for contact in made]
     assert found(admin_client, Order, q="doe") == [orders[2].pk, orders[1].pk]

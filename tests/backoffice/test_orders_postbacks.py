@@ -201,7 +201,7 @@ def test_the_routing_leads_to_the_event_and_its_delivery_for_those_who_may_see_t
 def test_only_the_newest_events_and_deliveries_are_shown_with_a_way_to_the_rest(admin_client, monkeypatch, told):
     monkeypatch.setattr("backoffice.orders.postbacks.POSTBACKS_SHOWN", 1)
     monkeypatch.setattr("backoffice.orders.orders.POSTBACKS_SHOWN", 1)
-    monkeypatch.setattr("backoffice.orders.routing.OCCURRENCES_SHOWN", 2)
+    monkeypatch.setattr("backoffice.orders.postbacks.OCCURRENCES_SHOWN", 2)
     monkeypatch.setattr("backoffice.orders.orders.OCCURRENCES_SHOWN", 2)
     order, _ = told()
     decline(order, reference="d2")

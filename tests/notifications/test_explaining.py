@@ -4,7 +4,7 @@ import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
-from backoffice.notifications.explanations import explain, explain_all
+from backoffice.notifications.events import explain, explain_all
 from channels_app.models import Channel
 from notifications import services
 from notifications.catalogue import EVENT_TYPES

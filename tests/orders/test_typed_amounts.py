@@ -12,8 +12,7 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter
 from pydantic import ValidationError as Refused
 
-from backoffice.orders.forms.amounts import EXAMPLE
-from backoffice.orders.forms.fields import MoneyField
+from backoffice.orders.form_fields import EXAMPLE, MoneyField
 from orders.currencies import CURRENCIES, decimals_of
 from orders.inputs import Money
 

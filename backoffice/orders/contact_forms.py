@@ -1,3 +1,5 @@
+"""The form of a contact, checked with the types of `orders.inputs`."""
+
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -5,7 +7,7 @@ import pydantic
 from django import forms
 from unfold.widgets import UnfoldAdminEmailInputWidget, UnfoldAdminTextareaWidget, UnfoldAdminTextInputWidget
 
-from backoffice.orders.forms.fields import sentence
+from backoffice.orders.form_fields import sentence
 from orders.inputs import StaffContactInput
 from orders.models import Contact
 
