@@ -9,19 +9,19 @@ from django import forms
 from django.contrib import admin, messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.admin.options import get_content_type_for_model
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import unquote
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import URLPattern, path
 from unfold.admin import ModelAdmin
 
 from api.keys import create_key, revoke_key
 from api.models import ApiKey, Scope
 from api.scopes import may_make, may_not_make, outlived
-from backoffice.done import done
+from backoffice.frame import address_of, crumbs, done, page
 from backoffice.lookups import ListedLookups
 from notifications.models import HistoryEntry
 
@@ -79,7 +79,7 @@ class ApiKeyAdmin(ListedLookups, ModelAdmin):
             request,
             "list",
             title="API keys",
-            crumbs=_crumbs()[:1],
+            crumbs=crumbs("integrations"),
             in_force=[key for key in keys if not key.revoked_at],
             revoked=[key for key in keys if key.revoked_at],
             may_add=self.has_add_permission(request),
@@ -121,20 +121,20 @@ class ApiKeyAdmin(ListedLookups, ModelAdmin):
     ) -> HttpResponse:
         """The key's own page has it."""
         record = self._record(request, object_id, self.has_view_permission)
-        return redirect("admin:api_apikey_change", quote(record.pk))
+        return redirect(address_of(record))
 
     def revoke(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Asks first: GET shows the question, POST is the answer."""
         record = self._record(request, object_id, self.has_change_permission)
         if record.revoked_at:
             messages.info(request, f"{record.name} is revoked already.")
-            return redirect("admin:api_apikey_change", quote(record.pk))
+            return redirect(address_of(record))
         if request.method == "POST":
             revoke_key(record, revoked_by=_person(request))
             messages.success(request, f"{record.name} was revoked.")
             return redirect("admin:api_apikey_changelist")
-        crumbs = [*_crumbs(), (record.name, reverse("admin:api_apikey_change", args=[quote(record.pk)]))]
-        return self._page(request, "revoke", title=f"Revoke {record.name}?", crumbs=crumbs, record=record)
+        way = crumbs("integrations", "api_apikey_changelist", (record.name, address_of(record)))
+        return self._page(request, "revoke", title=f"Revoke {record.name}?", crumbs=way, record=record)
 
     def _record(self, request: HttpRequest, object_id: str, allowed: Callable[[HttpRequest], bool]) -> ApiKey:
         if not allowed(request):
@@ -145,10 +145,10 @@ class ApiKeyAdmin(ListedLookups, ModelAdmin):
             raise Http404("There is no such key.") from error
 
     def _page(self, request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
-        return TemplateResponse(
+        return page(
             request,
             f"api_keys/{template}.html",
-            {**self.admin_site.each_context(request), "crumbs": _crumbs(), **context},
+            **{"crumbs": crumbs("integrations", "api_apikey_changelist"), **context},
         )
 
 
@@ -176,10 +176,3 @@ def _changes(record: ApiKey) -> list[Change]:
 def _person(request: HttpRequest) -> User:
     """Who asks: `admin_view` lets nobody else in here."""
     return cast(User, request.user)
-
-
-def _crumbs() -> list[tuple[str, str]]:
-    return [
-        ("Integrations", reverse("admin:integrations")),
-        ("API keys", reverse("admin:api_apikey_changelist")),
-    ]

@@ -7,7 +7,6 @@ from datetime import timedelta
 from typing import Literal
 
 import structlog
-from django.contrib.admin.utils import quote
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, PermissionsMixin
 from django.db import Error, connection, transaction
 from django.db.models import Count, Window
@@ -15,6 +14,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.timesince import timesince
 
+from backoffice.frame import address_of
 from notifications import monitoring
 from notifications.alerts.stages import pauses_at
 from notifications.display import exact_time
@@ -141,7 +141,7 @@ def _failing(health: ChannelHealth, *, sees_channels: bool) -> Banner:
     until = f" If it goes on, Tidings pauses it at {exact_time(pause)}." if pause else ""
     text = f"{channel.name} keeps failing{since}, {health.failures_in_row} times in a row.{latest}{until}"
     if sees_channels:
-        url, action = reverse("admin:channels_app_channel_change", args=[quote(channel.pk)]), "Open the channel"
+        url, action = address_of(channel), "Open the channel"
     else:
         url = f"{reverse('admin:notifications_delivery_changelist')}?channel={channel.pk}&status=failed"
         action = "See what failed"

@@ -7,16 +7,13 @@ however much there is. Only what the person may open is looked for.
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from django.contrib import admin
-from django.contrib.admin.utils import quote
-from django.db.models import Model
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.http import urlencode
 from django.views.decorators.http import require_safe
 
+from backoffice.frame import address_of, may, page
 from channels_app.models import Channel
 from notifications.display import event_label
 from notifications.models import Delivery, Event
@@ -61,14 +58,14 @@ def _orders(term: str) -> Iterator[Hit]:
     else:
         return
     for order in orders.select_related("contact"):
-        yield Hit(str(order), f"{order.get_status_display()}, {order.contact}", _page_of(order))
+        yield Hit(str(order), f"{order.get_status_display()}, {order.contact}", address_of(order))
 
 
 def _quotes(term: str) -> Iterator[Hit]:
     """A number alone is an order's."""
     if term.startswith("quote"):
         for quote in Quote.objects.filter(pk=number_of("quote", term) or 0).select_related("contact"):
-            yield Hit(str(quote), f"{quote.get_status_display()}, {quote.contact}", _page_of(quote))
+            yield Hit(str(quote), f"{quote.get_status_display()}, {quote.contact}", address_of(quote))
 
 
 def _contacts(term: str) -> Iterator[Hit]:
@@ -77,7 +74,7 @@ def _contacts(term: str) -> Iterator[Hit]:
     for contact in Contact.objects.filter(pk__in=ids[:CONTACTS_SHOWN]).order_by("-pk"):
         exact = contact.pk == term or _is_called(contact, term)
         detail = f"{contact.email}, {contact.get_status_display().lower()}"
-        yield Hit(str(contact), detail, _page_of(contact), exact)
+        yield Hit(str(contact), detail, address_of(contact), exact)
     if len(ids) > CONTACTS_SHOWN:
         url = f"{reverse('admin:orders_contact_changelist')}?{urlencode({'q': term})}"
         yield Hit("More contacts like this", "In the list of contacts", url, exact=False)
@@ -99,20 +96,20 @@ def _is_called(contact: Contact, term: str) -> bool:
 def _subscriptions(term: str) -> Iterator[Hit]:
     if term.startswith("sub_"):
         for subscription in Subscription.objects.filter(pk=term).select_related("item", "contact"):
-            yield Hit(str(subscription), subscription.get_status_display(), _page_of(subscription))
+            yield Hit(str(subscription), subscription.get_status_display(), address_of(subscription))
 
 
 def _events(term: str) -> Iterator[Hit]:
     if term.startswith("evt_"):
         for event in Event.objects.filter(pk=term):
-            yield Hit(event_label(event.type), event.pk, _page_of(event))
+            yield Hit(event_label(event.type), event.pk, address_of(event))
 
 
 def _deliveries(term: str) -> Iterator[Hit]:
     if term.startswith("dlv_"):
         for delivery in Delivery.objects.filter(pk=term).select_related("channel"):
             words = f"{event_label(delivery.event_type)} to {delivery.channel.name}"
-            yield Hit(words, f"{delivery.pk}, {delivery.shown_status}", _page_of(delivery))
+            yield Hit(words, f"{delivery.pk}, {delivery.shown_status}", address_of(delivery))
 
 
 def _channels(term: str) -> Iterator[Hit]:
@@ -123,7 +120,9 @@ def _channels(term: str) -> Iterator[Hit]:
         channels = Channel.objects.filter(archived_at=None, name__icontains=term).order_by("name", "id")
     for channel in channels[:CHANNELS_SHOWN]:
         exact = term in {channel.pk, channel.name.lower()}
-        yield Hit(channel.name, f"{channel.short_address or channel.kind}, {channel.status}", _page_of(channel), exact)
+        yield Hit(
+            channel.name, f"{channel.short_address or channel.kind}, {channel.status}", address_of(channel), exact
+        )
 
 
 def _log(term: str) -> Iterator[Hit]:
@@ -167,24 +166,12 @@ def search(request: HttpRequest) -> HttpResponse:
     hits = [hit for _, hits in groups for hit in hits]
     if len(hits) == 1 and hits[0].exact:
         return redirect(hits[0].url)
-    context = {
-        **admin.site.each_context(request),
-        "title": "Search",
-        "typed": typed,
-        "groups": groups,
-        "places": places,
-    }
-    return TemplateResponse(request, "search.html", context)
+    return page(request, "search.html", title="Search", typed=typed, groups=groups, places=places)
 
 
 def _places(request: HttpRequest) -> list[Place]:
     """Where this person may look. The log stands in for what they may not open themselves."""
-    places = [place for place in PLACES if request.user.has_perm(place.permission)]
-    if {"Orders", "Contacts"}.isdisjoint(place.title for place in places) and request.user.has_perm(LOG.permission):
+    places = [place for place in PLACES if may(request, place.permission)]
+    if {"Orders", "Contacts"}.isdisjoint(place.title for place in places) and may(request, LOG.permission):
         places.append(LOG)
     return places
-
-
-def _page_of(record: Model) -> str:
-    meta = record._meta
-    return reverse(f"admin:{meta.app_label}_{meta.model_name}_change", args=[quote(record.pk)])

@@ -10,8 +10,8 @@ from django.urls import URLPattern, reverse
 from django.views.decorators.cache import never_cache
 from unfold.sites import UnfoldAdminSite
 
-from backoffice.accounts.rights import is_superuser
 from backoffice.content_security import enter_shell
+from backoffice.frame import is_superuser, may
 
 
 class TidingsAdminSite(UnfoldAdminSite):
@@ -172,7 +172,7 @@ def navigation(request: HttpRequest) -> list[dict[str, Any]]:
 
 
 def _may(request: HttpRequest, permission: str) -> bool:
-    return is_superuser(request) if permission == SUPERUSERS else request.user.has_perm(permission)
+    return is_superuser(request) if permission == SUPERUSERS else may(request, permission)
 
 
 def _entry(title: str, icon: str, name: str) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from django.contrib.admin.widgets import RelatedFieldWidgetWrapper
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin
 from django.contrib.auth.models import Group, Permission, User
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 from django.db.transaction import atomic
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.utils.decorators import method_decorator
@@ -19,8 +19,8 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from backoffice.accounts.rights import is_superuser, may_be
 from backoffice.careful import CarefulAdmin
+from backoffice.frame import is_superuser
 from backoffice.lookups import ListedLookups
 from backoffice.shown import Facts
 from notifications.display import ago
@@ -130,10 +130,10 @@ class UserAdmin(_TitledAdmin, DjangoUserAdmin):
         return users if is_superuser(request) else users.filter(is_superuser=False)
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return bool(super().has_change_permission(request, obj)) and (obj is None or may_be(request, obj))
+        return bool(super().has_change_permission(request, obj)) and (obj is None or _may_be(request, obj))
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        return bool(super().has_delete_permission(request, obj)) and (obj is None or may_be(request, obj))
+        return bool(super().has_delete_permission(request, obj)) and (obj is None or _may_be(request, obj))
 
     def get_fieldsets(self, request: HttpRequest, obj: User | None = None) -> Any:
         hidden = set() if is_superuser(request) else FOR_SUPERUSERS
@@ -210,3 +210,15 @@ def _permission_in_words(permission: Permission) -> str:
     """`Orders: view quote`."""
     room = apps.get_app_config(permission.content_type.app_label).verbose_name
     return f"{room}: {permission.name.removeprefix('Can ')}"
+
+
+def _may_be(request: HttpRequest, other: User) -> bool:
+    """Whether whoever asks may do all that `other` may, so that changing `other`'s password gives them nothing new.
+
+    What `other` has been given counts also while their account is not active: whoever changes it could activate it.
+    """
+    if is_superuser(request):
+        return True
+    given = Permission.objects.filter(Q(group__user=other) | Q(user=other))
+    names = {f"{app}.{codename}" for app, codename in given.values_list("content_type__app_label", "codename")}
+    return not other.is_superuser and names <= request.user.get_all_permissions()

@@ -1,6 +1,7 @@
 """Pausing, resuming, deleting and replaying a channel."""
 
 from datetime import timedelta
+from typing import Any
 
 from django.contrib import messages
 from django.db.transaction import atomic
@@ -11,7 +12,8 @@ from django.views.decorators.http import require_http_methods
 
 from backoffice.channels.forms import PauseForm, ReplayForm
 from backoffice.channels.health import facts_of, waiting
-from backoffice.channels.pages import crumbs, locked_if_sent, of_channel, page, to, url_of
+from backoffice.channels.pages import locked_if_sent, of_channel, to, way_to
+from backoffice.frame import address_of, page
 from backoffice.shown import in_a_sentence
 from channels_app.models import Channel
 from notifications import services
@@ -42,14 +44,14 @@ def pause(request: HttpRequest, channel: Channel) -> HttpResponse:
         return to(channel)
     return page(
         request,
-        "pause",
+        "channels_app/pause.html",
         title=f"Pause {channel.name}?",
-        crumbs=crumbs(channel),
+        crumbs=way_to(channel),
         channel=channel,
         form=form,
         facts=facts,
         meanwhile=meanwhile,
-        back=url_of(channel),
+        back=address_of(channel),
     )
 
 
@@ -85,15 +87,15 @@ def delete(request: HttpRequest, channel: Channel) -> HttpResponse:
         return redirect("admin:channels_app_channel_changelist")
     return page(
         request,
-        "delete",
+        "channels_app/delete.html",
         title=f"Delete {channel.name}?",
-        crumbs=crumbs(channel),
+        crumbs=way_to(channel),
         channel=channel,
         attached=EventChannel.objects.filter(channel=channel).count(),
         waiting=waiting(channel),
         facts=facts,
         meanwhile=meanwhile,
-        back=url_of(channel),
+        back=address_of(channel),
     )
 
 
@@ -104,7 +106,7 @@ def replay(request: HttpRequest, channel: Channel) -> HttpResponse:
     asked = request.POST if request.method == "POST" else None
     form = ReplayForm(asked, initial={"since": timezone.localtime() - timedelta(days=1)})
     if not form.is_valid():
-        return _page(request, channel, "replay", form=form)
+        return _page(request, channel, "channels_app/replay.html", form=form)
     sure = "confirmed" in request.POST
     by = request.user.get_username()
     try:
@@ -113,7 +115,9 @@ def replay(request: HttpRequest, channel: Channel) -> HttpResponse:
         messages.error(request, f"Nothing was sent. {refused}")
         return to(channel)
     if not sure:
-        return _page(request, channel, "replay_count", form=form, count=_failed(job.count), any=job.count > 0)
+        return _page(
+            request, channel, "channels_app/replay_count.html", form=form, count=_failed(job.count), any=job.count > 0
+        )
     if job.count:
         messages.success(request, f"{_failed(job.count)} will be sent again, a few at a time.")
     else:
@@ -121,14 +125,14 @@ def replay(request: HttpRequest, channel: Channel) -> HttpResponse:
     return to(channel)
 
 
-def _page(request: HttpRequest, channel: Channel, template: str, **context: object) -> HttpResponse:
+def _page(request: HttpRequest, channel: Channel, template: str, **context: Any) -> HttpResponse:
     return page(
         request,
         template,
         title=f"Replay to {channel.name}",
-        crumbs=crumbs(channel),
+        crumbs=way_to(channel),
         channel=channel,
-        back=url_of(channel),
+        back=address_of(channel),
         **context,
     )
 

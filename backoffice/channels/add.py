@@ -14,7 +14,8 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from backoffice.careful import careful
 from backoffice.channels.forms import FORMS, KindForm
-from backoffice.channels.pages import crumbs, locked_if_sent, may, of_channel, page, show_secret_once, to, url_of
+from backoffice.channels.pages import locked_if_sent, of_channel, show_secret_once, to, way_to
+from backoffice.frame import address_of, may, page
 from channels_app.models import Channel
 from channels_app.transports import kind_choices, takes
 from notifications import services
@@ -26,7 +27,7 @@ def add(request: HttpRequest) -> HttpResponse:
     `?kind=` answers the first question. `?next=`, a page of the back office, is where saving leads, with the id of the
     new channel as `channel`.
     """
-    if not may(request, "add"):
+    if not may(request, "channels_app.add_channel"):
         raise PermissionDenied
     kinds = dict(kind_choices())
     kind = next(iter(kinds)) if len(kinds) == 1 else request.GET.get("kind", "")
@@ -34,7 +35,15 @@ def add(request: HttpRequest) -> HttpResponse:
     back = onward or reverse("admin:channels_app_channel_changelist")
     if kind not in kinds:
         question = KindForm(request.GET if kind else None)
-        return page(request, "kind", title="Add a channel", crumbs=crumbs(), form=question, onward=onward, back=back)
+        return page(
+            request,
+            "channels_app/kind.html",
+            title="Add a channel",
+            crumbs=way_to(),
+            form=question,
+            onward=onward,
+            back=back,
+        )
     form = FORMS[kind](request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -45,9 +54,9 @@ def add(request: HttpRequest) -> HttpResponse:
             return _created(request, channel, onward)
     return page(
         request,
-        "form",
+        "channels_app/form.html",
         title="Add a channel",
-        crumbs=crumbs(),
+        crumbs=way_to(),
         form=form,
         kind=kinds[kind],
         several=len(kinds) > 1,
@@ -68,7 +77,7 @@ def _created(request: HttpRequest, channel: Channel, onward: str) -> HttpRespons
         return to(channel)
     said = 'The channel <a href="{}">{}</a> was created.'
     said += " Its page shows the signing secret now, and later by Reveal." if signs else ""
-    messages.success(request, format_html(said, url_of(channel), channel.name))
+    messages.success(request, format_html(said, address_of(channel), channel.name))
     parts = urlsplit(onward)
     given = [(name, value) for name, value in parse_qsl(parts.query) if name != "channel"]
     return redirect(parts._replace(query=urlencode([*given, ("channel", channel.pk)])).geturl())
@@ -94,14 +103,14 @@ def edit(request: HttpRequest, channel: Channel) -> HttpResponse:
             return to(changed)
     return page(
         request,
-        "form",
+        "channels_app/form.html",
         title=f"Edit {channel.name}",
-        crumbs=crumbs(channel),
+        crumbs=way_to(channel),
         form=form,
         channel=channel,
         headers_unreadable=channel.readable_headers is None,
         url_unreadable=channel.readable_url is None,
-        back=url_of(channel),
+        back=address_of(channel),
     )
 
 

@@ -1,5 +1,7 @@
 """The page of one channel: how it is, and what went to it."""
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
@@ -16,16 +18,9 @@ from backoffice.channels.health import (
     health_sentences,
     why_unreadable,
 )
-from backoffice.channels.pages import (
-    NEW_SECRET,
-    answered_by,
-    crumbs,
-    event_types_of,
-    may,
-    of_channel,
-    page,
-)
+from backoffice.channels.pages import NEW_SECRET, answered_by, event_types_of, of_channel, way_to
 from backoffice.charts import chart, per_day, times
+from backoffice.frame import may, page
 from backoffice.recipients import recipients_of_channel
 from channels_app import verification
 from channels_app.models import Channel
@@ -41,7 +36,7 @@ RECENT_CHANGES = 10
 
 @of_channel("view")
 def one(request: HttpRequest, channel: Channel) -> HttpResponse:
-    fresh = may(request, "change") and request.session.get(NEW_SECRET) == channel.pk
+    fresh = may(request, "channels_app.change_channel") and request.session.get(NEW_SECRET) == channel.pk
     if fresh:
         del request.session[NEW_SECRET]
     return show(request, channel, fresh=fresh)
@@ -69,14 +64,14 @@ def show(
     wanted = takes(channel.kind)
     return page(
         request,
-        "channel",
+        "channels_app/channel.html",
         title=channel.name,
-        crumbs=crumbs(),
+        crumbs=way_to(),
         channel=channel,
         kind=kind_label(channel.kind),
         takes=wanted,
         answered_by=answered_by(channel),
-        recipients=recipients_of_channel(channel, with_replies=request.user.has_perm("notifications.view_delivery")),
+        recipients=recipients_of_channel(channel, with_replies=may(request, "notifications.view_delivery")),
         condition=condition_of(channel),
         mail_ends=where_mail_ends() if wanted.recipients else "",
         why_unreadable=why_unreadable(channel),
@@ -94,8 +89,8 @@ def show(
         samples=verification.samples() if wanted.signing_secret else [],
         test_form=test_form or TestForm(event_types=event_types_of(channel)),
         attachments=_attachments(channel),
-        may_change=may(request, "change"),
-        may_delete=may(request, "delete"),
+        may_change=may(request, "channels_app.change_channel"),
+        may_delete=may(request, "channels_app.delete_channel"),
         **_log(request, channel),
     )
 
@@ -105,10 +100,10 @@ def _secret(channel: Channel) -> str | None:
     return channel.readable_url if takes(channel.kind).secret_url else channel.readable_secret
 
 
-def _log(request: HttpRequest, channel: Channel) -> dict[str, object]:
+def _log(request: HttpRequest, channel: Channel) -> dict[str, Any]:
     """What became of its deliveries and who changed it, for those who may read that."""
-    log: dict[str, object] = {}
-    if request.user.has_perm("notifications.view_delivery"):
+    log: dict[str, Any] = {}
+    if may(request, "notifications.view_delivery"):
         day, month = last_day(channel.pk), last_month(channel.pk)
         deliveries = Delivery.objects.filter(channel=channel).select_related("event__order", "channel")
         deliveries = deliveries.defer(*EVENT_TEXTS)
@@ -123,7 +118,7 @@ def _log(request: HttpRequest, channel: Channel) -> dict[str, object]:
             "deliveries": list(deliveries.order_by("-id")[:RECENT_DELIVERIES]),
             "replay": ReplayJob.objects.filter(channel=channel, status=ReplayJob.Status.RUNNING).first(),
         }
-    if request.user.has_perm("notifications.view_historyentry"):
+    if may(request, "notifications.view_historyentry"):
         changes = HistoryEntry.objects.filter(channel=channel).order_by("-id")
         log |= {"may_read_history": True, "changes": list(changes[:RECENT_CHANGES])}
     return log

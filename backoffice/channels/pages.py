@@ -1,20 +1,19 @@
-"""What all pages of channels share: who may do it, which channel it is about, and how a page is made."""
+"""What the pages of channels share: which channel a page is about and who may see it, and how a channel is named."""
 
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Literal
 
-from django.contrib import admin
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
-from django.urls import reverse
 
 from backoffice.channels.forms import FORMS, ChannelForm
+from backoffice.frame import Crumbs, address_of, crumbs, may
 from channels_app.models import Channel
 from channels_app.services import lock_channel
+from channels_app.transports import kind_label
 from notifications.catalogue import EVENT_TYPES
 
 View = Callable[..., HttpResponse]
@@ -32,7 +31,7 @@ def of_channel(action: Literal["view", "change", "delete"]) -> Callable[[View], 
     def decorate(view: View) -> View:
         @wraps(view)
         def answer(request: HttpRequest, object_id: str, *args: Any, **kwargs: Any) -> HttpResponse:
-            if not may(request, action):
+            if not may(request, f"channels_app.{action}_channel"):
                 raise PermissionDenied
             try:
                 channel = Channel.objects.get(pk=unquote(object_id), archived_at=None)
@@ -53,32 +52,14 @@ def locked_if_sent(request: HttpRequest, channel: Channel) -> Channel:
     return lock_channel(channel.pk) if request.method == "POST" else channel
 
 
-def may(request: HttpRequest, action: str) -> bool:
-    """Whether this person may `view`, `add`, `change` or `delete` channels."""
-    return request.user.has_perm(f"channels_app.{action}_channel")
-
-
-def page(request: HttpRequest, template: str, **context: Any) -> TemplateResponse:
-    return TemplateResponse(request, f"channels_app/{template}.html", {**admin.site.each_context(request), **context})
-
-
-def crumbs(channel: Channel | None = None) -> list[tuple[str, str]]:
-    """The way to the list, or to this channel."""
-    way = [
-        ("Integrations", reverse("admin:integrations")),
-        ("Channels", reverse("admin:channels_app_channel_changelist")),
-    ]
-    if channel:
-        way.append((channel.name, url_of(channel)))
-    return way
-
-
-def url_of(channel: Channel) -> str:
-    return reverse("admin:channels_app_channel_change", args=[quote(channel.pk)])
+def way_to(channel: Channel | None = None) -> Crumbs:
+    """The way to the list of channels, or to this one."""
+    own = [(channel.name, address_of(channel))] if channel else []
+    return crumbs("integrations", "channels_app_channel_changelist", *own)
 
 
 def to(channel: Channel) -> HttpResponse:
-    return redirect(url_of(channel))
+    return redirect(address_of(channel))
 
 
 def show_secret_once(request: HttpRequest, channel: Channel) -> None:
@@ -89,6 +70,12 @@ def show_secret_once(request: HttpRequest, channel: Channel) -> None:
 def event_types_of(channel: Channel) -> list[tuple[str, str]]:
     """Keys and labels of those that a channel of this kind may hear of."""
     return [(each.key, each.label) for each in EVENT_TYPES.values() if channel.kind in each.kinds]
+
+
+def channel_label(channel: Channel) -> str:
+    """A channel among others to choose from."""
+    paused = ", paused" if channel.paused_at else ""
+    return f"{channel.name} ({kind_label(channel.kind)}, {channel.short_address}{paused})"
 
 
 def answered_by(channel: Channel) -> str:

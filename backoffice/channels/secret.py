@@ -10,7 +10,8 @@ from django.views.decorators.http import require_http_methods
 from backoffice.channels import detail
 from backoffice.channels.forms import RotateForm
 from backoffice.channels.health import facts_of
-from backoffice.channels.pages import crumbs, locked_if_sent, of_channel, page, show_secret_once, to, url_of
+from backoffice.channels.pages import locked_if_sent, of_channel, show_secret_once, to, way_to
+from backoffice.frame import address_of, page
 from channels_app.models import Channel
 from channels_app.transports import takes
 from notifications import services
@@ -55,15 +56,15 @@ def rotate(request: HttpRequest, channel: Channel) -> HttpResponse:
             return to(channel)
     return page(
         request,
-        "rotate",
+        "channels_app/rotate.html",
         title=f"Give {channel.name} a new secret?",
-        crumbs=crumbs(channel),
+        crumbs=way_to(channel),
         channel=channel,
         form=form,
         before=len(channel.secrets_before(database_now())),
         facts=facts,
         meanwhile=meanwhile,
-        back=url_of(channel),
+        back=address_of(channel),
     )
 
 
@@ -78,12 +79,12 @@ def end(request: HttpRequest, channel: Channel, key: str) -> HttpResponse:
     elif found is not None:
         return page(
             request,
-            "end_secret",
+            "channels_app/end_secret.html",
             title=f"End an earlier secret of {channel.name}?",
-            crumbs=crumbs(channel),
+            crumbs=way_to(channel),
             channel=channel,
             earlier=found,
-            back=url_of(channel),
+            back=address_of(channel),
         )
     if ended is not None:
         messages.success(request, f"The earlier secret was ended. It signs nothing of {channel.name} any more.")

@@ -4,7 +4,6 @@ from datetime import timedelta
 from typing import Literal
 
 from django.contrib import messages
-from django.contrib.admin.utils import quote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -14,7 +13,7 @@ from django.utils import timezone
 from backoffice.channels import detail
 from backoffice.channels.forms import TestForm
 from backoffice.channels.pages import answered_by, event_types_of, of_channel
-from backoffice.done import done
+from backoffice.frame import address_of, done, may, unless_seen
 from channels_app.models import Channel
 from channels_app.transports import takes
 from notifications import services
@@ -38,21 +37,19 @@ def send(request: HttpRequest, channel: Channel) -> HttpResponse:
     if "HX-Request" in request.headers:
         return done(_progress(request, channel, delivery))
     messages.success(request, "A test is being sent. Its answer appears here.")
-    return redirect("admin:notifications_delivery_change", quote(delivery.pk))
+    return redirect(address_of(delivery))
 
 
 @of_channel("view")
 def answer(request: HttpRequest, channel: Channel, delivery_id: str) -> HttpResponse:
     """How far a test has come; nothing (204) while that is what `?seen=` says."""
-    if not request.user.has_perm("notifications.view_delivery"):
+    if not may(request, "notifications.view_delivery"):
         raise PermissionDenied
     try:
         delivery = Delivery.objects.get(pk=delivery_id, channel=channel)
     except Delivery.DoesNotExist as error:
         raise Http404("There is no such delivery.") from error
-    if progress_of(delivery) == request.GET.get("seen"):
-        return HttpResponse(status=204)
-    return _progress(request, channel, delivery)
+    return unless_seen(request, progress_of(delivery), lambda: _progress(request, channel, delivery))
 
 
 def progress_of(delivery: Delivery) -> Progress:

@@ -4,17 +4,18 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from django import forms
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import ValidationError
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
-from backoffice.notifications.forms import AlertChannelForm
-from backoffice.notifications.layout import channel_label, page, to_integrations
+from backoffice.channels.pages import channel_label
+from backoffice.frame import crumbs, may, page
 from channels_app.models import Channel
 from channels_app.transports import kind_label
 from channels_app.transports.email.mailserver import where_mail_ends
@@ -40,6 +41,20 @@ class Copy:
     word: str
     at: datetime | None
     note: str
+
+
+class AlertChannelForm(forms.Form):
+    """A channel to be told of alerts. `offered` are those, as (id, label); what is sent may be another, which the
+    service judges.
+    """
+
+    def __init__(self, data: QueryDict | None = None, *, channels: list[tuple[str, str]]) -> None:
+        super().__init__(data, label_suffix="", auto_id="alert-%s")
+        self.offered = channels
+        self.fields["channel"] = forms.CharField(
+            widget=forms.Select(choices=[("", "Choose a channel"), *channels]),
+            error_messages={"required": "Choose a channel."},
+        )
 
 
 @require_GET
@@ -108,12 +123,12 @@ def _page(request: HttpRequest, form: AlertChannelForm, *, status: int = 200) ->
     rows = list(found[: ROWS + 1])
     return page(
         request,
-        "alerts",
+        "notifications/alerts.html",
         status=status,
         title="Alerts",
-        crumbs=to_integrations(),
+        crumbs=crumbs("integrations"),
         form=form,
-        may_change=request.user.has_perm("channels_app.change_channel"),
+        may_change=may(request, "channels_app.change_channel"),
         recipients=alert_targets.recipients(),
         nobody=alert_targets.NOBODY,
         mail_ends=where_mail_ends(),

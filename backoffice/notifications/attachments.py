@@ -3,20 +3,22 @@
 from contextlib import suppress
 from typing import Any
 
+from django import forms
 from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.core.exceptions import ValidationError
 from django.db.transaction import atomic
-from django.forms import Form
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest, QueryDict
 from django.shortcuts import get_object_or_404, redirect
+from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
 from backoffice.careful import careful
 from backoffice.channels.forms import FORMS
-from backoffice.notifications.forms import AttachForm, SourcesForm
-from backoffice.notifications.layout import channel_label, find_event_type, page, to_event_type
+from backoffice.channels.pages import channel_label
+from backoffice.frame import Crumbs, crumbs, page
+from backoffice.notifications.event_types import find_event_type
 from backoffice.shown import FIELD, Facts
 from channels_app.models import Channel
 from channels_app.services import lock_channel
@@ -26,6 +28,38 @@ from notifications.catalogue import EventType
 from notifications.errors import Conflict
 from notifications.models import EventChannel
 from orders.models import Source
+
+
+class SourcesForm(forms.Form):
+    """Which sources a channel listens to."""
+
+    sources = forms.MultipleChoiceField(
+        choices=Source.choices,
+        initial=list(Source.values),
+        widget=forms.CheckboxSelectMultiple,
+        error_messages={"required": "Choose at least one source."},
+        help_text="The channel hears only of what comes from the chosen sources.",
+    )
+
+    def __init__(self, data: QueryDict | None = None, **kwargs: Any) -> None:
+        super().__init__(data, **{"label_suffix": "", **kwargs})
+
+
+class AttachForm(SourcesForm):
+    """`channels` are those offered, as (id, label). What is sent may be another: the service says why not.
+
+    `chosen` is the id of the one chosen at first; that of another is left aside.
+    """
+
+    field_order = ["channel", "sources"]
+
+    def __init__(self, data: QueryDict | None = None, *, channels: list[tuple[str, str]], chosen: str = "") -> None:
+        super().__init__(data, initial={"channel": chosen if chosen in dict(channels) else ""})
+        self.fields["channel"] = forms.CharField(
+            widget=forms.Select(choices=[("", "Choose a channel"), *channels]),
+            error_messages={"required": "Choose a channel."},
+        )
+        self.order_fields(self.field_order)
 
 
 @require_http_methods(["GET", "POST"])
@@ -56,9 +90,9 @@ def attach(request: HttpRequest, key: str) -> HttpResponse:
             return redirect("admin:event_type", key)
     return page(
         request,
-        "attach",
+        "notifications/attach.html",
         title="Attach a channel",
-        crumbs=to_event_type(event_type),
+        crumbs=_crumbs(event_type),
         form=form,
         nothing_to_attach=not channels,
         **_new_channel(event_type, event_type.kinds[0]),
@@ -78,7 +112,7 @@ def add_channel(request: HttpRequest, key: str) -> HttpResponse:
     if kind not in event_type.kinds:
         return HttpResponseBadRequest("kind must be one that the event type allows.")
     if request.method == "GET":
-        return page(request, "includes/added_channel", **_new_channel(event_type, kind))
+        return page(request, "notifications/includes/added_channel.html", **_new_channel(event_type, kind))
     form = FORMS[kind](request.POST)
     channel = None
     if form.is_valid():
@@ -88,7 +122,7 @@ def add_channel(request: HttpRequest, key: str) -> HttpResponse:
             form.add_error(None, error)
     return page(
         request,
-        "includes/added_channel",
+        "notifications/includes/added_channel.html",
         status=201 if channel else 422,
         channel=channel,
         label=channel_label(channel) if channel else "",
@@ -119,9 +153,9 @@ def edit_sources(request: HttpRequest, key: str, channel_id: str) -> HttpRespons
         return redirect("admin:event_type", key)
     return page(
         request,
-        "sources",
+        "notifications/sources.html",
         title=f"Sources of {attachment.channel.name}",
-        crumbs=to_event_type(event_type),
+        crumbs=_crumbs(event_type),
         event_type=event_type,
         form=form,
     )
@@ -146,9 +180,9 @@ def detach(request: HttpRequest, key: str, channel_id: str) -> HttpResponse:
         return redirect("admin:event_type", key)
     return page(
         request,
-        "detach",
+        "notifications/detach.html",
         title=f"Remove {attachment.channel.name}?",
-        crumbs=to_event_type(event_type),
+        crumbs=_crumbs(event_type),
         event_type=event_type,
         channel=attachment.channel,
         facts=facts,
@@ -156,7 +190,13 @@ def detach(request: HttpRequest, key: str, channel_id: str) -> HttpResponse:
     )
 
 
-def _new_channel(event_type: EventType, kind: str, form: Form | None = None) -> dict[str, Any]:
+def _crumbs(event_type: EventType) -> Crumbs:
+    """The way to the pages of one event type."""
+    own = (event_type.label, reverse("admin:event_type", args=[event_type.key]))
+    return crumbs("integrations", "system_notifications", own)
+
+
+def _new_channel(event_type: EventType, kind: str, form: forms.Form | None = None) -> dict[str, Any]:
     """What the form behind Add shows: empty, or as it was filled in wrongly."""
     labels = dict(kind_choices())
     return {

@@ -4,7 +4,7 @@ import shlex
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
@@ -12,12 +12,11 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
-from django.utils import timezone
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
-from backoffice.done import done
+from backoffice.frame import address_of, crumbs, done, look_again_after, may, page, unless_seen
 from backoffice.notifications import csv_export
 from backoffice.notifications.filters import DeliveryFilters
 from backoffice.notifications.log_admin import LogAdmin, without_edge
@@ -61,8 +60,8 @@ def as_curl(attempt: DeliveryAttempt, body: str, *, url: str = "") -> str:
 
 
 PERMISSION_TO_RETRY = "notifications.change_delivery"
-# How often the page of an unsettled delivery looks again, while something is about to happen and else.
-SOON_SECONDS, LATER_SECONDS = 2, 10
+# How often the page of an unsettled delivery looks again while nothing is about to happen.
+LATER_SECONDS = 10
 
 
 @admin.register(Delivery)
@@ -109,14 +108,14 @@ class DeliveryAdmin(LogAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         delivery = self._delivery(object_id)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": f"{event_label(delivery.event_type)} to {delivery.channel.name}",
-            "crumbs": [("Delivery log", reverse("admin:notifications_delivery_changelist"))],
-            "body": pretty_json(delivery.event.body),
+        return page(
+            request,
+            "notifications/delivery.html",
+            title=f"{event_label(delivery.event_type)} to {delivery.channel.name}",
+            crumbs=crumbs("notifications_delivery_changelist"),
+            body=pretty_json(delivery.event.body),
             **_state(request, delivery),
-        }
-        return TemplateResponse(request, "notifications/delivery.html", context)
+        )
 
     @method_decorator(never_cache)
     def state(self, request: HttpRequest, object_id: str) -> HttpResponse:
@@ -124,13 +123,16 @@ class DeliveryAdmin(LogAdmin):
         if not self.has_view_permission(request):
             raise PermissionDenied
         state = _state(request, self._delivery(object_id))
-        if request.GET.get("seen") == state["version"]:
-            return HttpResponse(status=204)
-        return TemplateResponse(request, "notifications/includes/delivery_news.html", {**state, "fragment": True})
+        context = {**state, "fragment": True}
+        return unless_seen(
+            request,
+            state["version"],
+            lambda: TemplateResponse(request, "notifications/includes/delivery_news.html", context),
+        )
 
     def retry(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Back to the delivery's page; to htmx, the part of it that changes."""
-        if not request.user.has_perm(PERMISSION_TO_RETRY):
+        if not may(request, PERMISSION_TO_RETRY):
             raise PermissionDenied
         delivery = self._delivery(object_id)
         try:
@@ -146,7 +148,7 @@ class DeliveryAdmin(LogAdmin):
             news = TemplateResponse(request, "notifications/includes/delivery_news.html", context)
             return done(news) if retried else news
         messages.add_message(request, messages.SUCCESS if retried else messages.ERROR, sentence)
-        return redirect("admin:notifications_delivery_change", quote(delivery.pk))
+        return redirect(address_of(delivery))
 
     def _delivery(self, object_id: str) -> Delivery:
         deliveries = Delivery.objects.select_related("event__order", "event__contact", "channel")
@@ -160,7 +162,7 @@ def _state(request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
     """What a delivery's page shows and what of it changes until the delivery is settled."""
     attempts = list(delivery.attempts.all())
     settled = delivery.status != Delivery.Status.PENDING
-    every = None if settled else _look_again_after(delivery)
+    every = look_again_after(delivery, later=LATER_SECONDS)
     # All that the changing part shows depends on these.
     seen = (delivery.shown_status, delivery.attempts_made, len(attempts), delivery.in_flight, every)
     return {
@@ -172,20 +174,12 @@ def _state(request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
         "attempts": [{"attempt": attempt, "curl": curl_of(attempt, delivery)} for attempt in attempts],
         "recipients": recipients_of_delivery(delivery, attempts),
         "settled": settled,
-        "may_retry": request.user.has_perm(PERMISSION_TO_RETRY),
+        "may_retry": may(request, PERMISSION_TO_RETRY),
         "retry_refused_because": services.retry_refused_because(delivery),
         "every": every,
         "version": "-".join(str(part) for part in seen),
         "sentence": _in_a_sentence(delivery),
     }
-
-
-def _look_again_after(delivery: Delivery) -> int:
-    """Seconds until the page is to look again."""
-    if delivery.shown_status == "held" or delivery.next_attempt_at is None:
-        return LATER_SECONDS
-    left = (delivery.next_attempt_at - timezone.now()).total_seconds()
-    return SOON_SECONDS if delivery.in_flight or left < 2 * LATER_SECONDS else LATER_SECONDS
 
 
 def _in_a_sentence(delivery: Delivery) -> str:

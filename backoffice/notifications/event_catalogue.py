@@ -7,11 +7,11 @@ from typing import Any, Literal, get_type_hints
 
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
-from django.urls import reverse
 from django.views.decorators.http import require_GET
 from pydantic import create_model
 
-from backoffice.notifications.layout import Crumbs, find_event_type, page, to_integrations
+from backoffice.frame import crumbs, page
+from backoffice.notifications.event_types import find_event_type
 from channels_app.transports import kind_choices
 from notifications.catalogue import EVENT_TYPES, EventType
 from notifications.display import pretty_json
@@ -30,9 +30,9 @@ EXAMPLE_TIME = datetime(2026, 11, 23, 18, 36, 0, 123456, tzinfo=UTC)
 def event_catalogue(request: HttpRequest) -> HttpResponse:
     return page(
         request,
-        "event_catalogue",
+        "notifications/event_catalogue.html",
         title="Event catalogue",
-        crumbs=to_integrations(),
+        crumbs=crumbs("integrations"),
         event_types=EVENT_TYPES.values(),
         enabled=_enabled(),
     )
@@ -45,9 +45,9 @@ def event_catalogue_type(request: HttpRequest, key: str) -> HttpResponse:
     kinds = dict(kind_choices())
     return page(
         request,
-        "event_catalogue_type",
+        "notifications/event_catalogue_type.html",
         title=event_type.label,
-        crumbs=_crumbs(),
+        crumbs=crumbs("integrations", "event_catalogue"),
         event_type=event_type,
         enabled=key in _enabled(),
         kinds=[kinds[kind] for kind in event_type.kinds],
@@ -85,7 +85,3 @@ def _data(event_type: EventType) -> Any:
 
 def _enabled() -> set[str]:
     return set(EventTypeSwitch.objects.filter(enabled=True).values_list("event_type", flat=True))
-
-
-def _crumbs() -> Crumbs:
-    return [*to_integrations(), ("Event catalogue", reverse("admin:event_catalogue"))]

@@ -6,11 +6,11 @@ from django.contrib import messages
 from django.contrib.auth.decorators import permission_required
 from django.db.models import Count
 from django.db.transaction import atomic
-from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
-from backoffice.notifications.layout import find_event_type, page, to_integrations, to_system_notifications
+from backoffice.frame import crumbs, may, page
 from backoffice.shown import Facts, in_a_sentence
 from channels_app.transports import kind_label
 from notifications import services, stats
@@ -20,6 +20,14 @@ from notifications.models import ChannelHealth, EventChannel, EventTypeSwitch, H
 from orders.models import Source
 
 HISTORY_SHOWN = 20
+
+
+def find_event_type(key: str) -> EventType:
+    """The event type of a URL. Raises `Http404`."""
+    try:
+        return EVENT_TYPES[key]
+    except KeyError as error:
+        raise Http404("There is no such event type.") from error
 
 
 @require_GET
@@ -38,13 +46,13 @@ def system_notifications(request: HttpRequest) -> HttpResponse:
     ]
     return page(
         request,
-        "system_notifications",
+        "notifications/system_notifications.html",
         title="System notifications",
-        crumbs=to_integrations(),
+        crumbs=crumbs("integrations"),
         rows=rows,
-        may_switch=request.user.has_perm("notifications.change_eventtypeswitch"),
+        may_switch=may(request, "notifications.change_eventtypeswitch"),
         # The name leads to the event type's page, which is for those who may see what is attached.
-        may_open=request.user.has_perm("notifications.view_eventchannel"),
+        may_open=may(request, "notifications.view_eventchannel"),
     )
 
 
@@ -101,13 +109,13 @@ def _switched(event_type: EventType, *, on: bool) -> str:
 @permission_required("notifications.view_eventchannel", raise_exception=True)
 def event_type_page(request: HttpRequest, key: str) -> HttpResponse:
     event_type = find_event_type(key)
-    may_read_history = request.user.has_perm("notifications.view_historyentry")
+    may_read_history = may(request, "notifications.view_historyentry")
     now = EventTypeSwitch.objects.filter(event_type=key).first()
     return page(
         request,
-        "event_type",
+        "notifications/event_type.html",
         title=event_type.label,
-        crumbs=to_system_notifications(),
+        crumbs=crumbs("integrations", "system_notifications"),
         event_type=event_type,
         switch=now,
         facts=switch_facts(event_type, now),

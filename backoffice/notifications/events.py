@@ -9,11 +9,10 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse
-from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 
+from backoffice.frame import crumbs, page
 from backoffice.notifications.filters import EventFilters
 from backoffice.notifications.log_admin import LogAdmin
 from notifications.display import event_label, pretty_json
@@ -162,13 +161,13 @@ class EventAdmin(LogAdmin):
         except Event.DoesNotExist as error:
             raise Http404("There is no such event.") from error
         explained = explain(event)
-        context = {
-            **self.admin_site.each_context(request),
-            "title": event_label(event.type),
-            "crumbs": [("Events", reverse("admin:notifications_event_changelist"))],
-            "event": event,
-            "body": pretty_json(event.body),
-            "explained": explained,
-            "has_deliveries": any(each.delivery for each in explained),
-        }
-        return TemplateResponse(request, "notifications/event.html", context)
+        return page(
+            request,
+            "notifications/event.html",
+            title=event_label(event.type),
+            crumbs=crumbs("notifications_event_changelist"),
+            event=event,
+            body=pretty_json(event.body),
+            explained=explained,
+            has_deliveries=any(each.delivery for each in explained),
+        )

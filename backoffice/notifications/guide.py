@@ -6,8 +6,8 @@ from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
 from backoffice.channels.forms import FORMS
+from backoffice.frame import crumbs, may, page
 from backoffice.notifications.event_catalogue import EXAMPLE_ID, EXAMPLE_TIME
-from backoffice.notifications.layout import page, to_integrations
 from channels_app.transports import kind_choices
 from channels_app.transports.postback.signature import sign
 from channels_app.transports.rules import MAX_RECIPIENTS
@@ -21,14 +21,14 @@ READERS = ("notifications.view_eventtypeswitch", "channels_app.view_channel")
 
 @require_GET
 def how_to_create_a_channel(request: HttpRequest) -> HttpResponse:
-    if not any(request.user.has_perm(permission) for permission in READERS):
+    if not any(may(request, permission) for permission in READERS):
         raise PermissionDenied
     delays = [_duration(seconds) for seconds in settings.POSTBACK_RETRY_DELAYS_SECONDS]
     return page(
         request,
-        "how_to_create_a_channel",
+        "notifications/how_to_create_a_channel.html",
         title="How to create a channel",
-        crumbs=to_integrations(),
+        crumbs=crumbs("integrations"),
         kinds=[(kind, label, FORMS[kind].about) for kind, label in kind_choices()],
         event_types=[(each.label, [kind in each.kinds for kind, _ in kind_choices()]) for each in EVENT_TYPES.values()],
         most_recipients=MAX_RECIPIENTS,

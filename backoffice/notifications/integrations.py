@@ -9,13 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, path, reverse
 from django.views.decorators.http import require_GET
 
+from backoffice.frame import may, page
 from backoffice.notifications import alerts
 from backoffice.notifications.alerts import told_in_words
 from backoffice.notifications.attachments import add_channel, attach, detach, edit_sources
 from backoffice.notifications.event_catalogue import event_catalogue, event_catalogue_type
 from backoffice.notifications.event_types import event_type_page, switch, system_notifications
 from backoffice.notifications.guide import how_to_create_a_channel
-from backoffice.notifications.layout import page
 from channels_app.models import Channel
 from notifications import stats
 from notifications.catalogue import EVENT_TYPES
@@ -41,11 +41,11 @@ def integrations(request: HttpRequest) -> HttpResponse:
     cards = [
         {"card": card, "url": reverse(f"admin:{card.url_name}"), "fact": card.fact() if card.fact else ""}
         for card in CARDS
-        if request.user.has_perm(card.permission)
+        if may(request, card.permission)
     ]
     if not cards:
         raise PermissionDenied
-    return page(request, "integrations", title="Integrations", cards=cards)
+    return page(request, "notifications/integrations.html", title="Integrations", cards=cards)
 
 
 def _switched_on() -> str:

@@ -9,11 +9,11 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin
 
+from backoffice.frame import page
 from backoffice.lookups import ListedLookups
 from backoffice.notifications.filters import HistoryFilters, LogFilters
 from notifications.models import HistoryEntry
@@ -61,7 +61,6 @@ class LogAdmin(ListedLookups, ModelAdmin):
             raise PermissionDenied
         form = self.filters(request.GET)
         context = {
-            **self.admin_site.each_context(request),
             "title": self.log_title,
             "form": form,
             "page": self._page(request, form.rows()),
@@ -70,7 +69,7 @@ class LogAdmin(ListedLookups, ModelAdmin):
             **self.log_context(request),
             **(extra_context or {}),
         }
-        return TemplateResponse(request, self.log_template, context)
+        return page(request, self.log_template, **context)
 
     def _page(self, request: HttpRequest, rows: QuerySet[Any]) -> LogPage:
         before, after = self._edge(request, "before"), self._edge(request, "after")

@@ -10,6 +10,7 @@ from django.db.models import Q, QuerySet
 from django.db.models.functions import Now
 from django.http import HttpRequest
 
+from backoffice.frame import may
 from backoffice.orders.postbacks import RETRYABLE
 from notifications.models import Delivery
 from orders.models import Order, Survey
@@ -129,7 +130,7 @@ class PostbacksFilter(_Choice):
     parameter_name = "postbacks"
 
     def lookups(self, request: HttpRequest, model_admin: ModelAdmin) -> list[tuple[str, str]]:
-        return [("failed", "Failed")] if request.user.has_perm("notifications.view_delivery") else []
+        return [("failed", "Failed")] if may(request, "notifications.view_delivery") else []
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if not self.value():

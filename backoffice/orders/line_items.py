@@ -7,9 +7,10 @@ from django.contrib import messages
 from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 
+from backoffice.frame import may
 from backoffice.orders.form_fields import add_refusal
 from backoffice.orders.order_forms import OrderForm, OrderItemFormSet
-from backoffice.orders.pages import RecordAdmin, may
+from backoffice.orders.pages import RecordAdmin
 from notifications.display import money
 from orders.inputs import ItemInput
 from orders.models import Contact, Order, Quote

@@ -11,10 +11,10 @@ from django.urls import URLPattern
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
-from backoffice.done import done
+from backoffice.frame import done, may
 from backoffice.orders.filters import CreatedFilter, PostbacksFilter, Search, equals
 from backoffice.orders.order_actions import Actions, OrderActions, tracking_facts
-from backoffice.orders.pages import may, status_label
+from backoffice.orders.pages import status_label
 from backoffice.orders.postbacks import (
     OCCURRENCES_SHOWN,
     POSTBACKS_SHOWN,

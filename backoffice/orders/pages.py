@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
-from django.contrib.admin.utils import quote, unquote
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.db import models
 from django.db.models import Model, QuerySet
@@ -18,16 +18,13 @@ from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
 from backoffice.careful import CarefulAdmin
+from backoffice.frame import Crumbs, address_of, may, page
 from backoffice.lookups import ListedLookups
 from backoffice.orders.filters import TOO_MANY, Search
 from backoffice.orders.form_fields import LineField
 from notifications.display import ago
 
 Fact = tuple[str, Any]
-
-
-def may(request: HttpRequest, permission: str) -> bool:
-    return request.user.has_perm(permission)
 
 
 def status_label(status: str, words: str) -> SafeString:
@@ -39,10 +36,9 @@ def link_to(request: HttpRequest, obj: Model | None) -> SafeString | str:
     """The name of a row of commerce, a link for those who may see it; "–" for none."""
     if obj is None:
         return "–"
-    name = f"{obj._meta.app_label}_{obj._meta.model_name}_change"
     if not may(request, f"{obj._meta.app_label}.view_{obj._meta.model_name}"):
         return str(obj)
-    return format_html('<a href="{}">{}</a>', reverse(f"admin:{name}", args=[quote(obj.pk)]), obj)
+    return format_html('<a href="{}">{}</a>', address_of(obj), obj)
 
 
 class CommerceAdmin(CarefulAdmin, ListedLookups, ModelAdmin):
@@ -90,9 +86,7 @@ class CommerceAdmin(CarefulAdmin, ListedLookups, ModelAdmin):
         crumbs = self._crumbs(request)
         if above := context.get("above"):
             crumbs.append((str(above), self._page_of(above)))
-        return TemplateResponse(
-            request, template, {**self.admin_site.each_context(request), "crumbs": crumbs, **context}
-        )
+        return page(request, template, **{"crumbs": crumbs, **context})
 
     def not_found(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Redirect to the index with a message, as Django's own pages do."""
@@ -106,7 +100,7 @@ class CommerceAdmin(CarefulAdmin, ListedLookups, ModelAdmin):
         url = self._page_of(obj)
         return HttpResponseRedirect(f"{url}#{fragment}" if fragment else url)
 
-    def _crumbs(self, request: HttpRequest) -> list[tuple[str, str]]:
+    def _crumbs(self, request: HttpRequest) -> Crumbs:
         may_see_list = self.has_view_permission(request)
         return [(self._plural(), reverse(f"admin:{self._name()}_changelist"))] if may_see_list else []
 

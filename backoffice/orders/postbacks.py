@@ -12,6 +12,7 @@ from django.db.models import Count, Q, QuerySet
 from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
+from backoffice.frame import look_again_after
 from notifications.catalogue import EVENT_TYPES
 from notifications.display import event_label
 from notifications.errors import Conflict
@@ -21,7 +22,8 @@ from orders.models import Contact, Order
 
 POSTBACKS_SHOWN = 200
 RETRYABLE = [event_type.key for event_type in EVENT_TYPES.values() if event_type.manual_retry]
-_SOON = timedelta(seconds=30)
+# How often a row that is not settled looks again while nothing is about to happen.
+LATER_SECONDS = 20
 
 
 @dataclass(frozen=True)
@@ -64,11 +66,8 @@ class Postback:
     @property
     def poll(self) -> str:
         """How often its row asks how it stands, as htmx writes it; "" once it is settled."""
-        if self.settled:
-            return ""
-        due = self.delivery.next_attempt_at
-        soon = self.delivery.in_flight or due is None or due < timezone.now() + _SOON
-        return "every 2s" if soon and self.status != "held" else "every 20s"
+        seconds = look_again_after(self.delivery, later=LATER_SECONDS)
+        return f"every {seconds}s" if seconds else ""
 
     @property
     def announcement(self) -> str:

@@ -10,9 +10,10 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
+from backoffice.frame import may
 from backoffice.orders.filters import CreatedFilter, Search, equals
 from backoffice.orders.line_items import SellingAdmin
-from backoffice.orders.pages import link_to, may, status_label
+from backoffice.orders.pages import link_to, status_label
 from notifications.display import money
 from orders import services
 from orders.errors import Conflict

@@ -24,7 +24,7 @@ from django.utils.safestring import SafeString
 
 from backoffice import shown
 from backoffice.content_security import enter_shell
-from backoffice.done import is_done
+from backoffice.frame import is_done
 from backoffice.submitting import kept
 from backoffice.submitting.models import Submission
 from backoffice.submitting.refused import already_sent, opened_by_another, still_running
