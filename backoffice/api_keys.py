@@ -22,7 +22,7 @@ from api.keys import create_key, revoke_key
 from api.models import ApiKey, Scope
 from api.scopes import may_make, may_not_make, outlived
 from backoffice.frame import address_of, crumbs, done, page
-from backoffice.lookups import ListedLookups
+from backoffice.model_admin import ListedLookups
 from notifications.models import HistoryEntry
 
 _SCOPES = {

@@ -14,27 +14,22 @@ have changed is refused as a whole.
 """
 
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
-from django.core.exceptions import ValidationError
-from django.db import connection
 from django.forms.boundfield import BoundField
-from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
 from backoffice.shown import digest, hidden_input, read
 
 if TYPE_CHECKING:
-    # What the classes below are put before.
+    # What `CarefulForm` is put before.
     from django.forms import BaseForm
-    from unfold.admin import ModelAdmin
 else:
-    ModelAdmin = BaseForm = object
+    BaseForm = object
 
 EMPTY = "(empty)"
 _HIDDEN = "(not shown)"
@@ -181,25 +176,6 @@ class CarefulForm(BaseForm):
             data.setlist(bound.html_name, [str(each) for each in value])
         else:
             data[bound.html_name] = "" if value is None else str(value)
-
-
-class CarefulAdmin(ModelAdmin):
-    """Put before a `ModelAdmin`: the form that changes a record is careful, and the record locked until it is saved."""
-
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        form = super().get_form(request, obj, change=change, **kwargs)
-        return careful(form) if obj is not None else form
-
-    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
-        if request.method == "POST" and _changes_record(request) and connection.in_atomic_block:
-            with suppress(ValidationError, ValueError):  # no id at all: below it is looked for in vain
-                self.model._default_manager.select_for_update(no_key=True).filter(pk=object_id).first()
-        return super().get_object(request, object_id, from_field)
-
-
-def _changes_record(request: HttpRequest) -> bool:
-    name = request.resolver_match.url_name if request.resolver_match else None
-    return bool(name and name.endswith(("_change", "_delete")))
 
 
 def careful(form_class: type[forms.BaseForm]) -> type[Any]:

@@ -19,9 +19,8 @@ from unfold.decorators import display
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
-from backoffice.careful import CarefulAdmin
 from backoffice.frame import is_superuser
-from backoffice.lookups import ListedLookups
+from backoffice.model_admin import CarefulAdmin, ListedLookups
 from backoffice.shown import Facts
 from notifications.display import ago
 

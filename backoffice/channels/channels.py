@@ -15,7 +15,7 @@ from unfold.decorators import display
 
 from backoffice.channels import actions, add, detail, secret, test_send
 from backoffice.channels.health import condition_of
-from backoffice.lookups import ListedLookups
+from backoffice.model_admin import ListedLookups
 from channels_app.models import Channel
 from channels_app.transports import kind_label
 from notifications.display import ago

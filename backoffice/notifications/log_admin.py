@@ -14,7 +14,7 @@ from django.views.decorators.http import require_safe
 from unfold.admin import ModelAdmin
 
 from backoffice.frame import page
-from backoffice.lookups import ListedLookups
+from backoffice.model_admin import ListedLookups
 from backoffice.notifications.filters import HistoryFilters, LogFilters
 from notifications.models import HistoryEntry
 

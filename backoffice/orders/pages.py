@@ -17,9 +17,8 @@ from unfold.admin import ModelAdmin
 from unfold.paginator import InfinitePaginator
 from unfold.widgets import UnfoldAdminTextInputWidget
 
-from backoffice.careful import CarefulAdmin
 from backoffice.frame import Crumbs, address_of, may, page
-from backoffice.lookups import ListedLookups
+from backoffice.model_admin import CarefulAdmin, ListedLookups
 from backoffice.orders.filters import TOO_MANY, Search
 from backoffice.orders.form_fields import LineField
 from notifications.display import ago
