@@ -12,9 +12,9 @@ from django.urls import reverse
 
 from backoffice.accounts.refusals import groups_that_may, refused_permissions
 from backoffice.frame import Link, page, plain_page
-from backoffice.submitting import kept
-from backoffice.submitting.pages import page_to_return_to
+from backoffice.submitting import drafts
 from backoffice.submitting.refused import not_done, opened_by_another
+from backoffice.submitting.return_pages import page_to_return_to
 from backoffice.submitting.tokens import token_of
 
 LOGGED_IN_ANEW = "You have logged in anew since this page was opened, so nothing was changed."
@@ -71,7 +71,7 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         request,
         "error_pages/403.html",
         status=403,
-        typed_is_kept=request.method == "POST" and kept.keep_for_sender(request),
+        typed_is_kept=request.method == "POST" and drafts.keep_for_sender(request),
         title="You may not do this",
         said=said,
         permissions=permissions,
@@ -128,7 +128,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
     if _in_back_office(request) and token is not None:
         if token.user_id != request.user.pk:
             return opened_by_another(request)
-        kept.keep_for_sender(request)
+        drafts.keep_for_sender(request)
         if "HX-Request" in request.headers:
             messages.error(request, LOGGED_IN_ANEW)
             return HttpResponse(status=403, headers={"HX-Redirect": page_to_return_to(request)})

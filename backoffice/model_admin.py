@@ -8,7 +8,7 @@ from django.core.exceptions import FieldDoesNotExist, ValidationError
 from django.db import connection
 from django.http import HttpRequest
 
-from backoffice.careful import careful
+from backoffice.stale_forms import careful
 
 if TYPE_CHECKING:
     # What the classes below are put before.

@@ -30,7 +30,7 @@ class TidingsAdminSite(UnfoldAdminSite):
 
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
         """For staff alone. A form takes effect once, and whoever is logged out meanwhile loses nothing."""
-        from backoffice.submitting import kept
+        from backoffice.submitting import drafts
         from backoffice.submitting.once import once
         from backoffice.submitting.refused import to_login
 
@@ -38,9 +38,9 @@ class TidingsAdminSite(UnfoldAdminSite):
 
         @wraps(view)
         def submitted(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            typed = kept.take(request)
+            typed = drafts.take(request)
             answer = once_view(request, *args, **kwargs)
-            return answer if typed is None else kept.fill_in(request, answer, typed)
+            return answer if typed is None else drafts.fill_in(request, answer, typed)
 
         for_staff: Callable[..., HttpResponse] = super().admin_view(submitted, cacheable)
 
@@ -64,13 +64,13 @@ class TidingsAdminSite(UnfoldAdminSite):
         """While there is nobody yet who could log in, the page says how the first user is made."""
         from django.contrib.auth.models import User
 
-        from backoffice.submitting import kept, refused
+        from backoffice.submitting import drafts, refused
 
         refused.lead_to_page(request)
         context = {
             "nobody_yet": not User.objects.exists(),
             "sent_in_vain": refused.SENT in request.GET,
-            "typed_is_kept": kept.is_kept(request),
+            "typed_is_kept": drafts.is_kept(request),
         }
         response: HttpResponse = super().login(request, {**context, **(extra_context or {})})
         return response

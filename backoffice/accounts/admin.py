@@ -21,7 +21,7 @@ from unfold.widgets import UnfoldAdminCheckboxSelectMultipleWidget
 
 from backoffice.frame import is_superuser
 from backoffice.model_admin import CarefulAdmin, ListedLookups
-from backoffice.shown import Facts
+from backoffice.stale_pages import Facts
 from notifications.display import ago
 
 admin.site.unregister(User)

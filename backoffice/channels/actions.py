@@ -14,7 +14,7 @@ from backoffice.channels.forms import PauseForm, ReplayForm
 from backoffice.channels.health import facts_of, waiting
 from backoffice.channels.pages import locked_if_sent, of_channel, to, way_to
 from backoffice.frame import address_of, page
-from backoffice.shown import in_a_sentence
+from backoffice.stale_pages import in_a_sentence
 from channels_app.models import Channel
 from notifications import services
 from notifications.display import number

@@ -9,7 +9,7 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from backoffice.charts import duration
-from backoffice.shown import Facts
+from backoffice.stale_pages import Facts
 from channels_app.encryption import UNREADABLE
 from channels_app.models import Channel
 from channels_app.transports import takes

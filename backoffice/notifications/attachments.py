@@ -14,12 +14,12 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from backoffice.careful import careful
 from backoffice.channels.forms import FORMS
 from backoffice.channels.pages import channel_label
 from backoffice.frame import Crumbs, crumbs, page
 from backoffice.notifications.event_types import find_event_type
-from backoffice.shown import FIELD, Facts
+from backoffice.stale_forms import careful
+from backoffice.stale_pages import FIELD, Facts
 from channels_app.models import Channel
 from channels_app.services import lock_channel
 from channels_app.transports import kind_choices

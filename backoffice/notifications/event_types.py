@@ -11,7 +11,7 @@ from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_POST
 
 from backoffice.frame import crumbs, may, page
-from backoffice.shown import Facts, in_a_sentence
+from backoffice.stale_pages import Facts, in_a_sentence
 from channels_app.transports import kind_label
 from notifications import services, stats
 from notifications.catalogue import EVENT_TYPES, EventType

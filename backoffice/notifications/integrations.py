@@ -13,9 +13,9 @@ from backoffice.frame import may, page
 from backoffice.notifications import alerts
 from backoffice.notifications.alerts import told_in_words
 from backoffice.notifications.attachments import add_channel, attach, detach, edit_sources
+from backoffice.notifications.channel_help import how_to_create_a_channel
 from backoffice.notifications.event_catalogue import event_catalogue, event_catalogue_type
 from backoffice.notifications.event_types import event_type_page, switch, system_notifications
-from backoffice.notifications.guide import how_to_create_a_channel
 from channels_app.models import Channel
 from notifications import stats
 from notifications.catalogue import EVENT_TYPES

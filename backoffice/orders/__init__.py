@@ -2,8 +2,8 @@
 
 from backoffice.orders.catalogue import FunnelAdmin, ProductAdmin
 from backoffice.orders.contacts import ContactAdmin
-from backoffice.orders.money import RefundAdmin, TransactionAdmin
 from backoffice.orders.orders import OrderAdmin
+from backoffice.orders.payments import RefundAdmin, TransactionAdmin
 from backoffice.orders.quotes import QuoteAdmin
 from backoffice.orders.subscriptions import SubscriptionAdmin
 from backoffice.orders.surveys import SurveyAdmin, SurveyResponseAdmin

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from django.contrib import admin
 from django.http import HttpRequest
 
+from backoffice.orders.commerce_admin import CommerceAdmin
 from backoffice.orders.filters import equals
 from backoffice.orders.order_forms import ProductForm
-from backoffice.orders.pages import CommerceAdmin
 from notifications.display import money
 from orders.models import Funnel, Product
 

@@ -9,13 +9,13 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.decorators import method_decorator
 from django.utils.safestring import SafeString
 
-from backoffice.careful import careful
 from backoffice.frame import may
+from backoffice.orders.commerce_admin import LargeListAdmin, status_label
 from backoffice.orders.contact_forms import ContactForm
 from backoffice.orders.filters import CreatedFilter, Search, equals
 from backoffice.orders.form_fields import add_refusal
-from backoffice.orders.pages import LargeListAdmin, status_label
 from backoffice.orders.postbacks import notified
+from backoffice.stale_forms import careful
 from notifications import history
 from orders import services
 from orders.models import Contact, Source

@@ -8,9 +8,9 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 
 from backoffice.frame import may
+from backoffice.orders.commerce_admin import RecordAdmin
 from backoffice.orders.form_fields import add_refusal
 from backoffice.orders.order_forms import OrderForm, OrderItemFormSet
-from backoffice.orders.pages import RecordAdmin
 from notifications.display import money
 from orders.inputs import ItemInput
 from orders.models import Contact, Order, Quote

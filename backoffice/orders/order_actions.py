@@ -13,13 +13,13 @@ from django.urls import URLPattern, path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_http_methods, require_POST
 
-from backoffice.careful import careful
 from backoffice.frame import may
 from backoffice.orders.form_fields import add_refusal
 from backoffice.orders.line_items import SellingAdmin
 from backoffice.orders.order_forms import PaymentForm, RefundForm, TrackingForm, left_of
 from backoffice.orders.postbacks import newest_postback, notified
-from backoffice.shown import Change, Facts, in_a_sentence
+from backoffice.stale_forms import careful
+from backoffice.stale_pages import Change, Facts, in_a_sentence
 from notifications.display import money
 from orders import services
 from orders.errors import Conflict

@@ -12,9 +12,9 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_GET, require_POST
 
 from backoffice.frame import done, may
+from backoffice.orders.commerce_admin import status_label
 from backoffice.orders.filters import CreatedFilter, PostbacksFilter, Search, equals
 from backoffice.orders.order_actions import Actions, OrderActions, tracking_facts
-from backoffice.orders.pages import status_label
 from backoffice.orders.postbacks import (
     OCCURRENCES_SHOWN,
     POSTBACKS_SHOWN,

@@ -11,9 +11,9 @@ from django.utils.safestring import SafeString
 from django.views.decorators.http import require_POST
 
 from backoffice.frame import may
+from backoffice.orders.commerce_admin import link_to, status_label
 from backoffice.orders.filters import CreatedFilter, Search, equals
 from backoffice.orders.line_items import SellingAdmin
-from backoffice.orders.pages import link_to, status_label
 from notifications.display import money
 from orders import services
 from orders.errors import Conflict

@@ -10,9 +10,9 @@ from django.urls import URLPattern, path, reverse
 from django.utils.safestring import SafeString
 
 from backoffice.frame import may
+from backoffice.orders.commerce_admin import RecordAdmin, link_to, status_label
 from backoffice.orders.filters import Search, equals
 from backoffice.orders.order_forms import CancelForm
-from backoffice.orders.pages import RecordAdmin, link_to, status_label
 from backoffice.orders.postbacks import newest_postback, notified
 from notifications.display import ago, money
 from orders import services

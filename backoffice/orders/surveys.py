@@ -9,8 +9,8 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
+from backoffice.orders.commerce_admin import CommerceAdmin, Fact, RecordAdmin, link_to
 from backoffice.orders.filters import Search, SurveyFilter, equals
-from backoffice.orders.pages import CommerceAdmin, Fact, RecordAdmin, link_to
 from notifications.display import ago, moment
 from orders.models import Source, Survey, SurveyResponse
 

@@ -22,10 +22,10 @@ from django.template.response import SimpleTemplateResponse
 from django.utils.crypto import salted_hmac
 from django.utils.safestring import SafeString
 
-from backoffice import shown
+from backoffice import stale_pages
 from backoffice.content_security import enter_shell
 from backoffice.frame import is_done
-from backoffice.submitting import kept
+from backoffice.submitting import drafts
 from backoffice.submitting.models import Submission
 from backoffice.submitting.refused import already_sent, opened_by_another, still_running
 from backoffice.submitting.tokens import FIELD, HEADER, Token, new_token, token_of
@@ -68,7 +68,7 @@ def once(view: View) -> View:
             if _took_effect(request, response):
                 if first is None:
                     _keep(request, submission, response)
-                kept.forget(request)
+                drafts.forget(request)
                 if "Location" not in response:
                     response[HEADER] = new_token(token.user_id)
         return response
@@ -104,10 +104,10 @@ def _again(request: HttpRequest, first: Submission, now: Submission) -> HttpResp
     """
     answer = _read(first)
     same = first.fingerprint == now.fingerprint
-    if not same and shown.FIELD in request.POST:
+    if not same and stale_pages.FIELD in request.POST:
         return None
     if not same:
-        kept.keep(request, now.user_id)
+        drafts.keep(request, now.user_id)
     if answer is None or not same or ("Location" not in answer["headers"] and not _may_see_again(first, now)):
         where = answer["headers"].get("Location", "") if answer else ""
         return already_sent(request, at=first.created_at, same=same, where=where)
@@ -185,7 +185,7 @@ def _fingerprint(request: HttpRequest) -> str:
     return salted_hmac(_SALT, json.dumps([request.get_full_path(), sent]), algorithm="sha256").hexdigest()
 
 
-_OF_THE_PAGE = {"csrfmiddlewaretoken", FIELD, shown.FIELD}
+_OF_THE_PAGE = {"csrfmiddlewaretoken", FIELD, stale_pages.FIELD}
 
 
 def _session(request: HttpRequest) -> str:

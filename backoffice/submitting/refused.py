@@ -9,8 +9,8 @@ from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 
 from backoffice.frame import Link, page
-from backoffice.submitting import kept
-from backoffice.submitting.pages import page_of, page_to_return_to
+from backoffice.submitting import drafts
+from backoffice.submitting.return_pages import page_of, page_to_return_to
 from notifications.display import time_in_words
 
 # In the login's address: a form was sent in vain.
@@ -24,7 +24,7 @@ def to_login(request: HttpRequest) -> HttpResponse:
     """
     query = {REDIRECT_FIELD_NAME: page_to_return_to(request)}
     if request.method not in ("GET", "HEAD"):
-        kept.keep_for_sender(request)
+        drafts.keep_for_sender(request)
         query[SENT] = "1"
     login = f"{reverse('admin:login')}?{urlencode(query, safe='/')}"
     if "HX-Request" in request.headers:

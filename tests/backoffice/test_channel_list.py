@@ -9,7 +9,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from backoffice.channels import channels
+from backoffice.channels import channel_list
 from channels_app.models import Channel
 from channels_app.services import create_channel, pause_channel
 from notifications import services
@@ -46,7 +46,7 @@ def test_a_row_says_how_the_channel_is(admin, warehouse, failed):
 
 
 def test_a_row_says_what_waits_up_to_a_bound(admin, monkeypatch):
-    monkeypatch.setattr(channels, "COUNT_AT_MOST", 2)
+    monkeypatch.setattr(channel_list, "COUNT_AT_MOST", 2)
     later = timezone.now() + timedelta(minutes=30)
     for name, due, scheduled in (("Few", 1, 1), ("Many", 3, 0), ("Retried", 0, 2), ("Stopped", 1, 1), ("Halted", 2, 3)):
         channel = make(name)

@@ -10,8 +10,8 @@ import jsonschema
 import pytest
 from standardwebhooks.webhooks import Webhook
 
+from backoffice.notifications.channel_help import EXAMPLE_SECRET
 from backoffice.notifications.event_catalogue import EXAMPLE_ID, json_schema
-from backoffice.notifications.guide import EXAMPLE_SECRET
 from notifications import services
 from notifications.catalogue import EVENT_TYPES
 from notifications.samples import sample_body

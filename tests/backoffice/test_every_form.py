@@ -20,7 +20,7 @@ from django.urls import get_resolver, resolve, reverse
 from django.utils import timezone
 
 from api.keys import create_key
-from backoffice.submitting.pages import PAGES, page_of
+from backoffice.submitting.return_pages import PAGES, page_of
 from channels_app.models import Channel
 from notifications import alert_targets
 from notifications import services as notifications

@@ -9,9 +9,9 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import get_resolver, reverse
 
-from backoffice.submitting.filling import fill
-from backoffice.submitting.kept import FILLED_IN
-from backoffice.submitting.pages import PAGES
+from backoffice.submitting.drafts import FILLED_IN
+from backoffice.submitting.html_fill import fill
+from backoffice.submitting.return_pages import PAGES
 from orders.models import Contact, Order
 from tests.backoffice.browsing import forms_in, open_form
 from tests.backoffice.reading import text_of

@@ -7,7 +7,7 @@ from pathlib import Path
 from django.conf import settings
 from standardwebhooks import Webhook
 
-from backoffice.notifications.guide import EXAMPLE_SECRET
+from backoffice.notifications.channel_help import EXAMPLE_SECRET
 from channels_app import verification
 from channels_app.transports.postback.signature import sign
 

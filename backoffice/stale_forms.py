@@ -23,7 +23,7 @@ from django import forms
 from django.forms.boundfield import BoundField
 from django.utils.safestring import SafeString
 
-from backoffice.shown import digest, hidden_input, read
+from backoffice.stale_pages import digest, hidden_input, read
 
 if TYPE_CHECKING:
     # What `CarefulForm` is put before.

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 from unfold.admin import ModelAdmin
 from unfold.decorators import display
 
-from backoffice.channels import actions, add, detail, secret, test_send
+from backoffice.channels import actions, detail, edit, secret, test_send
 from backoffice.channels.health import condition_of
 from backoffice.model_admin import ListedLookups
 from channels_app.models import Channel
@@ -52,7 +52,7 @@ class ChannelAdmin(ListedLookups, ModelAdmin):
 
     def get_urls(self) -> list[URLPattern]:
         views = [
-            ("edit", "edit", add.edit),
+            ("edit", "edit", edit.edit),
             ("pause", "pause", actions.pause),
             ("resume", "resume", require_POST(actions.resume)),
             ("reveal", "reveal", require_POST(secret.reveal)),
@@ -83,7 +83,7 @@ class ChannelAdmin(ListedLookups, ModelAdmin):
     def add_view(
         self, request: HttpRequest, form_url: str = "", extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        return add.add(request)
+        return edit.add(request)
 
     def change_view(
         self, request: HttpRequest, object_id: str, form_url: str = "", extra_context: dict[str, Any] | None = None

@@ -14,9 +14,9 @@ from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.template.response import SimpleTemplateResponse
 
-from backoffice import shown
-from backoffice.submitting.filling import fill
-from backoffice.submitting.pages import page_to_return_to
+from backoffice import stale_pages
+from backoffice.submitting.html_fill import fill
+from backoffice.submitting.return_pages import page_to_return_to
 from backoffice.submitting.tokens import FIELD, token_of
 from channels_app.encryption import SecretUnreadable, decrypt, encrypt
 
@@ -24,7 +24,7 @@ SECONDS = 3600
 LARGEST = 128 * 1024
 FILLED_IN = "What you had typed is in the form again. Nothing of it has been saved yet."
 _KEY = "kept_form"
-_OF_THE_PAGE = {"csrfmiddlewaretoken", FIELD, shown.FIELD}
+_OF_THE_PAGE = {"csrfmiddlewaretoken", FIELD, stale_pages.FIELD}
 
 
 def keep(request: HttpRequest, user_id: int) -> bool:

@@ -12,10 +12,10 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from backoffice.careful import careful
 from backoffice.channels.forms import FORMS, KindForm
 from backoffice.channels.pages import locked_if_sent, of_channel, show_secret_once, to, way_to
 from backoffice.frame import address_of, may, page
+from backoffice.stale_forms import careful
 from channels_app.models import Channel
 from channels_app.transports import kind_choices, takes
 from notifications import services

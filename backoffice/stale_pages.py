@@ -1,6 +1,6 @@
 """What a page showed when it was opened, carried along in its forms, against what is so when one of them is sent.
 
-`backoffice.careful` does so for fields that people edit. Here is what both share, and what buttons need that
+`backoffice.stale_forms` does so for fields that people edit. Here is what both share, and what buttons need that
 act on something as it stands: to delete, to resume, to clear.
 """
 

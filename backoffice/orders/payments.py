@@ -6,8 +6,8 @@ from django.contrib import admin
 from django.http import HttpRequest
 from django.utils.safestring import SafeString
 
+from backoffice.orders.commerce_admin import Fact, RecordAdmin, link_to, status_label
 from backoffice.orders.filters import CreatedFilter, Search, equals
-from backoffice.orders.pages import Fact, RecordAdmin, link_to, status_label
 from notifications.display import moment, money
 from orders.models import Refund, Transaction
 
