@@ -1,24 +1,66 @@
 """The shell of the API, for v1 and for the tests of the conventions alike."""
 
+import json
 from collections.abc import Callable, Iterable
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.views.decorators.http import require_safe
 from ninja import NinjaAPI
 from ninja.errors import ValidationError, ValidationErrorContext
+from ninja.openapi.docs import DocsBase
 from ninja.openapi.schema import OpenAPISchema
 from ninja.operation import Operation
+from ninja.renderers import JSONRenderer
+from ninja.responses import NinjaJSONEncoder
 
 from api.field_errors import MAX_ERRORS
 from api.handlers import exception_handlers
 from api.idempotency import idempotent
 from api.openapi.document import Document
-from api.openapi.page import DocsPage
-from api.parsing import StrictParser
-from api.query import strict_query
-from api.rendering import AnswerRenderer
+from api.parsing import StrictParser, strict_query
 from notifications.catalogue import EventType
+
+
+class AnswerEncoder(NinjaJSONEncoder):
+    """Times as RFC 3339 UTC with six digits and `Z` (Django's encoder keeps three); money with two decimals."""
+
+    def default(self, o: Any) -> Any:
+        if isinstance(o, datetime):
+            return o.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+        if isinstance(o, Decimal):
+            return f"{o:.2f}"
+        return super().default(o)
+
+
+class AnswerRenderer(JSONRenderer):
+    encoder_class = AnswerEncoder
+
+
+_SETTINGS: dict[str, Any] = {
+    "layout": "BaseLayout",
+    "deepLinking": True,
+    # The operations are listed and the models folded: with all of them open a browser works for seconds.
+    "docExpansion": "list",
+    "defaultModelsExpandDepth": 0,
+    "defaultModelExpandDepth": 1,
+    # The online validator is the one thing that Swagger UI would ask of another host.
+    "validatorUrl": None,
+    "persistAuthorization": False,
+}
+
+
+class DocsPage(DocsBase):
+    """Needs no token against forgery: the API takes no cookies."""
+
+    def render_page(self, request: HttpRequest, api: NinjaAPI, **path_parameters: Any) -> HttpResponse:
+        url = self.get_openapi_url(api, path_parameters)
+        settings = json.dumps({**_SETTINGS, "url": url}, indent=1)
+        return render(request, "api/docs.html", {"api": api, "swagger_settings": settings, "document_url": url})
+
 
 # The page may load from this host alone. Swagger's page sets styles and shows images of its own.
 _OWN_HOST_ONLY = (

@@ -5,9 +5,12 @@ import ipaddress
 import re
 from collections.abc import Iterable
 from dataclasses import asdict
+from functools import cache
 
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, connection
+from django.db.migrations.loader import MigrationLoader
+from django.db.migrations.recorder import MigrationRecorder
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
@@ -15,9 +18,44 @@ from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Metric, ge
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from api import readiness
 from notifications import monitoring
-from notifications.patience import within
+from notifications.patience import Unanswered, within
+
+NAMED = 3
+
+
+def readiness_problems() -> list[str]:
+    """What keeps it from its work, a sentence each. Answers within seconds, also where PostgreSQL is silent."""
+    try:
+        return within(_problems)
+    except Unanswered:
+        return ["The database (DATABASE_URL) does not answer."]
+    except DatabaseError:
+        return ["The database (DATABASE_URL) cannot be reached."]
+
+
+def _problems() -> list[str]:
+    found = []
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT current_setting('transaction_read_only') = 'on', to_regclass(%s) IS NOT NULL",
+            [MigrationRecorder.Migration._meta.db_table],
+        )
+        read_only, migrated = cursor.fetchone()
+    applied = set(MigrationRecorder.Migration.objects.values_list("app", "name")) if migrated else set()
+    if read_only:
+        found.append("The database (DATABASE_URL) can only be read, as a replica can.")
+    if missing := sorted(_migrations() - applied):
+        names = ", ".join(f"{app}.{name}" for app, name in missing[:NAMED])
+        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
+        found.append(f"Migrations are not applied: {names}{more}. Run manage.py migrate.")
+    return found
+
+
+@cache
+def _migrations() -> frozenset[tuple[str, str]]:
+    """All that this code needs. A database may have more: one that newer code has migrated already."""
+    return frozenset(MigrationLoader(None).graph.nodes)
 
 
 @never_cache
@@ -35,7 +73,7 @@ def readyz(_request: HttpRequest) -> JsonResponse:
     503 where not. It asks for neither broker, worker nor beat: events are recorded without them and go out later, so
     what is wrong there must not keep orders from being taken.
     """
-    problems = readiness.problems()
+    problems = readiness_problems()
     return JsonResponse(
         {"status": "unavailable" if problems else "ok", "problems": problems}, status=503 if problems else 200
     )

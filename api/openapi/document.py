@@ -11,9 +11,8 @@ from ninja.operation import Operation
 from api.auth import ScopedKey
 from api.idempotency import HEADER, MAX_LENGTH, REPLAYED_HEADER
 from api.openapi.examples import example_of, named_example, told
-from api.openapi.names import public_name, renamed
+from api.openapi.references import REF, each_schema, public_name, references, renamed
 from api.openapi.refusals import FIELD_ERROR, PROBLEM, refusals, refusals_of
-from api.openapi.walking import REF, each_schema, references
 from api.openapi.webhooks import describe_bodies, webhooks_of
 from api.openapi.words import name_values
 from notifications.catalogue import EventType

@@ -8,7 +8,7 @@ right by operation.
 from copy import deepcopy
 from typing import Any
 
-from api.openapi.walking import REF
+from api.openapi.references import REF
 
 _ID = "01kaskf4zze4t9a1t8cdhyjvb5"
 _MOMENT = "2026-11-23T18:36:00.123456Z"

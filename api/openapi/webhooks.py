@@ -13,7 +13,7 @@ from ninja.openapi.schema import REF_TEMPLATE
 from ninja.schema import NinjaGenerateJsonSchema
 from pydantic import BaseModel
 
-from api.openapi.walking import each_schema
+from api.openapi.references import each_schema
 from api.schemas import EVENT_BODY
 from notifications.catalogue import EventType
 from notifications.payloads import Envelope

@@ -7,7 +7,7 @@ would fail on them. The words known today are told as `x-extensible-enum`, and i
 
 from typing import Any
 
-from api.openapi.walking import REF, each_schema
+from api.openapi.references import REF, each_schema
 from api.schemas import OUTCOME_WORDS, REPLAY_WORDS, ROUTING_WORDS, STATUS_WORDS, TRIGGER_WORDS
 from channels_app.transports import kind_choices
 from notifications.catalogue import EVENT_TYPES

@@ -11,7 +11,7 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 
 from api.keys import create_key
-from api.openapi.names import public_name
+from api.openapi.references import public_name
 from api.v1 import _contact
 from channels_app.transports import Outcome
 from notifications.catalogue import EVENT_TYPES

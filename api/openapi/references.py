@@ -1,4 +1,4 @@
-"""What the schemas are called outside, where generators make types of their names.
+"""Schemas in schemas: what refers to what, and the public names, of which generators make types.
 
 An object that is given out has the plain name of the thing (`Order`), what is sent in is a request (`OrderRequest`) or
 a change, and a page of a list is a page (`OrderPage`).
@@ -6,9 +6,35 @@ a change, and a page of a list is a page (`OrderPage`).
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
-from api.openapi.walking import REF
+REF = "#/components/schemas/"
+
+
+def each_schema(schema: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The schema and all that stand in it, outermost first. What a `$ref` leads to is not followed."""
+    yield schema
+    inner = [*schema.get("properties", {}).values()]
+    for keyword in ("anyOf", "oneOf", "allOf"):
+        inner += schema.get(keyword, [])
+    inner += [schema[keyword] for keyword in ("items", "additionalProperties") if isinstance(schema.get(keyword), dict)]
+    for each in inner:
+        yield from each_schema(each)
+
+
+def references(node: Any) -> Iterator[str]:
+    """Every `$ref` in a part of a document, wherever it stands."""
+    if isinstance(node, dict):
+        for name, value in node.items():
+            if name == "$ref" and isinstance(value, str):
+                yield value
+            else:
+                yield from references(value)
+    elif isinstance(node, list):
+        for each in node:
+            yield from references(each)
+
 
 # By the name of the class, where the rules would not tell two things apart or would say the wrong thing.
 _NAMES = {
