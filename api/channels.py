@@ -14,12 +14,13 @@ from channels_app.transports import kind_choices
 from channels_app.transports.rules import MASK
 from notifications import services
 from notifications.history import caller
+from orders.text import is_clean_line
 
 router = Router(tags=["Channels"])
 
 
 def _one_line(text: str) -> str:
-    if any(character in text for character in "\t\n\r"):
+    if not is_clean_line(text):
         raise ValueError("This must be on one line.")
     return text
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
-from api.text import printable
+from orders.text import printable
 
 # A body of 256 KiB can hold tens of thousands of wrong members; nobody reads the rest. Names of members and what a
 # rule says of a value can be as long as the body.

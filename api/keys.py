@@ -13,8 +13,8 @@ from django.db.models.functions import Now
 
 from api.models import ApiKey, Scope
 from api.scopes import may_make, may_not_make
-from api.text import is_clean_line
 from notifications import history
+from orders.text import is_clean_line
 
 KEY_PREFIX = "tidings_"
 SHOWN_CHARACTERS = len(KEY_PREFIX) + 6

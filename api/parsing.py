@@ -20,8 +20,7 @@ from ninja.parser import Parser
 
 from api.field_errors import MAX_ERRORS, FieldError, field_path
 from api.problems import Problem
-from api.text import UNCLEAN_MESSAGE, is_clean
-from orders.text import clean
+from orders.text import UNCLEAN_MESSAGE, clean, is_clean
 
 MAX_DEPTH = 64
 # As many digits as Python reads of a whole number: with more, what is done to a number may take seconds.
@@ -51,7 +50,7 @@ def parse_object(body: bytes) -> dict[str, Any]:
     takes money can tell them apart. Raises a 400 `Problem` for what is not JSON, is nested deeper than 64 levels,
     repeats a member (which the RFC leaves open; picking one of the two would be a guess), or holds a number that is
     not finite or not readable; 422 for JSON that is not an object, and for text, a member's name included, that holds
-    what `api.text` does not let in, naming where.
+    what `orders.text` does not let in, naming where.
     """
     try:
         document = json.loads(

@@ -15,7 +15,7 @@ from django.http.response import HttpResponseBase
 from ninja.errors import HttpError
 
 from api.field_errors import MAX_MESSAGE_LENGTH, FieldError, bounded, shortened
-from api.text import is_clean
+from orders.text import is_clean
 
 PREFIX = "/api/v1"
 CONTENT_TYPE = "application/problem+json"

@@ -6,7 +6,6 @@ Text is trimmed. Members that are not listed are refused. A member given as null
 
 import math
 import re
-import unicodedata
 from decimal import Decimal
 from typing import Annotated, Any
 
@@ -25,7 +24,7 @@ from pydantic import (
 
 from orders.currencies import CURRENCIES, MOST_DECIMALS
 from orders.links import MAX_LENGTH, as_uri
-from orders.text import Text, clean
+from orders.text import Text, clean, is_clean, is_clean_line
 
 HIGHEST_AMOUNT = Decimal("9999999999.99")
 _AMOUNT = rf"(0|[1-9][0-9]{{0,9}})(\.[0-9]{{1,{MOST_DECIMALS}}})?"
@@ -73,13 +72,13 @@ Money = Annotated[
 
 
 def _refuse_control_characters(text: str) -> str:
-    if any(unicodedata.category(character) in {"Cc", "Cs"} and character not in "\t\n\r" for character in text):
+    if not is_clean(text):
         raise ValueError("Control characters are not allowed.")
     return text
 
 
 def _refuse_line_breaks(text: str) -> str:
-    if any(unicodedata.category(character) in {"Cc", "Cs"} for character in text):
+    if not is_clean_line(text):
         raise ValueError("Give a single line of text without control characters.")
     return text
 

@@ -1,5 +1,9 @@
-"""What is done to text that somebody sends or types, before it is judged."""
+"""Text that comes in: what is dropped from it before it is checked, and which characters it may hold.
 
+Taken is what PostgreSQL can store, XML can carry and a terminal shows without surprises.
+"""
+
+import re
 import unicodedata
 from typing import Any
 
@@ -9,6 +13,10 @@ from pydantic_core import CoreSchema, core_schema
 # Joiners and emoji tags belong to how a word or a flag is written.
 _KEPT = {"\u200c", "\u200d", *map(chr, range(0xE0020, 0xE0080))}
 _SEPARATORS = str.maketrans({"\u2028": " ", "\u2029": " "})
+# The control characters of Unicode (category Cc) but tab, line feed and carriage return; and lone surrogates, which
+# JSON can spell (`"\ud800"`) but UTF-8 cannot.
+_UNCLEAN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+UNCLEAN_MESSAGE = "Text must not contain control characters or lone surrogates."
 
 
 def clean(text: str) -> str:
@@ -20,6 +28,21 @@ def clean(text: str) -> str:
         return text
     seen = text.translate(_SEPARATORS)
     return "".join(each for each in seen if unicodedata.category(each) != "Cf" or each in _KEPT)
+
+
+def is_clean(text: str) -> bool:
+    """Whether it holds neither control characters, but tabs and line breaks, nor lone surrogates."""
+    return _UNCLEAN.search(text) is None
+
+
+def is_clean_line(text: str) -> bool:
+    """As `is_clean`, and on a single line without tabs."""
+    return is_clean(text) and not any(character in text for character in "\t\n\r")
+
+
+def printable(text: str) -> str:
+    """The text with what is not clean replaced, for naming it in an answer."""
+    return _UNCLEAN.sub("\ufffd", text)
 
 
 class Text:
