@@ -94,7 +94,7 @@ def test_a_text_that_a_spreadsheet_would_calculate_is_only_a_text(admin, failed,
 
 SEPARATORS = [",", ";", "\t", "|"]
 TEXTS = st.text(st.sampled_from("=+-@'\"\t\r\n\v\x85\u2028;,| ax1.＝－\xa0"), max_size=12)
-# As the README says it: one apostrophe less before each part that begins like a formula.
+# As docs/decisions/ says it: one apostrophe less before each part that begins like a formula.
 SEPARATOR = r"[\t\n\r\x0b\x0c\x1c-\x1f\x85\u2028\u2029,;|]"
 MARK = re.compile(
     rf"(?:\A|(?<={SEPARATOR}))'(?=(?:(?!{SEPARATOR})[\s\"'])*[=+\-@\uff1d\uff0b\uff0d\uff20])|\A'(?=[\"']*[\t\r\n])"
