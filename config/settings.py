@@ -1,6 +1,6 @@
 """Settings of Tidings. Everything that differs between installations comes from the environment.
 
-The table in README.md documents each variable; `config.environment` says how values are read.
+The table in docs/settings.md documents each variable; `config.environment` says how values are read.
 """
 
 import zoneinfo
@@ -217,7 +217,7 @@ CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
 # Threads of a worker process: each of beat's tasks holds one at most, which leaves some for the doorbell.
 CELERY_WORKER_CONCURRENCY = len(CELERY_BEAT_SCHEDULE) + 3
 
-# Delivery. The rules behind each value stand in README.md.
+# Delivery. The rules behind each value stand in docs/decisions/.
 POSTBACK_TIMEOUT_SECONDS = environment.number(env, "POSTBACK_TIMEOUT_SECONDS", 30, 0.1, 300)
 # The 52x and 530 are words of a CDN: it did not reach the receiver behind it.
 _RETRIED = "408 425 429 500 502 503 504 520 521 522 523 525 530"
