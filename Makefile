@@ -8,35 +8,38 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make requirements" $(if $(UPGRADE),--upgrade)
 
-.PHONY: run test bench lint format screenshots requirements
+.PHONY: run test bench lint format screenshots requirements help
 
-run: $(VENV)/.runtime
+run: $(VENV)/.runtime ## Start a copy with demo data; prints the address and the login.
 	@exec $(BIN)/python -m demo.local
 
-test: $(VENV)/.developer
+test: $(VENV)/.developer ## Run the whole test suite.
 	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
-bench: $(VENV)/.developer
+bench: $(VENV)/.developer ## Measure delivering, beside what is usual with Celery; takes half an hour.
 	$(BIN)/python -m tests.embedded -m benchmarks
 
 lint: export DEMO = 1
-lint: $(VENV)/.developer
+lint: $(VENV)/.developer ## Check format, lint, types, import contracts and migrations; change nothing.
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m tests.embedded manage.py makemigrations --check --dry-run
 
-format: $(VENV)/.developer
+format: $(VENV)/.developer ## Format the code and mend what ruff can.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-screenshots: $(VENV)/.developer
+screenshots: $(VENV)/.developer ## Take pictures of every page, light, dark and mobile.
 	$(BIN)/python -m tests.browser.screenshots
 
-requirements: $(VENV)/.developer
+requirements: $(VENV)/.developer ## Pin all that is installed; UPGRADE=1 takes the newest of what is left open.
 	$(COMPILE) requirements.in --output-file requirements.txt
 	$(COMPILE) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
+
+help: ## List these targets.
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.runtime: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
