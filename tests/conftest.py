@@ -11,6 +11,9 @@ from django.db import connection
 from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
+from tests import emptying
+from tests.embedded import migrated_database
+
 
 @pytest.fixture(scope="session", autouse=True)
 def settings_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
@@ -23,8 +26,19 @@ def settings_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None) -> None:
+    """The test database begins as a copy of one that is migrated already."""
+    if template := migrated_database():
+        settings.DATABASES["default"]["TEST"]["TEMPLATE"] = template
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[None]:
-    """Before the test database is dropped: ends the connections that threads of tests have left open."""
+    """Tests that commit leave the database as it is now, in milliseconds. Before it is dropped, the connections that
+    threads of tests have left open are ended.
+    """
+    with django_db_blocker.unblock():
+        emptying.remember()
     yield
     with django_db_blocker.unblock(), connection.cursor() as cursor:
         cursor.execute(

@@ -3,7 +3,7 @@
 Loaded by `-p tests.embedded` in pyproject.toml; `python -m tests.embedded SCRIPT ...` runs a script with them, and with
 a PostgreSQL that writes to the disk as it does in production.
 Where DATABASE_URL or REDIS_URL is set, that server is used instead. Processes that tests start inherit
-everything through the environment.
+everything through the environment. The tests' PostgreSQL begins as a copy of a migrated cluster, see `tests.cluster`.
 """
 
 import contextlib
@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Generator, Sequence
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from cryptography.fernet import Fernet
@@ -24,23 +25,39 @@ from config.environment import NAMES
 from demo.local import processes
 from demo.local.processes import Child
 from demo.local.servers import Postgres, Valkey, socket_folder
+from tests.cluster import NOTHING_IS_KEPT, copy_cluster, make_cluster
 
 _SERVERS = ("DATABASE_URL", "REDIS_URL")
 _STARTED_HERE = "TIDINGS_TEST_SERVERS"
 _READY_SECONDS = 60
-# The cluster is thrown away: nothing in it has to survive a crash of the machine.
-_NOTHING_IS_KEPT = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
+_NOBODY = "postgres://nobody@/none?host=/nonexistent"
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None]:
     """A wrapper, since wrappers run before every other implementation: pytest-django's imports the settings."""
-    provide_servers(early_config.add_cleanup, _NOTHING_IS_KEPT)
+    parallel = bool(getattr(early_config.known_args_namespace, "numprocesses", None))
+    distributes = parallel and "PYTEST_XDIST_WORKER" not in os.environ
+    provide_servers(early_config.add_cleanup, NOTHING_IS_KEPT, migrated=True, started=not distributes)
     return (yield)
 
 
-def provide_servers(add_cleanup: Callable[[Callable[[], None]], object], postgres_settings: Sequence[str] = ()) -> None:
-    """Start what is not given by the environment, and put it there; cleanups are to run last in, first out."""
+def migrated_database() -> str | None:
+    """The name of the database whose tables are there already; None on a server that was given."""
+    here = "DATABASE_URL" in os.environ.get(_STARTED_HERE, "").split(",")
+    return urlsplit(os.environ["DATABASE_URL"]).path.strip("/") if here else None
+
+
+def provide_servers(
+    add_cleanup: Callable[[Callable[[], None]], object],
+    postgres_settings: Sequence[str] = (),
+    migrated: bool = False,
+    started: bool = True,
+) -> None:
+    """Start what is not given by the environment, and put it there; cleanups are to run last in, first out.
+
+    `migrated`: the database has its tables. Not `started`: only what the processes of a parallel run share is made.
+    """
     folder = Path(tempfile.mkdtemp(prefix="tidings-tests-"))
     add_cleanup(lambda: shutil.rmtree(folder, ignore_errors=True))
     started_here = os.environ.get(_STARTED_HERE, "").split(",")
@@ -60,7 +77,14 @@ def provide_servers(add_cleanup: Callable[[Callable[[], None]], object], postgre
     os.environ[_STARTED_HERE] = ",".join(name for name in _SERVERS if name not in given)
     sockets = socket_folder()
     add_cleanup(lambda: shutil.rmtree(sockets, ignore_errors=True))
+    if not started:
+        if "DATABASE_URL" not in given:
+            make_cluster()
+        os.environ |= {"DATABASE_URL": _NOBODY, "REDIS_URL": "redis://127.0.0.1:1", **given}
+        return
     if "DATABASE_URL" not in given:
+        if migrated:
+            copy_cluster(folder / "postgres")
         postgres = Postgres(folder / "postgres", sockets, folder / "postgres.log", postgres_settings)
         _start(postgres, add_cleanup)
         os.environ["DATABASE_URL"] = postgres.url
