@@ -8,13 +8,19 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make requirements" $(if $(UPGRADE),--upgrade)
 
-.PHONY: run test bench lint format screenshots requirements help
+.PHONY: run test check bench lint format screenshots requirements help
 
 run: $(VENV)/.runtime ## Start a copy with demo data; prints the address and the login.
 	@exec $(BIN)/python -m demo.local
 
+# Compiled files are kept whatever the shell says: to compile all tests anew takes each process longer than to run many.
+test check: export PYTHONDONTWRITEBYTECODE =
+
 test: $(VENV)/.developer ## Run the whole test suite.
-	$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+
+check: $(VENV)/.developer ## Run the quick tests: no browser, no processes of their own, no random examples.
+	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" -p no:schemathesis
 
 bench: $(VENV)/.developer ## Measure delivering, beside what is usual with Celery; takes half an hour.
 	$(BIN)/python -m tests.embedded -m benchmarks

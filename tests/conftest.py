@@ -1,7 +1,7 @@
 """Fixtures that every test may need. The servers come from `tests.embedded`."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -13,6 +13,37 @@ from pytest_django.plugin import DjangoDbBlocker
 
 from tests import emptying
 from tests.embedded import migrated_database
+
+_HERE = Path(__file__).parent
+_ROOMS_OF_PROCESSES = {"benchmarks", "browser", "faults", "hostile", "production"}
+# Their tests share a system that takes long to start, so one process of a parallel run makes all of them.
+_ROOMS_OF_ONE_SYSTEM = {"browser", "faults", "production"}
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
+    """Marks what is slow by its room, its processes or its random examples, before `-m` looks at the markers, and says
+    what one process of a parallel run makes in a row: a file, or a room of one system.
+
+    Those rooms come first, so that at the end no process is at work on one of them alone.
+    """
+    for item in items:
+        path = item.path.relative_to(_HERE)
+        if (
+            path.parts[0] in _ROOMS_OF_PROCESSES
+            or "subprocess_environment" in getattr(item, "fixturenames", ())
+            or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+        ):
+            item.add_marker(pytest.mark.slow)
+        item.add_marker(pytest.mark.xdist_group(path.parts[0] if path.parts[0] in _ROOMS_OF_ONE_SYSTEM else str(path)))
+    yield
+    items.sort(key=_room_of_one_system)
+
+
+def _room_of_one_system(item: pytest.Item) -> str:
+    """A key under which those rooms come first, each in one piece; all other tests keep their order."""
+    room = item.path.relative_to(_HERE).parts[0]
+    return room if room in _ROOMS_OF_ONE_SYSTEM else "~"
 
 
 @pytest.fixture(scope="session", autouse=True)

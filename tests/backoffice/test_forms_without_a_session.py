@@ -186,6 +186,7 @@ def test_a_permission_that_was_lost_meanwhile_loses_nothing_typed(sign_in, lead)
     assert open_form(browser, page).value("first_name") == "Augusta"
 
 
+@pytest.mark.slow
 def test_every_address_of_the_back_office_leads_to_a_page_after_the_login(client):
     """From the URL resolver: one that is no page has its page in PAGES."""
     wrong = {}

@@ -45,6 +45,7 @@ def make_many(channels, each: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_two_hundred_receivers_that_begin_to_hang_at_once_hold_nobody_up(receiver, silent, settings):
     settings.POSTBACK_TIMEOUT_SECONDS = 15.0
     healthy = [create_channel(name=f"Well {n}", kind="postback", url=receiver.url) for n in range(20)]

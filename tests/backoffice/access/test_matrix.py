@@ -76,6 +76,7 @@ def test_every_address_has_a_line_and_every_line_an_address():
     assert {len(line) for line in OPERATIONS.values()} == {len(KEYS)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_each_role_may_do_what_the_table_says(filled, role):
     client = person(role)
