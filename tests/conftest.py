@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Generator, Iterator
+from importlib import import_module
 from pathlib import Path
 from urllib.parse import urlsplit, urlunsplit
 
@@ -48,7 +49,11 @@ def _room_of_one_system(item: pytest.Item) -> str:
 
 @pytest.fixture(scope="session", autouse=True)
 def settings_of_tests(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
-    """Pages name static files as they are: nobody has to collect them before a test. Passwords are hashed quickly."""
+    """Pages name static files as they are: nobody has to collect them before a test. Passwords are hashed quickly.
+
+    The addresses are those of the settings as they are now, whichever test is the first to ask for one.
+    """
+    import_module(settings.ROOT_URLCONF)
     quick = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     plain = {**settings.STORAGES, "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     empty: Path = tmp_path_factory.mktemp("static")
