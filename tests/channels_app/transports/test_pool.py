@@ -11,6 +11,7 @@ from channels_app.transports import Destination, Message, Outcome
 from channels_app.transports.http import connection, pool
 from channels_app.transports.http.client import Client
 from channels_app.transports.http.pool import Pool
+from channels_app.transports.net.tls import _make, tls_context
 from channels_app.transports.postback.transport import PostbackTransport
 from channels_app.transports.slack.transport import SlackTransport
 from tests.channels_app.transports.sending import BODY, NOW, SECRET
@@ -185,3 +186,16 @@ def test_what_lies_ready_on_a_kept_connection_closes_it() -> None:
             assert told.outcome == Outcome.SUCCEEDED
             assert said.wait(10)
         assert server.connections == 2
+
+
+def test_threads_that_begin_together_trust_by_one_context() -> None:
+    """Connections are kept by it: of two, each would have connections of its own."""
+    _make.cache_clear()
+    together = threading.Barrier(8)
+
+    def begin(_: int) -> int:
+        together.wait()
+        return id(tls_context(""))
+
+    with ThreadPoolExecutor(8) as threads:
+        assert len(set(threads.map(begin, range(8)))) == 1
