@@ -106,7 +106,7 @@ class Session(smtplib.SMTP):
     def leave(self) -> None:
         """Take leave of a server that has said what there was to say, and close. Takes a second at most."""
         try:
-            self.exchange.hurry(QUIT_SECONDS)
+            self.exchange.shorten(QUIT_SECONDS)
             self._ask(Step.QUIT, "QUIT")
         except (OSError, NotSMTPError, HeadTooLargeError):
             pass  # what there was to settle is settled

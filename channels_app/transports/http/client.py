@@ -1,7 +1,6 @@
 """One POST and what came of it: the only place that calls a receiver over HTTP."""
 
-import json
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from urllib.parse import SplitResult, urlsplit
@@ -21,7 +20,7 @@ from channels_app.transports.http.proxies import egress_proxy
 from channels_app.transports.http.statuses import outcome_of
 from channels_app.transports.net.addresses import refusal
 from channels_app.transports.net.certificates import named_instead
-from channels_app.transports.net.deadline import Exchange
+from channels_app.transports.net.deadline import DeadlineContext, Exchange
 from channels_app.transports.net.dialing import (
     CONNECT_SECONDS,
     LOOKUP_SECONDS,
@@ -32,11 +31,11 @@ from channels_app.transports.net.dialing import (
 from channels_app.transports.net.faults import is_for_somebody_else
 from channels_app.transports.net.lookup import Lookups, Resolve
 from channels_app.transports.net.tls import tls_context
-from channels_app.transports.rules import MASK, check_url
+from channels_app.transports.redactor import Redactor
+from channels_app.transports.rules import DEFAULT_PORTS, MASK, check_url
 
 log = structlog.get_logger(__name__)
 
-SHORTEST_CREDENTIAL = 8
 _LOOKUPS = Lookups()
 
 
@@ -83,80 +82,133 @@ class Client:
         it is where what came is no answer at all, but what a receiver had still to say of the one before.
         """
         exchange = Exchange(timeout)
-        unsaid = _Telling(hidden)
+        sentences = Redactor(hidden)
         try:
-            url = check_url(url)
-        except ValueError as error:
-            return Answer(Outcome.BLOCKED, url=url, error=unsaid.of_text(str(error)))
-        parts = urlsplit(url)
-        host = parts.hostname or ""
-        proxy = _usable_proxy()
-        literal = literal_address(host) if proxy else None
-        if literal and (reason := refusal(literal, settings.POSTBACK_ALLOWED_NETWORKS)):
-            return Answer(Outcome.BLOCKED, url=url, error=refused_sentence(literal, reason))
-        request = _request(parts, body, headers)
-        private = {name.lower() for name in masked}
-        sent = dict(request.headers.items())  # once: going through those of `requests` takes its time
-        recorded = {name: MASK if name.lower() in private else value for name, value in sent.items()}
+            call = self._prepared(url, body, headers, masked)
+        except _Refused as refused:
+            return Answer(Outcome.BLOCKED, url=refused.url, error=sentences.of_text(str(refused)))
         dialer = Dialer(
             exchange,
             self.resolve,
-            allowed=None if proxy else settings.POSTBACK_ALLOWED_NETWORKS,
+            allowed=None if call.proxy else settings.POSTBACK_ALLOWED_NETWORKS,
             lookup_seconds=self.lookup_seconds,
             connect_seconds=self.connect_seconds,
         )
-        bundle = settings.EXTRA_CA_BUNDLE
-        context = tls_context(bundle)
-        adapter = ExchangeAdapter(self._pool, dialer, context, channel=channel)
-        proxies = {parts.scheme: proxy} if proxy else None
-        credentials = (
-            value for name, value in sent.items() if name.lower() in private and not name.lower().startswith("accept")
-        )
-        told = _Telling([*hidden, *credentials])
-        sent_again = False
+        context = tls_context(settings.EXTRA_CA_BUNDLE)
         try:
-            try:
-                response = adapter.send(request, proxies=proxies)
-            except FAILURES as error:
-                if not (exchange.was_stale or (exchange.is_open and is_no_answer(error))):
-                    raise
-                log.info("connection_was_stale", host=host)
-                exchange.begin()
-                sent_again = True
-                adapter = ExchangeAdapter(self._pool, dialer, context, channel=channel, fresh=True)
-                response = adapter.send(request, proxies=proxies)
+            response = self._sent(call, dialer, context, channel)
         except FAILURES as error:
-            port = parts.port or (443 if parts.scheme == "https" else 80)
-            plain_proxy = bool(proxy) and parts.scheme == "http"
-            outcome, sentence = of_failure(error, exchange, host, port, plain_proxy=plain_proxy)
-            if not proxy and is_for_somebody_else(error) and (names := named_instead(dialer, host, port, bundle)):
-                sentence = f"The certificate is for {names}, not for {host}."
-            return Answer(
-                outcome,
-                url=url,
-                request_headers=recorded,
-                error=unsaid.of_text(sentence),
-                connection=exchange.as_connection(sent_again=sent_again),
-            )
-        content = bytearray()
+            return _failed(call, dialer, error, sentences)
+        return _answered(call, exchange, response, Redactor([*hidden, *call.credentials]), now)
+
+    def _prepared(self, url: str, body: bytes, headers: Mapping[str, str], masked: Collection[str]) -> "_Call":
+        """The request to `url`. Raises `_Refused` for one that may not be called, and `ImproperlyConfigured`."""
         try:
-            read_body(response, content)
-            outcome, sentence = outcome_of(response.status_code)
+            url = check_url(url)
+        except ValueError as error:
+            raise _Refused(url, str(error)) from error
+        parts = urlsplit(url)
+        proxy = _usable_proxy()
+        literal = literal_address(parts.hostname or "") if proxy else None
+        if literal and (reason := refusal(literal, settings.POSTBACK_ALLOWED_NETWORKS)):
+            raise _Refused(url, refused_sentence(literal, reason))
+        request = _request(parts, body, headers)
+        sent = dict(request.headers.items())  # once: going through those of `requests` takes its time
+        return _Call(url, parts, proxy, request, sent, frozenset(name.lower() for name in masked))
+
+    def _sent(self, call: "_Call", dialer: Dialer, context: DeadlineContext, channel: str) -> requests.Response:
+        """The answer, its body still to be read: over a kept connection, and once more over a fresh one if that was
+        closed meanwhile. Raises `FAILURES`.
+        """
+        exchange = dialer.exchange
+        proxies = {call.parts.scheme: call.proxy} if call.proxy else None
+        try:
+            return ExchangeAdapter(self._pool, dialer, context, channel=channel).send(call.request, proxies=proxies)
         except FAILURES as error:
-            outcome, sentence = of_broken_body(error, exchange, response.status_code)
-        finally:
-            response.close()
-        return Answer(
-            outcome,
-            url=url,
-            status_code=response.status_code,
-            request_headers=recorded,
-            response_headers=headers_text({name: told.of_text(value) for name, value in response.headers.items()}),
-            response_body=body_text(bytes(content), response.headers, told.of_bytes),
-            retry_after=retry_after(response.headers.get("Retry-After"), now=now),
-            error=sentence,
-            connection=exchange.as_connection(sent_again=sent_again),
-        )
+            if not (exchange.was_stale or (exchange.is_open and is_no_answer(error))):
+                raise
+        log.info("connection_was_stale", host=call.host)
+        exchange.begin_again()
+        fresh = ExchangeAdapter(self._pool, dialer, context, channel=channel, fresh=True)
+        return fresh.send(call.request, proxies=proxies)
+
+
+class _Refused(Exception):
+    """The URL may not be called. The message is a sentence for people."""
+
+    def __init__(self, url: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.url = url
+
+
+@dataclass(frozen=True)
+class _Call:
+    """A request that may be sent. `sent` are its headers, `masked` the names (lower case) of those not to be shown."""
+
+    url: str
+    parts: SplitResult
+    proxy: str
+    request: requests.PreparedRequest
+    sent: dict[str, str]
+    masked: frozenset[str]
+
+    @property
+    def host(self) -> str:
+        return self.parts.hostname or ""
+
+    @property
+    def recorded(self) -> dict[str, str]:
+        """The headers as the log keeps them."""
+        return {name: MASK if name.lower() in self.masked else value for name, value in self.sent.items()}
+
+    @property
+    def credentials(self) -> list[str]:
+        """The values of masked headers. What is accepted is no secret."""
+        private = (name for name in self.sent if name.lower() in self.masked and not name.lower().startswith("accept"))
+        return [self.sent[name] for name in private]
+
+
+def _failed(call: _Call, dialer: Dialer, error: Exception, sentences: Redactor) -> Answer:
+    """Of an exchange that ended before a whole status line and headers had come."""
+    exchange, host = dialer.exchange, call.host
+    port = call.parts.port or DEFAULT_PORTS[call.parts.scheme]
+    plain_proxy = bool(call.proxy) and call.parts.scheme == "http"
+    outcome, sentence = of_failure(error, exchange, host, port, plain_proxy=plain_proxy)
+    if not call.proxy and is_for_somebody_else(error):
+        names = named_instead(dialer, host, port, settings.EXTRA_CA_BUNDLE)
+        sentence = f"The certificate is for {names}, not for {host}." if names else sentence
+    return Answer(
+        outcome,
+        url=call.url,
+        request_headers=call.recorded,
+        error=sentences.of_text(sentence),
+        connection=exchange.as_connection(),
+    )
+
+
+def _answered(
+    call: _Call, exchange: Exchange, response: requests.Response, redactor: Redactor, now: datetime
+) -> Answer:
+    """Read the body, and tell what came. Of what the receiver sent back nothing is kept that `redactor` takes out."""
+    content = bytearray()
+    try:
+        read_body(response, content)
+        outcome, sentence = outcome_of(response.status_code)
+    except FAILURES as error:
+        outcome, sentence = of_broken_body(error, exchange, response.status_code)
+    finally:
+        response.close()
+    return Answer(
+        outcome,
+        url=call.url,
+        status_code=response.status_code,
+        request_headers=call.recorded,
+        response_headers=headers_text({name: redactor.of_text(value) for name, value in response.headers.items()}),
+        response_body=body_text(bytes(content), response.headers, redactor.of_bytes),
+        retry_after=retry_after(response.headers.get("Retry-After"), now=now),
+        error=sentence,
+        connection=exchange.as_connection(),
+    )
 
 
 def _request(parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> requests.PreparedRequest:
@@ -173,38 +225,6 @@ def _request(parts: SplitResult, body: bytes, headers: Mapping[str, str]) -> req
     request.headers.update(headers)
     request.headers["Content-Length"] = str(len(body))
     return request
-
-
-class _Telling:
-    """Leaves credentials out of what a receiver sent back: each whole value, and what in it is long enough to be one.
-
-    A short word is left, since it would stand for itself anywhere else, too.
-    """
-
-    def __init__(self, values: Iterable[str]) -> None:
-        parts = {part for value in values for part in (value, *value.split()) if len(part) >= SHORTEST_CREDENTIAL}
-        in_json = {json.dumps(part)[1:-1] for part in parts}
-        # Some write a slash with a backslash in JSON.
-        parts |= in_json | {part.replace("/", r"\/") for part in in_json}
-        self._parts = sorted(parts, key=len, reverse=True)
-
-    def of_text(self, text: str) -> str:
-        for part in self._parts:
-            text = text.replace(part, MASK)
-        return text
-
-    def of_bytes(self, data: bytes) -> bytes:
-        for part in self._parts:
-            data = data.replace(part.encode(), MASK.encode())
-        return self._whole(data)
-
-    def _whole(self, data: bytes) -> bytes:
-        """Without the beginning of a credential that the end of a cut body has parted."""
-        for part in self._parts:
-            for length in range(len(part) - 1, SHORTEST_CREDENTIAL - 1, -1):
-                if data.endswith(part[:length].encode()):
-                    return data[:-length] + MASK.encode()
-        return data
 
 
 def _usable_proxy() -> str:

@@ -47,10 +47,15 @@ class Exchange:
     def __init__(self, timeout: float) -> None:
         self.timeout = timeout
         self._deadline = time.monotonic() + timeout
-        self.begin()
+        self.sent_again = False
+        self._begin()
 
-    def begin(self) -> None:
-        """Begin, or begin again: the deadline stays."""
+    def begin_again(self) -> None:
+        """The request goes out once more, over another connection: the deadline stays."""
+        self.sent_again = True
+        self._begin()
+
+    def _begin(self) -> None:
         self.phase = Phase.LOOKUP
         self.received = 0
         self.ended = False
@@ -94,8 +99,8 @@ class Exchange:
         # A millisecond of grace: a wait for exactly the time left ends about now, not after now.
         return time.monotonic() >= self._deadline - 0.001
 
-    def hurry(self, seconds: float) -> None:
-        """What is left to do may take so long at most."""
+    def shorten(self, seconds: float) -> None:
+        """Move the deadline forward, to `seconds` from now at the latest."""
         self._deadline = min(self._deadline, time.monotonic() + seconds)
 
     def milliseconds(self, phase: Phase) -> int | None:
@@ -103,12 +108,12 @@ class Exchange:
         seconds = self.took.get(phase)
         return None if seconds is None else round(1000 * seconds)
 
-    def as_connection(self, *, sent_again: bool = False) -> Connection:
+    def as_connection(self) -> Connection:
         """For the log."""
         return Connection(
             address=self.address,
             kept=self.reused,
-            sent_again=sent_again,
+            sent_again=self.sent_again,
             lookup_ms=self.milliseconds(Phase.LOOKUP),
             connect_ms=self.milliseconds(Phase.CONNECT),
             tls_ms=self.milliseconds(Phase.TLS),
