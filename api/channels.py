@@ -10,7 +10,7 @@ from ninja.pagination import paginate
 from pydantic import AfterValidator, ConfigDict, Field
 
 from channels_app.models import Channel
-from channels_app.transports import kind_choices
+from channels_app.transports import TRANSPORTS, kind_choices
 from channels_app.transports.rules import MASK
 from notifications import services
 from notifications.history import caller
@@ -69,6 +69,20 @@ SecretUrl = Annotated[
         examples=[False],
     ),
 ]
+_NAMES = {transport.label: [setting.name for setting in transport.takes.settings] for transport in TRANSPORTS.values()}
+Settings = Annotated[
+    dict[str, str],
+    Field(
+        max_length=50,
+        description="What only channels of its kind need, by name. "
+        + (
+            " ".join(f"{label}: {', '.join(map('`{}`'.format, names))}." for label, names in _NAMES.items() if names)
+            or "No kind needs any today."
+        )
+        + f" A name that is left out of a change stays as it is, and the value `{MASK}` of a secret is refused.",
+        examples=[{}],
+    ),
+]
 PAUSED_BY_HAND = "Paused through the API."
 
 
@@ -96,6 +110,7 @@ class ChannelIn(Input):
     headers: Headers | None = None
     recipients: Recipients | None = None
     url_is_secret: SecretUrl = False
+    settings: Settings | None = None
 
 
 class ChannelChange(Input):
@@ -106,6 +121,7 @@ class ChannelChange(Input):
     headers: Headers = {}
     recipients: Recipients = []
     url_is_secret: SecretUrl = False
+    settings: Settings = {}
 
 
 class Rotation(Input):
@@ -165,11 +181,24 @@ class ChannelOut(Schema):
         bool,
         Field(description="Whether its URL is told to nobody. That of a Slack channel never is.", examples=[False]),
     ]
+    settings: Annotated[
+        dict[str, str] | None,
+        Field(
+            description=f"What only its kind needs, by name, with `{MASK}` for a secret; left out for a kind that "
+            "needs nothing more, null where the key that encrypted them is lost.",
+            examples=[{}],
+            exclude_if=lambda settings: settings == {},
+        ),
+    ] = {}
     created_at: Annotated[datetime, Field(description="When it was made.", examples=["2026-11-23T18:36:00.123456Z"])]
 
     @staticmethod
     def resolve_url_is_secret(channel: Channel) -> bool:
         return channel.has_secret_url
+
+    @staticmethod
+    def resolve_settings(channel: Channel) -> dict[str, str] | None:
+        return channel.shown_settings
 
     @staticmethod
     def resolve_pause_reason(channel: Channel) -> str | None:

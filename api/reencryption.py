@@ -28,6 +28,7 @@ CHANNEL_SECRETS = {
     "encrypted_secret": "signing secret",
     "encrypted_previous_secret": "previous signing secret",
     "encrypted_headers": "extra headers",
+    "encrypted_settings": "settings",
     "earlier_secrets": "earlier signing secrets",
 }
 

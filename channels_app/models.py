@@ -35,7 +35,8 @@ class TooManySecrets(Exception):
 
 
 class Channel(models.Model):
-    """One receiver. Its secret and its extra headers, which carry credentials, are encrypted at rest.
+    """One receiver. Its secret, its extra headers and its kind's settings, which carry credentials, are encrypted at
+    rest.
 
     `url` is as people may see it: where it is a secret (`has_secret_url`), it is masked, and the whole one encrypted.
     A channel is active, paused or archived (deleted, kept for the log). `channels_app.services` changes it.
@@ -54,6 +55,7 @@ class Channel(models.Model):
     encrypted_url = models.TextField(blank=True, default="", db_default="", editable=False)
     recipients = ArrayField(models.CharField(max_length=254), default=list, db_default=[], blank=True)
     encrypted_headers = models.TextField(blank=True, editable=False)
+    encrypted_settings = models.TextField(blank=True, default="", db_default="", editable=False)
     encrypted_secret = models.TextField(blank=True, editable=False)
     encrypted_previous_secret = models.TextField(blank=True, editable=False)
     previous_secret_until = models.DateTimeField(null=True, blank=True, editable=False)
@@ -152,6 +154,32 @@ class Channel(models.Model):
             return None
 
     @property
+    def settings(self) -> dict[str, str]:
+        """What only its kind needs (`Takes.settings`), by name. Raises `encryption.SecretUnreadable`."""
+        return json.loads(encryption.decrypt(self.encrypted_settings)) if self.encrypted_settings else {}
+
+    @settings.setter
+    def settings(self, value: dict[str, str]) -> None:
+        self.encrypted_settings = encryption.encrypt(json.dumps(value)) if value else ""
+
+    @property
+    def readable_settings(self) -> dict[str, str] | None:
+        """`settings`, None where the key that encrypted them is lost."""
+        try:
+            return self.settings
+        except encryption.SecretUnreadable:
+            return None
+
+    @property
+    def shown_settings(self) -> dict[str, str] | None:
+        """`readable_settings` as people may see them: each that its kind has, the secret ones masked."""
+        settings = self.readable_settings
+        if settings is None:
+            return None
+        values = {each: settings.get(each.name, "") for each in takes(self.kind).settings}
+        return {each.name: MASK if each.secret and value else value for each, value in values.items()}
+
+    @property
     def is_readable(self) -> bool:
         """Whether what it sends with can be read; if not, nothing can be sent to it."""
         try:
@@ -198,6 +226,7 @@ class Channel(models.Model):
 
         `now` decides which secrets are in force: the database's time, where it is known, since that set their ends.
         """
+        stored, declared = self.settings, takes(self.kind)
         return Destination(
             kind=self.kind,
             url=self.whole_url,
@@ -206,6 +235,8 @@ class Channel(models.Model):
             recipients=tuple(self.recipients),
             channel_id=str(self.pk),
             url_is_secret=self.has_secret_url,
+            settings={each.name: stored.get(each.name, "") for each in declared.settings},
+            secret_settings=tuple(filter(None, (stored.get(each.name) for each in declared.secret_settings))),
         )
 
     def _secrets_in_force(self, now: datetime) -> tuple[str, ...]:

@@ -1,6 +1,6 @@
 """What people do with channels. Detaching and deliveries are the business of `notifications.services`."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,7 @@ from django.db.models.functions import Now
 from channels_app.earlier_secrets import EarlierSecret
 from channels_app.models import Channel
 from channels_app.transports import kind_choices, kind_label, takes
+from channels_app.transports.fields import SettingsRefused, checked_settings
 from channels_app.transports.postback.signature import new_secret
 from channels_app.transports.rules import MASK, RecipientsRefused, check_headers, check_recipients, check_url
 
@@ -33,11 +34,13 @@ def create_channel(
     headers: dict[str, str] | None = None,
     recipients: Sequence[str] | None = None,
     url_is_secret: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> Channel:
     """Save a new active channel; one whose messages are signed gets a fresh secret.
 
-    Raises `ValidationError` with the field: unknown kind, no name, an unusable URL, header or recipient, and what the
-    kind needs and was not given, or was given and does not take.
+    `settings` are what only this kind needs, by name. Raises `ValidationError` with the field (`settings.<name>`):
+    unknown kind, no name, an unusable URL, header, recipient or setting, and what the kind needs and was not given, or
+    was given and does not take.
     """
     if kind not in dict(kind_choices()):
         raise ValidationError({"kind": [f"Choose one of: {', '.join(dict(kind_choices()))}."]})
@@ -50,6 +53,7 @@ def create_channel(
         headers=headers or {},
         recipients=recipients or [],
         url_is_secret=url_is_secret or UNSET,
+        settings=settings or {},
     )
     channel.refresh_from_db(fields=["created_at"])
     return channel
@@ -64,8 +68,11 @@ def update_channel(
     headers: dict[str, str] = UNSET,
     recipients: Sequence[str] = UNSET,
     url_is_secret: bool = UNSET,
+    settings: Mapping[str, str] = UNSET,
 ) -> Channel:
     """Change what is given; deliveries use it from their next attempt on. The kind of a channel is for life.
+
+    A setting that is left out of `settings` stays as it is, unless the stored ones cannot be read.
 
     A URL that is a secret is one until it is given anew: else whoever may not see it would have it shown.
 
@@ -74,7 +81,9 @@ def update_channel(
     channel = lock_channel(channel_id)
     if name is not UNSET:
         channel.name = name
-    return _save(channel, url=url, headers=headers, recipients=recipients, url_is_secret=url_is_secret)
+    return _save(
+        channel, url=url, headers=headers, recipients=recipients, url_is_secret=url_is_secret, settings=settings
+    )
 
 
 @transaction.atomic
@@ -133,7 +142,13 @@ def lock_channel(channel_id: str) -> Channel:
 
 
 def _save(
-    channel: Channel, *, url: str, headers: dict[str, str], recipients: Sequence[str], url_is_secret: bool
+    channel: Channel,
+    *,
+    url: str,
+    headers: dict[str, str],
+    recipients: Sequence[str],
+    url_is_secret: bool,
+    settings: Mapping[str, str],
 ) -> Channel:
     """Each is UNSET where it stays as it is, and empty where nothing was given."""
     errors: dict[str, list[str]] = {}
@@ -145,9 +160,10 @@ def _save(
         except ValueError as error:
             errors["url_is_secret"] = [str(error)]
     for field, value, takes_it in (
-        ("url", url, wanted.url),
-        ("headers", headers, wanted.headers),
-        ("recipients", recipients, wanted.recipients),
+        ("url", url, wanted.url is not None),
+        ("headers", headers, wanted.headers is not None),
+        ("recipients", recipients, wanted.recipients is not None),
+        ("settings", settings, bool(wanted.settings)),
     ):
         if value is UNSET or (not value and not takes_it):
             continue
@@ -158,6 +174,8 @@ def _save(
             _set(channel, field, value, masked=was_secret)
         except RecipientsRefused as error:
             errors |= {f"recipients[{index}]": [sentence] for index, sentence in error.by_index.items()}
+        except SettingsRefused as error:
+            errors |= {f"settings.{name}": [sentence] for name, sentence in error.by_name.items()}
         except ValueError as error:
             errors[field] = [str(error)]
     try:
@@ -170,7 +188,7 @@ def _save(
     return channel
 
 
-NAMES = {"url": "URL", "headers": "extra headers", "recipients": "recipients"}
+NAMES = {"url": "URL", "headers": "extra headers", "recipients": "recipients", "settings": "settings"}
 
 
 def _mark_url(channel: Channel, secret: bool, *, is_given: bool) -> None:
@@ -197,6 +215,10 @@ def _set(channel: Channel, field: str, value: Any, *, masked: bool) -> None:
         channel.recipients = check_recipients(value)
     elif field == "headers":
         channel.headers = _without_mask(check_headers(value))
+    elif field == "settings":
+        channel.settings = checked_settings(
+            takes(channel.kind).settings, {**(channel.readable_settings or {}), **value}, given=value
+        )
     else:
         if MASK in value and (masked or channel.has_secret_url):
             raise ValueError(f"Give the URL itself: {MASK} stands for the part that is not shown.")

@@ -7,6 +7,7 @@ from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.urls import reverse
 
+from backoffice.channels.fields import MASK as SHOWN_MASK
 from backoffice.channels.forms import TestForm
 from backoffice.channels.health import (
     COUNT_AT_MOST,
@@ -32,6 +33,7 @@ from notifications.stats import channel_backlogs, last_day, last_month
 
 RECENT_DELIVERIES = 10
 RECENT_CHANGES = 10
+NO_KEY = "It cannot be read: the key that encrypted it is not in SECRETS_ENCRYPTION_KEYS."
 
 
 @of_channel("view")
@@ -71,6 +73,7 @@ def show(
         kind=kind_label(channel.kind),
         takes=wanted,
         answered_by=answered_by(channel),
+        settings=_settings(channel),
         recipients=recipients_of_channel(channel, with_replies=may(request, "notifications.view_delivery")),
         condition=condition_of(channel),
         mail_ends=where_mail_ends() if wanted.recipients else "",
@@ -93,6 +96,17 @@ def show(
         may_delete=may(request, "channels_app.delete_channel"),
         **_log(request, channel),
     )
+
+
+def _settings(channel: Channel) -> list[tuple[str, str]]:
+    """What only its kind has: each label with its value, a secret one masked, and why where they cannot be read."""
+    shown = channel.shown_settings
+    if shown is None:
+        return [(each.label, NO_KEY) for each in takes(channel.kind).settings]
+    return [
+        (each.label, SHOWN_MASK if each.secret and shown[each.name] else shown[each.name] or "–")
+        for each in takes(channel.kind).settings
+    ]
 
 
 def _secret(channel: Channel) -> str | None:

@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 
-from backoffice.channels.forms import FORMS, KindForm
+from backoffice.channels.forms import ChannelForm, KindForm
 from backoffice.channels.pages import locked_if_sent, of_channel, show_secret_once, to, way_to
 from backoffice.frame import address_of, may, page
 from backoffice.stale_forms import careful
@@ -44,7 +44,7 @@ def add(request: HttpRequest) -> HttpResponse:
             onward=onward,
             back=back,
         )
-    form = FORMS[kind](request.POST if request.method == "POST" else None)
+    form = ChannelForm(request.POST if request.method == "POST" else None, kind=kind)
     if request.method == "POST" and form.is_valid():
         try:
             channel = services.create_channel(kind=kind, by=request.user.get_username(), **form.given())
@@ -87,8 +87,8 @@ def _created(request: HttpRequest, channel: Channel, onward: str) -> HttpRespons
 @atomic
 def edit(request: HttpRequest, channel: Channel) -> HttpResponse:
     channel = locked_if_sent(request, channel)
-    form = careful(FORMS[channel.kind])(
-        request.POST if request.method == "POST" else None, channel=channel, about=channel.pk
+    form = careful(ChannelForm)(
+        request.POST if request.method == "POST" else None, kind=channel.kind, channel=channel, about=channel.pk
     )
     if request.method == "POST" and form.is_valid():
         try:
@@ -110,6 +110,7 @@ def edit(request: HttpRequest, channel: Channel) -> HttpResponse:
         channel=channel,
         headers_unreadable=channel.readable_headers is None,
         url_unreadable=channel.readable_url is None,
+        settings_unreadable=channel.readable_settings is None,
         back=address_of(channel),
     )
 

@@ -26,6 +26,10 @@ URL_UNREADABLE = (
     "The URL of this channel cannot be read: the key that encrypted it is not in SECRETS_ENCRYPTION_KEYS. "
     "Put it back there, or give the URL again."
 )
+SETTINGS_UNREADABLE = (
+    "The settings of this channel cannot be read: the key that encrypted them is not in SECRETS_ENCRYPTION_KEYS. "
+    "Put it back there, or give them again."
+)
 
 
 def condition_of(channel: Channel) -> Condition:
@@ -52,6 +56,7 @@ def facts_of(channel: Channel) -> Facts:
         },
         secrets={
             "The whole URL": channel.readable_url,
+            "What is in its settings": repr(sorted((channel.readable_settings or {}).items())),
             "What is in its extra headers": repr(sorted((channel.readable_headers or {}).items())),
             "Its secret": channel.readable_secret,
             "When it was paused": channel.paused_at.isoformat() if channel.paused_at else None,
@@ -85,6 +90,8 @@ def why_unreadable(channel: Channel) -> str:
     """What cannot be read, so that nothing can be sent, and what to do about it; "" where all can."""
     if channel.is_readable:
         return ""
+    if channel.readable_settings is None:
+        return SETTINGS_UNREADABLE
     return URL_UNREADABLE if takes(channel.kind).secret_url else UNREADABLE
 
 

@@ -9,11 +9,10 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 
-from backoffice.channels.forms import FORMS, ChannelForm
 from backoffice.frame import Crumbs, address_of, crumbs, may
 from channels_app.models import Channel
 from channels_app.services import lock_channel
-from channels_app.transports import kind_label
+from channels_app.transports import TRANSPORTS, Transport, kind_label
 from notifications.catalogue import EVENT_TYPES
 
 View = Callable[..., HttpResponse]
@@ -80,4 +79,4 @@ def channel_label(channel: Channel) -> str:
 
 def answered_by(channel: Channel) -> str:
     """Who answers an attempt: `the receiver`."""
-    return FORMS.get(channel.kind, ChannelForm).answered_by
+    return TRANSPORTS[channel.kind].answered_by if channel.kind in TRANSPORTS else Transport.answered_by

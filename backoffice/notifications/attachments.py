@@ -14,7 +14,7 @@ from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods
 
-from backoffice.channels.forms import FORMS
+from backoffice.channels.forms import ChannelForm
 from backoffice.channels.pages import channel_label
 from backoffice.frame import Crumbs, crumbs, page
 from backoffice.notifications.event_types import find_event_type
@@ -113,7 +113,7 @@ def add_channel(request: HttpRequest, key: str) -> HttpResponse:
         return HttpResponseBadRequest("kind must be one that the event type allows.")
     if request.method == "GET":
         return page(request, "notifications/includes/added_channel.html", **_new_channel(event_type, kind))
-    form = FORMS[kind](request.POST)
+    form = ChannelForm(request.POST, kind=kind)
     channel = None
     if form.is_valid():
         try:
@@ -203,7 +203,7 @@ def _new_channel(event_type: EventType, kind: str, form: forms.Form | None = Non
         "event_type": event_type,
         "kind": kind,
         "kinds": [(each, labels[each]) for each in event_type.kinds],
-        "channel_form": form or FORMS[kind](),
+        "channel_form": form or ChannelForm(kind=kind),
     }
 
 

@@ -5,10 +5,9 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.http import require_GET
 
-from backoffice.channels.forms import FORMS
 from backoffice.frame import crumbs, may, page
 from backoffice.notifications.event_catalogue import EXAMPLE_ID, EXAMPLE_TIME
-from channels_app.transports import kind_choices
+from channels_app.transports import TRANSPORTS, kind_choices
 from channels_app.transports.postback.signature import sign
 from channels_app.transports.rules import MAX_RECIPIENTS
 from notifications.catalogue import EVENT_TYPES
@@ -29,7 +28,7 @@ def how_to_create_a_channel(request: HttpRequest) -> HttpResponse:
         "notifications/how_to_create_a_channel.html",
         title="How to create a channel",
         crumbs=crumbs("integrations"),
-        kinds=[(kind, label, FORMS[kind].about) for kind, label in kind_choices()],
+        kinds=[(each.kind, each.label, each.about) for each in TRANSPORTS.values()],
         event_types=[(each.label, [kind in each.kinds for kind, _ in kind_choices()]) for each in EVENT_TYPES.values()],
         most_recipients=MAX_RECIPIENTS,
         postback=_postback(),

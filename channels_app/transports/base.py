@@ -5,12 +5,18 @@ recording happen once, around every transport, in `notifications.delivery`.
 """
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import ClassVar, Literal, Protocol
+from pathlib import Path
+from typing import ClassVar, Literal
+from urllib.parse import quote
 
 from django.db import models
+
+from channels_app.transports.fields import Takes
+from channels_app.transports.redactor import Redactor
 
 _AMOUNT = re.compile(r"-?[0-9][0-9,]*\.[0-9]{2}( [A-Z]{3})?")
 
@@ -32,27 +38,13 @@ class Outcome(models.TextChoices):
 
 
 @dataclass(frozen=True)
-class Takes:
-    """What a channel of a kind is given beside its name; all that it takes, it needs, but for `headers`.
-
-    `secret_url`: whoever knows the URL may post to it, so it is encrypted at rest and shown masked only. Where it is
-    not so for the whole kind, it may be for a channel (`Channel.has_secret_url`).
-    """
-
-    url: bool = False
-    secret_url: bool = False
-    headers: bool = False
-    recipients: bool = False
-    signing_secret: bool = False
-
-
-@dataclass(frozen=True)
 class Destination:
     """Where a message goes, read from the channel just before the attempt.
 
     `url` is the whole one, also where it is a secret (`url_is_secret`). `secrets` are the signing secrets in force
-    (`whsec_...`), newest first. `recipients` are e-mail addresses. `channel_id` is the channel's, "" where there is
-    none: connections to its receiver are kept by it. Nothing here is a database object: a transport runs without a
+    (`whsec_...`), newest first. `recipients` are e-mail addresses. `settings` are those of the kind, by name, each of
+    them there; `secret_settings` are the values of those that are secret. `channel_id` is the channel's, "" where there
+    is none: connections to its receiver are kept by it. Nothing here is a database object: a transport runs without a
     database connection.
     """
 
@@ -63,6 +55,13 @@ class Destination:
     recipients: tuple[str, ...] = ()
     channel_id: str = ""
     url_is_secret: bool = False
+    settings: dict[str, str] = field(default_factory=dict, repr=False)
+    secret_settings: tuple[str, ...] = field(default=(), repr=False)
+
+    @property
+    def redactor(self) -> Redactor:
+        """Takes the secret settings out of what is kept, also where a URL has them in it."""
+        return Redactor([*self.secret_settings, *(quote(value, safe="") for value in self.secret_settings)])
 
 
 @dataclass(frozen=True)
@@ -174,17 +173,25 @@ class Answer:
     reached: tuple[str, ...] = ()
 
 
-class Transport(Protocol):
-    """One kind of channel. Register an instance in `channels_app.transports`."""
+class Transport(ABC):
+    """One kind of channel. Register an instance in `channels_app.transports`.
+
+    `kind` is its key, at most 20 characters, and `label` its name for people. `about` says what it is for, to somebody
+    who chooses one. `advice` is a template beside the class, of what to know before saving a new channel (`guide` in it
+    is a link to the help page). `answered_by` is who answers an attempt, within a sentence.
+    """
 
     kind: ClassVar[str]
     label: ClassVar[str]
+    about: ClassVar[str]
     takes: ClassVar[Takes]
+    advice: ClassVar[Path | None] = None
+    answered_by: ClassVar[str] = "the receiver"
 
+    @abstractmethod
     def send(self, destination: Destination, message: Message, *, now: datetime, timeout: float) -> Answer:
         """Send `message` once within `timeout` seconds of wall clock, over all phases together.
 
         `now` is the wall-clock time of this attempt (UTC), for time stamps and signatures.
         Answers for every failure that it can name; whatever else it raises is our own bug (`internal_error`).
         """
-        ...

@@ -16,7 +16,7 @@ from django.db.models import QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
-from channels_app.transports import TRANSPORTS, Answer, Outcome
+from channels_app.transports import Answer, Outcome, send
 from notifications.alerts.claiming import Claimed, claim
 from notifications.delivery.policy import worth_retrying
 from notifications.models import AlertCopy
@@ -81,11 +81,10 @@ def _send(claimed: Claimed) -> Answer:
     if destination is None:
         return Answer(Outcome.INTERNAL_ERROR, error=claimed.problem)
     try:
-        transport = TRANSPORTS[destination.kind]
-        return transport.send(destination, message, now=claimed.now, timeout=settings.POSTBACK_TIMEOUT_SECONDS)
+        return send(destination, message, now=claimed.now, timeout=settings.POSTBACK_TIMEOUT_SECONDS)
     except Exception as error:
         log.exception("alert_broke", alert_id=claimed.alert_id, copy_id=claimed.copy_id)
-        return Answer(Outcome.INTERNAL_ERROR, error=f"{type(error).__name__}: {error}")
+        return Answer(Outcome.INTERNAL_ERROR, error=destination.redactor.of_text(f"{type(error).__name__}: {error}"))
 
 
 def _record(claimed: Claimed, answer: Answer) -> bool:

@@ -255,7 +255,7 @@ def _used_channels() -> QuerySet[Channel]:
     used = Exists(EventChannel.objects.filter(channel=OuterRef("pk"))) | Exists(
         AlertChannel.objects.filter(channel=OuterRef("pk"))
     )
-    plain = Q(encrypted_url="", encrypted_headers="", encrypted_secret="")
+    plain = Q(encrypted_url="", encrypted_headers="", encrypted_secret="", encrypted_settings="")
     return Channel.objects.filter(used, archived_at=None, paused_at=None).exclude(plain).order_by("pk")
 
 

@@ -176,6 +176,7 @@ SELECT claimed.id AS delivery_id, claimed.attempt_id, claimed.event_id, claimed.
     channel.url_is_secret AS channel_url_is_secret, channel.encrypted_url AS channel_encrypted_url,
     channel.recipients AS channel_recipients,
     channel.encrypted_headers AS channel_encrypted_headers, channel.encrypted_secret AS channel_encrypted_secret,
+    channel.encrypted_settings AS channel_encrypted_settings,
     channel.encrypted_previous_secret AS channel_encrypted_previous_secret,
     channel.previous_secret_until AS channel_previous_secret_until,
     channel.earlier_secrets AS channel_earlier_secrets

@@ -99,7 +99,14 @@ def is_addressed_alike(sent: Channel, present: Channel) -> bool:
     """Whether what was sent to the one would be sent to the other in the same way."""
     return all(
         getattr(sent, name) == getattr(present, name)
-        for name in ("url", "encrypted_url", "encrypted_headers", "encrypted_secret", "recipients")
+        for name in (
+            "url",
+            "encrypted_url",
+            "encrypted_headers",
+            "encrypted_secret",
+            "encrypted_settings",
+            "recipients",
+        )
     )
 
 

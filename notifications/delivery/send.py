@@ -7,7 +7,8 @@ import structlog
 from django.conf import settings
 
 from channels_app.encryption import SecretUnreadable
-from channels_app.transports import TRANSPORTS, Answer, Message, Outcome
+from channels_app.transports import Answer, Message, Outcome
+from channels_app.transports import send as send_once
 from notifications.delivery.claim import Claim
 from notifications.notices import notice_of
 
@@ -60,7 +61,7 @@ def _answer(claim: Claim, timeout: float) -> Answer:
             notice=lambda: notice_of(claim.body, order_id=claim.order_id, contact_id=claim.contact_id),
             reached=claim.reached,
         )
-        return TRANSPORTS[claim.channel.kind].send(destination, message, now=claim.now(), timeout=timeout)
+        return send_once(destination, message, now=claim.now(), timeout=timeout)
     except SecretUnreadable as error:
         return Answer(Outcome.INTERNAL_ERROR, url=claim.channel.url, error=str(error))
     except Exception as error:

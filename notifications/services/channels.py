@@ -1,6 +1,6 @@
 """What people do with channels: the rules of `channels_app.services`, and what each change means for notifications."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 from django.db import transaction
@@ -36,10 +36,17 @@ def create_channel(
     headers: dict[str, str] | None = None,
     recipients: Sequence[str] | None = None,
     url_is_secret: bool = False,
+    settings: Mapping[str, str] | None = None,
 ) -> Channel:
     """A new active channel. Raises `ValidationError` with the field; see `channels_app.services.create_channel`."""
     channel = channels.create_channel(
-        name=name, kind=kind, url=url, headers=headers, recipients=recipients, url_is_secret=url_is_secret
+        name=name,
+        kind=kind,
+        url=url,
+        headers=headers,
+        recipients=recipients,
+        url_is_secret=url_is_secret,
+        settings=settings,
     )
     history.record(action=history.Action.CREATED, by=by, sentence=f"{channel.name} was created.", channel=channel)
     return channel
@@ -55,6 +62,7 @@ def update_channel(
     headers: dict[str, str] = UNSET,
     recipients: Sequence[str] = UNSET,
     url_is_secret: bool = UNSET,
+    settings: Mapping[str, str] = UNSET,
 ) -> Channel:
     """Change what is given; deliveries use it from their next attempt on, which a failing channel gets at once.
 
@@ -68,6 +76,7 @@ def update_channel(
         headers=headers,
         recipients=recipients,
         url_is_secret=url_is_secret,
+        settings=settings,
     )
     changed = [
         f"name (was {before.name})" if channel.name != before.name else "",
@@ -75,6 +84,7 @@ def update_channel(
         _marked(channel, before),
         "extra headers" if headers is not UNSET and before.readable_headers != headers else "",
         "recipients" if channel.recipients != before.recipients else "",
+        *_changed_settings(channel, before),
     ]
     if any(changed):
         history.record(
@@ -85,6 +95,13 @@ def update_channel(
         )
     probe_now(channel_id=channel_id)
     return channel
+
+
+def _changed_settings(channel: Channel, before: Channel) -> list[str]:
+    """The labels of those that are another value now; their values are for no history."""
+    old, new = before.readable_settings or {}, channel.readable_settings or {}
+    changed = [each for each in takes(channel.kind).settings if old.get(each.name, "") != new.get(each.name, "")]
+    return [each.in_a_sentence for each in changed]
 
 
 def _marked(channel: Channel, before: Channel) -> str:

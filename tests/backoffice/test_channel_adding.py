@@ -4,7 +4,7 @@
 import pytest
 from django.http import QueryDict
 
-from backoffice.channels.forms import FORMS, MASK
+from backoffice.channels.fields import MASK
 from channels_app.models import Channel
 from channels_app.transports import TRANSPORTS
 from channels_app.transports.postback.transport import PostbackTransport
@@ -34,7 +34,6 @@ def two_kinds(monkeypatch, one_kind):
         kind, label = "pigeon", "Carrier pigeon"
 
     monkeypatch.setitem(TRANSPORTS, "pigeon", Pigeon())
-    monkeypatch.setitem(FORMS, "pigeon", FORMS["postback"])
 
 
 def stored(channel: Channel) -> tuple[str, str, dict[str, str], str]:
@@ -125,7 +124,7 @@ def test_the_only_kind_is_not_asked_for(admin, one_kind):
 
 def test_of_several_kinds_one_is_chosen_first(admin, two_kinds):
     question = admin.get(url("channels_app_channel_add"), {"next": SYSTEM})
-    about = FORMS["postback"].about
+    about = TRANSPORTS["postback"].about
     assert f"Postback {about} Carrier pigeon {about}" in text_of(question)
     page = question.content.decode()
     assert 'name="url"' not in page
@@ -143,10 +142,6 @@ def test_an_unknown_kind_is_asked_again(admin, two_kinds):
     assert "There is no such kind of channel." in text_of(answer)
     assert admin.post(add_url(kind="telegram"), FORM).status_code == 200
     assert not Channel.objects.exists()
-
-
-def test_each_kind_that_can_be_sent_to_has_a_form():
-    assert set(FORMS) == set(TRANSPORTS)
 
 
 def test_saving_goes_on_to_the_page_that_asked_for_a_channel(admin):

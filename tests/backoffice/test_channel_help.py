@@ -3,8 +3,7 @@
 
 import re
 
-from backoffice.channels.forms import FORMS
-from channels_app.transports import kind_choices
+from channels_app.transports import TRANSPORTS, kind_choices
 from notifications.catalogue import EVENT_TYPES
 from tests.backoffice.notifications_fixtures import admin, people, text_of, url
 
@@ -13,7 +12,7 @@ def test_the_help_page_says_what_each_kind_is_for_and_leads_to_its_part(admin):
     page = admin.get(url("help_channels"))
     text, content = text_of(page), page.content.decode()
     for kind, label in kind_choices():
-        assert f"{label} {FORMS[kind].about}" in text
+        assert f"{label} {TRANSPORTS[kind].about}" in text
         assert content.count(f'<a href="#{kind}">') == 1
         assert content.count(f'<h2 class="ui-title" id="{kind}">') == 1
 

@@ -12,10 +12,9 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from backoffice.channels.forms import FORMS
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from channels_app.transports import kind_choices
+from channels_app.transports import TRANSPORTS, kind_choices
 from notifications.catalogue import EVENT_TYPES
 from notifications.models import Delivery, DeliveryAttempt, HistoryEntry
 from tests.backoffice.notifications_fixtures import admin, page_of, people, said, text_of, url, warehouse
@@ -280,7 +279,7 @@ def test_the_first_question_says_what_each_kind_is_for(admin):
     page = admin.get(url("channels_app_channel_add"))
     text = text_of(page)
     for kind, label in kind_choices():
-        assert f"{label} {FORMS[kind].about}" in text
+        assert f"{label} {TRANSPORTS[kind].about}" in text
         assert len(re.findall(rf'<input type="radio" name="kind" value="{kind}"', page.content.decode())) == 1
 
 

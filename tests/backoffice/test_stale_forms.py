@@ -5,7 +5,7 @@ import pytest
 from django.contrib.auth.models import Group, Permission, User
 from django.urls import reverse
 
-from backoffice.channels.forms import MASK
+from backoffice.channels.fields import MASK
 from channels_app.models import Channel
 from notifications import services as notifications
 from notifications.catalogue import EVENT_TYPES

@@ -2,21 +2,23 @@
 
 from datetime import datetime
 from email.utils import parseaddr
+from pathlib import Path
 from typing import ClassVar
 
 from django.core.mail import get_connection
 
-from channels_app.transports.base import Answer, Destination, Message, Outcome, Takes
+from channels_app.transports.base import Answer, Destination, Message, Outcome, Transport
 from channels_app.transports.email.mailserver import MailServer, our_domain
 from channels_app.transports.email.message import compose
 from channels_app.transports.email.sending import LOOKUPS, headers_shown, send_by
 from channels_app.transports.email.smtp import Session
+from channels_app.transports.fields import RecipientsField, Takes
 from channels_app.transports.net.deadline import Exchange
 from channels_app.transports.net.dialing import CONNECT_SECONDS, LOOKUP_SECONDS, Dialer
 from channels_app.transports.net.lookup import Resolve
 
 
-class EmailTransport:
+class EmailTransport(Transport):
     """Mails are sent one by one, each over a connection of its own.
 
     All that `EMAIL_URL` can name other than an SMTP server is Django's to send, without a deadline.
@@ -24,7 +26,12 @@ class EmailTransport:
 
     kind: ClassVar[str] = "email"
     label: ClassVar[str] = "E-mail"
-    takes: ClassVar[Takes] = Takes(recipients=True)
+    about: ClassVar[str] = "For people: one e-mail in words to up to 50 addresses."
+    takes: ClassVar[Takes] = Takes(
+        recipients=RecipientsField(help_text="E-mail addresses, one a line. At most 50. They see each other.")
+    )
+    advice: ClassVar[Path | None] = Path(__file__).with_name("advice.html")
+    answered_by: ClassVar[str] = "the mail server"
 
     def __init__(
         self,

@@ -2,21 +2,29 @@
 
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import ClassVar
 
-from channels_app.transports.base import Answer, Destination, Message, Outcome, Takes
+from channels_app.transports.base import Answer, Destination, Message, Outcome, Transport
+from channels_app.transports.fields import HeadersField, Takes, UrlField
 from channels_app.transports.http.client import Client
 from channels_app.transports.postback.signature import sign
 from channels_app.transports.rules import MASK, SECRET_URL_REFUSED, check_headers, check_url, masked_url
 from channels_app.transports.secret_urls import secrets_of
 
 
-class PostbackTransport:
+class PostbackTransport(Transport):
     """Sends to a receiver of the Standard Webhooks specification. `client` can be replaced by one of other limits."""
 
     kind: ClassVar[str] = "postback"
     label: ClassVar[str] = "Postback"
-    takes: ClassVar[Takes] = Takes(url=True, headers=True, signing_secret=True)
+    about: ClassVar[str] = "For programs: a signed POST of JSON to a URL of yours."
+    takes: ClassVar[Takes] = Takes(
+        url=UrlField(help_text="Each notification is sent to it as a POST."),
+        headers=HeadersField(),
+        signing_secret=True,
+    )
+    advice: ClassVar[Path | None] = Path(__file__).with_name("advice.html")
 
     def __init__(self, client: Client | None = None) -> None:
         self._client = client or Client()

@@ -3,9 +3,11 @@
 import json
 from dataclasses import replace
 from datetime import datetime
+from pathlib import Path
 from typing import ClassVar
 
-from channels_app.transports.base import Answer, Destination, Message, Outcome, Takes
+from channels_app.transports.base import Answer, Destination, Message, Outcome, Transport
+from channels_app.transports.fields import Takes, UrlField
 from channels_app.transports.http.client import Client
 from channels_app.transports.rules import MASK, SECRET_URL_REFUSED, check_url, masked_url
 from channels_app.transports.secret_urls import secrets_of
@@ -13,7 +15,7 @@ from channels_app.transports.slack.blocks import payload
 from channels_app.transports.slack.refusals import explained
 
 
-class SlackTransport:
+class SlackTransport(Transport):
     """Whoever knows the URL may post to it, so no answer shows more of it than its host.
 
     `client` can be replaced by one of other limits.
@@ -21,7 +23,18 @@ class SlackTransport:
 
     kind: ClassVar[str] = "slack"
     label: ClassVar[str] = "Slack"
-    takes: ClassVar[Takes] = Takes(url=True, secret_url=True)
+    about: ClassVar[str] = "For teams: a message in words in a conversation of Slack or Mattermost."
+    takes: ClassVar[Takes] = Takes(
+        url=UrlField(
+            label="Webhook URL",
+            help_text="Of an incoming webhook, as Slack or Mattermost shows it when you create one. Stored encrypted.",
+            secret=True,
+            if_leaked="Whoever knows it can post in the conversation. It is stored encrypted. If it got out, have "
+            "Slack or Mattermost make a new one and give that with Edit.",
+        )
+    )
+    advice: ClassVar[Path | None] = Path(__file__).with_name("advice.html")
+    answered_by: ClassVar[str] = "the webhook"
 
     def __init__(self, client: Client | None = None) -> None:
         self._client = client or Client()
