@@ -22,18 +22,22 @@ def add_url(**query: str) -> str:
 
 
 @pytest.fixture
-def one_kind(monkeypatch):
-    for kind in list(TRANSPORTS):
-        if kind != "postback":
-            monkeypatch.delitem(TRANSPORTS, kind)
+def one_kind():
+    """Afterwards they are there again, in their order."""
+    kinds = dict(TRANSPORTS)
+    TRANSPORTS.clear()
+    TRANSPORTS["postback"] = kinds["postback"]
+    yield
+    TRANSPORTS.clear()
+    TRANSPORTS.update(kinds)
 
 
 @pytest.fixture
-def two_kinds(monkeypatch, one_kind):
+def two_kinds(one_kind):
     class Pigeon(PostbackTransport):
         kind, label = "pigeon", "Carrier pigeon"
 
-    monkeypatch.setitem(TRANSPORTS, "pigeon", Pigeon())
+    TRANSPORTS["pigeon"] = Pigeon()
 
 
 def stored(channel: Channel) -> tuple[str, str, dict[str, str], str]:
