@@ -184,12 +184,11 @@ class ChannelOut(Schema):
     settings: Annotated[
         dict[str, str] | None,
         Field(
-            description=f"What only its kind needs, by name, with `{MASK}` for a secret; left out for a kind that "
-            "needs nothing more, null where the key that encrypted them is lost.",
+            description=f"What only its kind needs, by name, with `{MASK}` for a secret; null where the key that "
+            "encrypted them is lost.",
             examples=[{}],
-            exclude_if=lambda settings: settings == {},
         ),
-    ] = {}
+    ]
     created_at: Annotated[datetime, Field(description="When it was made.", examples=["2026-11-23T18:36:00.123456Z"])]
 
     @staticmethod

@@ -192,8 +192,8 @@ class Installation:
         self.call("POST", f"/orders/{order}/transactions", bought)
 
     def in_flight(self) -> set[str]:
-        """The attempts that are started and not ended."""
-        return {attempt for (attempt,) in self.ask(f"SELECT id FROM {ATTEMPTS} WHERE outcome = 'started'")}
+        """The deliveries that a worker has taken, whether or not their attempts have begun yet."""
+        return {delivery for (delivery,) in self.ask(f"SELECT id FROM {DELIVERIES} WHERE lease_token IS NOT NULL")}
 
     def listeners(self) -> int:
         """How many workers wait for a message of the broker."""

@@ -52,5 +52,7 @@ def prove_nothing_is_lost(installation: Installation, receiver: Receivers, *, ev
     return told
 
 
-def unknown_attempts(installation: Installation) -> set[str]:
-    return {attempt for (attempt,) in installation.ask(f"SELECT id FROM {ATTEMPTS} WHERE outcome = 'unknown'")}
+def unknown_attempts(installation: Installation) -> Counter[str]:
+    """How many attempts of each delivery ended as unknown, those that never began included."""
+    rows = installation.ask(f"SELECT delivery_id FROM {ATTEMPTS} WHERE outcome = 'unknown'")
+    return Counter(delivery for (delivery,) in rows)

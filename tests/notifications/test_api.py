@@ -121,6 +121,7 @@ class TestChannels:
             "headers": {"X-A": "b"},
             "recipients": [],
             "url_is_secret": False,
+            "settings": {},
             "created_at": made["created_at"],
         }
         assert parsed(call("GET", f"/channels/{channel.pk}")) == made
@@ -172,6 +173,7 @@ class TestChannels:
             "headers": {},
             "recipients": ["ada@example.com", "Bob@Example.com", "eve@xn--bcher-kva.example"],
             "url_is_secret": False,
+            "settings": {},
             "created_at": made["created_at"],
         }
         assert parsed(call("GET", f"/channels/{channel.pk}")) == made
