@@ -123,3 +123,8 @@ EVENT_TYPES: dict[str, EventType] = {
 def event_type_choices() -> list[tuple[str, str]]:
     """Keys with labels, for forms and filters."""
     return [(event_type.key, event_type.label) for event_type in EVENT_TYPES.values()]
+
+
+def event_label(key: str) -> str:
+    """The label of an event type; the key itself of one that is no longer in the catalogue."""
+    return EVENT_TYPES[key].label if key in EVENT_TYPES else key

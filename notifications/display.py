@@ -1,4 +1,4 @@
-"""How pages show times, amounts, numbers and JSON. Templates load them as filters of `ui`."""
+"""How pages and messages show times, amounts, numbers and JSON. Templates load them as filters of `ui`."""
 
 import json
 from datetime import datetime
@@ -10,8 +10,6 @@ from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.timezone import get_default_timezone, localtime
 
-from notifications.catalogue import EVENT_TYPES
-from notifications.models import Event
 from orders.currencies import money_text
 
 ISO_TIME = "Y-m-d H:i:s"
@@ -60,18 +58,6 @@ def money(amount: Decimal, currency: str) -> str:
     return f"{money_text(amount, currency, grouped=True)} {currency}"
 
 
-def event_label(key: str) -> str:
-    """The label of an event type; the key itself of one that is no longer in the catalogue."""
-    return EVENT_TYPES[key].label if key in EVENT_TYPES else key
-
-
 def pretty_json(body: str | None) -> str:
     """A frozen body indented for reading; "" where it was not built."""
     return "" if body is None else json.dumps(json.loads(body), indent=2, ensure_ascii=False)
-
-
-def told(event: Event) -> str:
-    """How many of the channels attached to its type were told of an event, or will be: `1 of 2`."""
-    if not event.routing:
-        return "None attached"
-    return f"{sum(1 for route in event.routing if route['delivery'])} of {len(event.routing)}"

@@ -4,10 +4,11 @@ from django import template
 from django.conf import settings
 
 from notifications import display
+from notifications.catalogue import event_label
 
 register = template.Library()
 
-for each in (display.ago, display.moment, display.number, display.money, display.event_label, display.told):
+for each in (display.ago, display.moment, display.number, display.money, event_label):
     register.filter(each.__name__, each)
 
 

@@ -71,3 +71,10 @@ class Event(models.Model):
 
     def __str__(self) -> str:
         return f"{self.type} {self.id}"
+
+    @property
+    def channels_told(self) -> str:
+        """How many of the channels attached to its type were told of it, or will be: `1 of 2`."""
+        if not self.routing:
+            return "None attached"
+        return f"{sum(1 for route in self.routing if route['delivery'])} of {len(self.routing)}"

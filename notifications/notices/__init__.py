@@ -15,8 +15,7 @@ from django.utils import timezone
 
 from channels_app.transports import Link, Notice
 from channels_app.transports.email.message import compose
-from notifications.catalogue import EVENT_TYPES
-from notifications.display import event_label
+from notifications.catalogue import EVENT_TYPES, event_label
 from notifications.models import TEST_EVENT_PREFIX
 from notifications.notices.lookups import Facts, one_line
 from notifications.notices.occurrence import Occurrence

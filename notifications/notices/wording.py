@@ -7,8 +7,7 @@ A function of `WORDINGS` gives a notice without its frame (note, footer, links i
 from collections.abc import Callable
 
 from channels_app.transports import Link, Notice, Section
-from notifications.catalogue import EVENT_TYPES
-from notifications.display import event_label
+from notifications.catalogue import EVENT_TYPES, event_label
 from notifications.notices import sections
 from notifications.notices.lookups import Facts
 from notifications.notices.occurrence import Occurrence
