@@ -22,7 +22,7 @@ from api.handlers import exception_handlers
 from api.idempotency import idempotent
 from api.openapi.document import Document
 from api.parsing import StrictParser, strict_query
-from notifications.catalogue import EventType
+from notifications.events import EventType
 
 
 class AnswerEncoder(NinjaJSONEncoder):

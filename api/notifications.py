@@ -27,7 +27,7 @@ from api.schemas import (
     TestRequest,
 )
 from notifications import replay, services
-from notifications.catalogue import EVENT_TYPES, EventType
+from notifications.events import EVENT_TYPES, EventType
 from notifications.history import caller
 from notifications.models import (
     EVENT_TEXTS,

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from channels_app.transports import Outcome, kind_choices
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, DeliveryAttempt, Event, EventChannel, ReplayJob, Trigger
 from orders.models import Source
 

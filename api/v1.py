@@ -9,7 +9,7 @@ from api import channels, notifications, storefront
 from api.auth import ScopedKey
 from api.build import build_api
 from api.models import Scope
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 
 DESCRIPTION = """\
 System notifications for a commerce back office: shops and funnels report what happens, channels are told.

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 
 from backoffice.frame import address_of, may, page
 from channels_app.models import Channel
-from notifications.catalogue import event_label
+from notifications.events import event_label
 from notifications.models import Delivery, Event
 from orders.email_keys import ascii_form
 from orders.models import Contact, Order, Quote, Refund, Subscription, Transaction

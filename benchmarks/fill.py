@@ -262,9 +262,9 @@ def _nothing(_line: str) -> None:
 def _stock() -> None:
     """Products of every kind, a funnel, a survey, and the channels with their names in a table of this transaction."""
     from channels_app.models import Channel
-    from notifications.catalogue import EVENT_TYPES
+    from notifications.events import EVENT_TYPES
+    from notifications.events.samples import sample_body
     from notifications.models import ChannelHealth, EventChannel, EventTypeSwitch
-    from notifications.samples import sample_body
     from orders.models import Funnel, Product, Survey
 
     for number in range(7):

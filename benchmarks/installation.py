@@ -18,9 +18,9 @@ from channels_app.models import Channel
 from channels_app.services import create_channel
 from config.celery import app as tidings_app
 from notifications import doorbell
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
+from notifications.events.samples import sample_body
 from notifications.models import Delivery, Event
-from notifications.samples import sample_body
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext
 from benchmarks import installation, table
 from benchmarks.receiver import Receiver
 from notifications import services as notifications
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from orders import services, signals
 from orders.inputs import ContactInput, ItemInput, TrackingInput
 from orders.models import Order, Product

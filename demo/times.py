@@ -51,7 +51,7 @@ def _move_event(event: Event, since: datetime, step: timedelta) -> None:
     body = None
     if event.body is not None:
         told = {**_moved(json.loads(event.body), since, step), "id": moved}
-        body = json.dumps(told, ensure_ascii=False, separators=(",", ":"))  # as notifications.payloads.build_body
+        body = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
     for route in event.routing:
         if route["delivery"]:
             delivery = Delivery.objects.filter(pk=route["delivery"])

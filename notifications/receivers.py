@@ -12,10 +12,10 @@ from django.db import connection, models, transaction
 from django.db.models.functions import Now
 
 from notifications import doorbell
-from notifications.catalogue import EVENT_TYPES, EventType
 from notifications.database_time import database_now
+from notifications.events import EVENT_TYPES, EventType
+from notifications.events.payloads import build_body
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, new_delivery_id
-from notifications.payloads import build_body
 from orders.models import (
     Contact,
     Order,

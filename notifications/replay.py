@@ -15,8 +15,8 @@ from django.db.models.functions import Now
 
 from channels_app.services import lock_channel
 from notifications import doorbell, history
-from notifications.catalogue import EVENT_TYPES
 from notifications.errors import Conflict
+from notifications.events import EVENT_TYPES
 from notifications.models import TEST_EVENT_PREFIX, Delivery, ReplayJob
 from notifications.tally import take_back
 

@@ -15,7 +15,7 @@ from api.openapi.references import REF, each_schema, public_name, references, re
 from api.openapi.refusals import FIELD_ERROR, PROBLEM, refusals, refusals_of
 from api.openapi.webhooks import describe_bodies, webhooks_of
 from api.openapi.words import name_values
-from notifications.catalogue import EventType
+from notifications.events import EventType
 
 SECURITY_SCHEME = "apiKey"
 LARGEST_INT32 = 2**31 - 1

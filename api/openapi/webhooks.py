@@ -15,9 +15,9 @@ from pydantic import BaseModel
 
 from api.openapi.references import each_schema
 from api.schemas import EVENT_BODY
-from notifications.catalogue import EventType
-from notifications.payloads import Envelope
-from notifications.samples import sample_body
+from notifications.events import EventType
+from notifications.events.payloads import Envelope
+from notifications.events.samples import sample_body
 
 Definitions = dict[str, Any]
 

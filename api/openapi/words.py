@@ -10,7 +10,7 @@ from typing import Any
 from api.openapi.references import REF, each_schema
 from api.schemas import OUTCOME_WORDS, REPLAY_WORDS, ROUTING_WORDS, STATUS_WORDS, TRIGGER_WORDS
 from channels_app.transports import kind_choices
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from orders.currencies import MOST_DECIMALS
 
 Schema = dict[str, Any]

@@ -13,7 +13,7 @@ from backoffice.frame import Crumbs, address_of, crumbs, may
 from channels_app.models import Channel
 from channels_app.services import lock_channel
 from channels_app.transports import TRANSPORTS, Transport, kind_label
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 
 View = Callable[..., HttpResponse]
 

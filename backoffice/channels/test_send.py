@@ -17,7 +17,7 @@ from backoffice.frame import address_of, done, may, unless_seen
 from channels_app.models import Channel
 from channels_app.transports import takes
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery
 
 # After so long without a worker taking it, something is wrong.

@@ -24,8 +24,8 @@ from channels_app.models import Channel
 from channels_app.services import lock_channel
 from channels_app.transports import kind_choices
 from notifications import services
-from notifications.catalogue import EventType
 from notifications.errors import Conflict
+from notifications.events import EventType
 from notifications.models import EventChannel
 from orders.models import Source
 

@@ -10,8 +10,8 @@ from backoffice.notifications.event_catalogue import EXAMPLE_ID, EXAMPLE_TIME
 from channels_app.transports import TRANSPORTS, kind_choices
 from channels_app.transports.postback.signature import sign
 from channels_app.transports.rules import MAX_RECIPIENTS
-from notifications.catalogue import EVENT_TYPES
-from notifications.samples import sample_body
+from notifications.events import EVENT_TYPES
+from notifications.events.samples import sample_body
 
 # Guards nothing: it is printed on the page, beside the signature that it makes.
 EXAMPLE_SECRET = "whsec_dGlkaW5ncyBleGFtcGxlIHNlY3JldCwgbm90IHVzZWQ="

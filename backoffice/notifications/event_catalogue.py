@@ -13,11 +13,11 @@ from pydantic import create_model
 from backoffice.frame import crumbs, page
 from backoffice.notifications.event_types import find_event_type
 from channels_app.transports import kind_choices
-from notifications.catalogue import EVENT_TYPES, EventType
 from notifications.display import pretty_json
+from notifications.events import EVENT_TYPES, EventType
+from notifications.events.payloads import Envelope
+from notifications.events.samples import sample_body
 from notifications.models import EventTypeSwitch
-from notifications.payloads import Envelope
-from notifications.samples import sample_body
 from orders.models import Source
 
 # The id and the time of recording of all examples.

@@ -14,8 +14,8 @@ from backoffice.frame import crumbs, may, page
 from backoffice.stale_pages import Facts, in_a_sentence
 from channels_app.transports import kind_label
 from notifications import services, stats
-from notifications.catalogue import EVENT_TYPES, EventType
 from notifications.display import counted, exact_time
+from notifications.events import EVENT_TYPES, EventType
 from notifications.models import ChannelHealth, EventChannel, EventTypeSwitch, HistoryEntry
 from orders.models import Source
 

@@ -13,8 +13,8 @@ from django.db.models.functions import Lower
 
 from channels_app.models import Channel
 from notifications import stats
-from notifications.catalogue import event_type_choices
 from notifications.database_time import database_now
+from notifications.events import event_type_choices
 from notifications.history import of_api_key
 from notifications.id_times import first_id_at
 from notifications.models import IS_WAITING, TEST_EVENT_PREFIX, Delivery, Event, HistoryEntry

@@ -18,8 +18,8 @@ from backoffice.notifications.event_catalogue import event_catalogue, event_cata
 from backoffice.notifications.event_types import event_type_page, switch, system_notifications
 from channels_app.models import Channel
 from notifications import stats
-from notifications.catalogue import EVENT_TYPES
 from notifications.display import counted, number
+from notifications.events import EVENT_TYPES
 from notifications.models import EventTypeSwitch
 
 

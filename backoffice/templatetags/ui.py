@@ -4,7 +4,7 @@ from django import template
 from django.conf import settings
 
 from notifications import display
-from notifications.catalogue import event_label
+from notifications.events import event_label
 
 register = template.Library()
 

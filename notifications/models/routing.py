@@ -7,12 +7,12 @@ from django.db.models import Q
 from django.utils import timezone
 
 from channels_app.models import Channel
-from notifications import catalogue
+from notifications import events
 from orders.models import Source
 
 
 def validate_event_type(key: str) -> None:
-    if key not in catalogue.EVENT_TYPES:
+    if key not in events.EVENT_TYPES:
         raise ValidationError("%(key)s is not an event type.", params={"key": key})
 
 

@@ -13,13 +13,13 @@ from channels_app.models import Channel, TooManySecrets
 from channels_app.services import UNSET
 from channels_app.transports import kind_label, takes
 from notifications import doorbell, history
-from notifications.catalogue import EventType
 from notifications.database_time import database_now
 from notifications.delivery import health
 from notifications.delivery.maintenance import abandon
 from notifications.errors import Conflict
+from notifications.events import EventType
+from notifications.events.samples import SAMPLE_SOURCE, sample_body
 from notifications.models import IS_WAITING, Delivery, Event, EventChannel, HistoryEntry, Trigger, new_test_event_id
-from notifications.samples import SAMPLE_SOURCE, sample_body
 from notifications.services.routing import check_kind
 
 # How long one entry of the history is enough for a script that reads the values of headers again and again.

@@ -6,10 +6,10 @@ from django.db.models.functions import Now
 
 from channels_app.models import Channel
 from notifications import doorbell, erasure, history
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import health
 from notifications.delivery.maintenance import CHANNEL_DELETED
 from notifications.errors import Conflict
+from notifications.events import EVENT_TYPES
 from notifications.models import TEST_EVENT_PREFIX, Delivery, Event, Trigger
 from notifications.receivers import rebuild_body
 from notifications.tally import take_back

@@ -10,8 +10,8 @@ from channels_app import services as channels
 from channels_app.models import Channel
 from channels_app.transports import kind_label
 from notifications import history
-from notifications.catalogue import EventType
 from notifications.errors import Conflict
+from notifications.events import EventType
 from notifications.models import EventChannel, EventTypeSwitch
 from orders.models import Source
 

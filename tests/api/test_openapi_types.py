@@ -14,7 +14,7 @@ from api.keys import create_key
 from api.openapi.references import public_name
 from api.v1 import _contact
 from channels_app.transports import Outcome
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Event, ReplayJob, Trigger
 from orders.models import Contact, Funnel, Order, OrderItem, Product, Source, Subscription, Survey, Transaction
 from tests.calling import Caller

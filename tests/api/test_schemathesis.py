@@ -38,8 +38,8 @@ from api.keys import create_key
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.engine import Engine
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, Event
 from orders.models import Contact, Funnel, Order, Product, Source, Subscription, Survey, Transaction
 from tests.orders.shop import contact_input, decline, item, pay, place, refund

@@ -12,7 +12,7 @@ import pytest
 from django.test import Client
 from jsonschema import Draft202012Validator
 
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 
 GOLDEN = sorted((Path(__file__).parents[1] / "notifications" / "golden").glob("*.json"))
 REAL = {"<id>": "01kaskf4zze4t9a1t8cdhyjvb5", "<time>": "2026-11-23T18:36:00.123456Z", "<number>": "1001"}

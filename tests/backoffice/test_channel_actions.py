@@ -9,7 +9,7 @@ from django.utils import timezone
 from backoffice.channels import health
 from channels_app.models import Channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, EventChannel, HistoryEntry, ReplayJob
 from tests.backoffice.notifications_fixtures import admin, failed, order, page_of, people, said, text_of, url, warehouse
 from tests.notifications.deliveries import make_delivery

@@ -17,7 +17,7 @@ from backoffice.charts import per_day, times
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import services, stats
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.latencies import BOUNDS_MS, bucket
 from notifications.models import ChannelHealth, ChannelHour, Delivery, Event
 from notifications.stats import Backlog, channel_backlogs, last_day, last_month

@@ -4,7 +4,7 @@
 import re
 
 from channels_app.transports import TRANSPORTS, kind_choices
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from tests.backoffice.notifications_fixtures import admin, people, text_of, url
 
 

@@ -15,7 +15,7 @@ from django.utils import timezone
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import TRANSPORTS, kind_choices
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, DeliveryAttempt, HistoryEntry
 from tests.backoffice.notifications_fixtures import admin, page_of, people, said, text_of, url, warehouse
 from tests.backoffice.reading import buttons_of

@@ -8,7 +8,7 @@ from django.test.utils import CaptureQueriesContext
 
 from channels_app import verification
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from tests.backoffice.notifications_fixtures import (
     admin,
     failed,

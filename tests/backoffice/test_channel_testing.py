@@ -9,7 +9,7 @@ from django.contrib.admin.utils import quote
 from django.utils import timezone
 
 from channels_app.services import create_channel
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, HistoryEntry
 from tests.backoffice.notifications_fixtures import admin, page_of, people, said, url, warehouse
 from tests.backoffice.reading import text_of

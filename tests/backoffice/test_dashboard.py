@@ -12,7 +12,7 @@ from django.utils import timezone
 from backoffice import charts
 from channels_app.services import create_channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import ChannelHealth, Delivery
 from notifications.tally import Counted, count
 from tests.backoffice.notifications_fixtures import admin, failed, order, page_of, people, text_of, warehouse

@@ -8,7 +8,7 @@ import pytest
 
 from channels_app.models import Channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import EventChannel, HistoryEntry
 from tests.backoffice.notifications_fixtures import admin, people, said, text_of, url, warehouse
 

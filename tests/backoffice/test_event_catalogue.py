@@ -13,8 +13,8 @@ from standardwebhooks.webhooks import Webhook
 from backoffice.notifications.channel_help import EXAMPLE_SECRET
 from backoffice.notifications.event_catalogue import EXAMPLE_ID, json_schema
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
-from notifications.samples import sample_body
+from notifications.events import EVENT_TYPES
+from notifications.events.samples import sample_body
 from tests.backoffice.notifications_fixtures import admin, people, text_of, url
 
 

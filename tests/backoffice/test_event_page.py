@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from channels_app.models import Channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, Event
 from tests.backoffice.notifications_fixtures import (
     admin,

@@ -24,7 +24,7 @@ from backoffice.submitting.return_pages import PAGES, page_of
 from channels_app.models import Channel
 from notifications import alert_targets
 from notifications import services as notifications
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.pausing import pause_channel
 from orders import services
 from orders.models import Contact, Funnel, Order, Product, Survey

@@ -16,7 +16,7 @@ from backoffice.notifications import filters, log_admin
 from backoffice.notifications.filters import TOO_MANY
 from channels_app.models import Channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.id_times import first_id_at
 from notifications.models import Delivery, Event
 from orders.models import Contact

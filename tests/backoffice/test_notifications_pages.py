@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from channels_app.services import create_channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import ChannelHealth, ChannelHour, EventTypeSwitch
 from tests.backoffice.notifications_fixtures import (
     admin,

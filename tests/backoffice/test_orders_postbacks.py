@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from channels_app.services import create_channel, pause_channel
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, Event
 from notifications.services import archive_channel, set_event_type_enabled
 from orders.models import Order

@@ -12,7 +12,7 @@ from django.test import Client
 from api.keys import create_key
 from channels_app.models import Channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery
 from tests.backoffice.notifications_fixtures import (
     failed,

@@ -8,7 +8,7 @@ from django.urls import reverse
 from backoffice.channels.fields import MASK
 from channels_app.models import Channel
 from notifications import services as notifications
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import EventChannel, EventTypeSwitch, HistoryEntry
 from notifications.pausing import pause_channel
 from orders import services

@@ -3,7 +3,7 @@
 from playwright.sync_api import Page, expect
 from standardwebhooks.webhooks import Webhook
 
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from tests.waiting import wait_until
 
 KEY = "transaction.approved"

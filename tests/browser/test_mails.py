@@ -3,7 +3,7 @@
 import pytest
 from playwright.sync_api import Browser, Page
 
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from tests.browser.chromium import DESKTOP, PHONE, Complaints
 from tests.browser.inspecting import scrolls_sideways, violations
 from tests.browser.mail_samples import html_of, notices

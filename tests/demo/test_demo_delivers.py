@@ -12,7 +12,7 @@ from backoffice.accounts.demo_login import DEMO_LOGIN
 from channels_app.models import Channel
 from demo.models import KeptMail, ReceivedPostback, SlackMessage
 from demo.outbox import BACKEND
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery
 from notifications.services import retry_delivery
 from notifications.tasks import send_alerts

@@ -13,7 +13,7 @@ from django.utils import timezone
 from backoffice.accounts.demo_login import DEMO_LOGIN
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch
 from notifications.services import archive_channel
 from orders.models import (

@@ -15,7 +15,7 @@ def main(url: str) -> None:
     from api.tasks import purge_idempotency_records
     from notifications import alert_targets, erasure, services
     from notifications.alerts import send_due
-    from notifications.catalogue import EVENT_TYPES
+    from notifications.events import EVENT_TYPES
     from notifications.models import Delivery
     from notifications.pausing import pause_channel
     from notifications.replay import start_replay

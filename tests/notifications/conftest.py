@@ -8,8 +8,8 @@ from pytest_django import Settings
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.engine import Engine
+from notifications.events import EVENT_TYPES
 from orders.models import Contact, Funnel, Product
 from tests.orders.shop import contact_input
 from tests.servers.receiver import Receiver

@@ -14,13 +14,13 @@ from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
 from notifications import replay, retention, services
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import health
 from notifications.delivery.claim import Claim, claim
 from notifications.delivery.maintenance import abandon, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.errors import Conflict
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, Event
 from notifications.pausing import pause_channel
 from tests.notifications import life_claiming

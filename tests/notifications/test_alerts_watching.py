@@ -13,7 +13,7 @@ from channels_app.services import create_channel
 from notifications import alert_raising, alerts, retention, services
 from notifications.alerts import watching, wording
 from notifications.alerts.watching import late_deliveries, watch
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Alert, AlertCopy, ChannelBacklog, Delivery
 from notifications.tasks import send_alerts
 from tests.notifications.alerting import failing, is_well, let_pass, make_administrator, make_target, told

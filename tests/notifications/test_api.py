@@ -13,7 +13,7 @@ from standardwebhooks import Webhook, WebhookVerificationError
 from api.keys import create_key
 from channels_app.models import Channel
 from channels_app.services import create_channel, pause_channel
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, ReplayJob
 from tests.calling import Caller
 from tests.notifications.deliveries import make_delivery

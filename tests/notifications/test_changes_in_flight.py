@@ -7,11 +7,11 @@ import pytest
 from channels_app.services import pause_channel, resume_channel
 from channels_app.transports import Answer, Outcome
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.claim import claim
 from notifications.delivery.maintenance import recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, EventChannel, EventTypeSwitch
 from tests.notifications.deliveries import make_due, story
 from tests.orders.shop import item, pay, place

@@ -12,8 +12,8 @@ from channels_app import encryption
 from channels_app.services import create_channel, pause_channel, resume_channel, update_channel
 from channels_app.transports import TRANSPORTS
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
 from notifications.errors import Conflict
+from notifications.events import EVENT_TYPES
 from notifications.models import ChannelHealth, Delivery
 from tests.notifications.deliveries import make_delivery, make_due, story
 from tests.orders.shop import item, pay, place

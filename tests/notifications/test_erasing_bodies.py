@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from notifications import erasure
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 
 GOLDEN = sorted((Path(__file__).parent / "golden").glob("*.json"))
 # fmt: off

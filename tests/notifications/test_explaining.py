@@ -7,7 +7,7 @@ from django.test.utils import CaptureQueriesContext
 from backoffice.notifications.events import explain, explain_all
 from channels_app.models import Channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, Event, Trigger
 
 COMPLETED = EVENT_TYPES["order.completed"]

@@ -8,8 +8,8 @@ from django.utils import timezone
 
 from channels_app.models import Channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
 from notifications.errors import Conflict
+from notifications.events import EVENT_TYPES
 from notifications.models import HistoryEntry
 from notifications.replay import start_replay
 from tests.notifications.deliveries import make_delivery

@@ -22,13 +22,13 @@ from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
 from notifications import alert_targets, erasure, replay, retention, services
 from notifications.alerts import claiming, sending, watching
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import claim as claiming_deliveries
 from notifications.delivery.claim import claim
 from notifications.delivery.maintenance import CHANNEL_DELETED, abandon, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.errors import Conflict
+from notifications.events import EVENT_TYPES
 from notifications.models import AlertCopy, ChannelHealth, Delivery, DeliveryAttempt, Event, ReplayJob, new_delivery_id
 from notifications.pausing import pause_channel
 from orders import services as shop

@@ -16,7 +16,7 @@ from api.reencryption import reencrypt
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import HistoryEntry
 from tests.api.problems import assert_fields
 from tests.backoffice.notifications_fixtures import admin, page_of, people, said, text_of, url

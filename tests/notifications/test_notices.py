@@ -9,10 +9,10 @@ from django.contrib.admin.utils import quote
 from django.db import connection
 
 from channels_app.transports import Link, Notice, Section
-from notifications.catalogue import EVENT_TYPES, EventType
+from notifications.events import EVENT_TYPES, EventType
+from notifications.events.payloads import OrderData, order_data
+from notifications.events.wording import WORDINGS
 from notifications.notices import notice_of
-from notifications.notices.wording import WORDINGS
-from notifications.payloads import OrderData, order_data
 from orders.signals import order_completed
 from tests.notifications.bodies import CONTACT_ID, EVENT_ID, TEST_EVENT_ID, body_of
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from channels_app.transports import Notice
 from channels_app.transports.email.message import compose
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
+from notifications.events.words.lookups import VALUE_CHARACTERS
 from notifications.notices import TITLE_CHARACTERS, notice_of
-from notifications.notices.lookups import VALUE_CHARACTERS
 from tests.notifications.bodies import CONTACT_ID, NOW, TEST_EVENT_ID, body_of
 
 # What the contract allows to be null, wherever it stands.

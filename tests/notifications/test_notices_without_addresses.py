@@ -17,7 +17,7 @@ from channels_app.transports import Notice
 from channels_app.transports.email.message import compose
 from channels_app.transports.slack.blocks import payload
 from channels_app.transports.unlinked import APART, without_addresses
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.notices import notice_of
 from tests.notifications.bodies import CONTACT_ID, body_of
 

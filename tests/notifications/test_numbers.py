@@ -14,11 +14,11 @@ from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
 from notifications import erasure, recounting, replay, retention, services, stats
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.claim import claim
 from notifications.delivery.maintenance import abandon, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
+from notifications.events import EVENT_TYPES
 from notifications.models import ChannelHour, Delivery, Event, Heartbeat
 from notifications.tally import Tally
 from notifications.tasks import recount

@@ -8,9 +8,9 @@ from django.db import transaction
 
 from channels_app.models import Channel
 from channels_app.services import create_channel, pause_channel
-from notifications import doorbell, payloads, receivers, services
-from notifications.catalogue import EVENT_TYPES, EventType
+from notifications import doorbell, receivers, services
 from notifications.errors import Conflict
+from notifications.events import EVENT_TYPES, EventType, payloads
 from notifications.models import Delivery, Event, EventChannel
 from orders.models import Order
 from orders.services import get_order

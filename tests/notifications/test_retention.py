@@ -12,7 +12,7 @@ from structlog.testing import capture_logs
 
 from channels_app.services import pause_channel
 from notifications import retention, services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.latencies import BOUNDS_MS
 from notifications.models import Alert, ChannelHour, Delivery, Event, HistoryEntry, ReplayJob
 from tests.notifications.old_rows import after_each_batch, finished, held, kept

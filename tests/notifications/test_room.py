@@ -10,7 +10,6 @@ from django.db import connection
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery import flights as module
 from notifications.delivery.claim import ROWS_AT_ONCE, TESTS_AT_ONCE, Claim, claim
 from notifications.delivery.engine import Engine
@@ -18,6 +17,7 @@ from notifications.delivery.flights import SIDE_POOL, Flights
 from notifications.delivery.maintenance import recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, Event, Trigger
 from notifications.services import archive_channel
 from tests.notifications.deliveries import claim_all, let_leases_run_out, make_delivery

@@ -14,7 +14,7 @@ from api.keys import create_key
 from channels_app.encryption import SecretUnreadable
 from channels_app.models import Channel
 from notifications import alerts, services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, DeliveryAttempt, HistoryEntry
 from tests.backoffice.notifications_fixtures import admin, page_of, people, text_of, url
 from tests.browser.pages import find_pages

@@ -33,9 +33,9 @@ from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Outcome
 from notifications import alerts, replay, services
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.engine import Engine
 from notifications.delivery.maintenance import recover
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, DeliveryAttempt, Event, Trigger
 from tests.backoffice.notifications_fixtures import page_of, people, url
 from tests.browser.pages import find_pages

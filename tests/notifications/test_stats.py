@@ -12,11 +12,11 @@ from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
 from notifications import services, stats, waiting
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.claim import claim
 from notifications.delivery.maintenance import recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
+from notifications.events import EVENT_TYPES
 from notifications.latencies import BOUNDS_MS, bucket, percentile
 from notifications.models import ChannelHealth, ChannelHour, Delivery
 from notifications.tally import Counted, Tally, count

@@ -9,10 +9,10 @@ from standardwebhooks import Webhook
 
 from channels_app.services import pause_channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.claim import claim
 from notifications.delivery.maintenance import recover
 from notifications.errors import Conflict
+from notifications.events import EVENT_TYPES
 from notifications.models import ChannelHealth, Delivery
 from tests.notifications.deliveries import let_leases_run_out, make_delivery, story
 from tests.waiting import wait_until

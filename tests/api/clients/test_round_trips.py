@@ -20,7 +20,7 @@ import pytest
 
 from api.keys import create_key
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from orders.models import Funnel, Order, Product
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True), pytest.mark.timeout(300)]

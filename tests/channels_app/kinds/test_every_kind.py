@@ -13,14 +13,14 @@ from channels_app.models import Channel
 from channels_app.services import create_channel, update_channel
 from channels_app.transports import TRANSPORTS, Message, Outcome, takes
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
 from notifications.delivery.maintenance import CHANNEL_DELETED, recover
 from notifications.errors import Conflict
+from notifications.events import EVENT_TYPES
+from notifications.events.samples import sample_body
 from notifications.models import ChannelHealth, ChannelHour, Delivery, DeliveryAttempt, Event, EventChannel
 from notifications.notices import notice_of
 from notifications.receivers import route
 from notifications.replay import advance, start_replay
-from notifications.samples import sample_body
 from tests.channels_app.kinds.conftest import use
 from tests.channels_app.kinds.receivers import BUSY, HANGS_UP, NEVER, RECEIVERS, TAKEN
 from tests.notifications.deliveries import claim_all, let_leases_run_out, make_due, story

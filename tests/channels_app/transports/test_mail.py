@@ -18,7 +18,7 @@ from django.core.mail import BadHeaderError
 
 from channels_app.transports import Link, Notice, Section
 from channels_app.transports.email.message import compose
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.notices import notice_of
 from tests.notifications.bodies import CONTACT_ID, TEST_EVENT_ID, body_of
 

@@ -18,9 +18,9 @@ from channels_app.transports.secret_urls import secrets_of
 from channels_app.transports.slack.blocks import payload
 from channels_app.transports.slack.refusals import FAULTS, REFUSALS, explained
 from channels_app.transports.slack.transport import SlackTransport
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
+from notifications.events.samples import sample_body
 from notifications.notices import notice_of
-from notifications.samples import sample_body
 from tests.channels_app.transports.sending import NOW
 from tests.servers.hostile import HostileServer, answers, head, sends, server_context
 from tests.servers.slackserver import SECRET, MattermostServer, Says, SlackServer, mattermost_error

@@ -11,7 +11,7 @@ import pytest
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from orders.models import Funnel, Product
 from tests.servers.receiver import Receiver
 

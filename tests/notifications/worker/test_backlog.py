@@ -11,7 +11,7 @@ from django.db.models.functions import Now
 from redis import Redis
 
 from notifications import doorbell, services
-from notifications.catalogue import EVENT_TYPES
+from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, Event, Heartbeat
 from orders.models import Contact, Funnel, Order, OrderItem, Product, Transaction
 from tests.notifications.deliveries import make_delivery

@@ -7,11 +7,11 @@ A function of `WORDINGS` gives a notice without its frame (note, footer, links i
 from collections.abc import Callable
 
 from channels_app.transports import Link, Notice, Section
-from notifications.catalogue import EVENT_TYPES, event_label
-from notifications.notices import sections
-from notifications.notices.lookups import Facts
-from notifications.notices.occurrence import Occurrence
-from notifications.notices.phrases import (
+from notifications.events import EVENT_TYPES, event_label
+from notifications.events.words import sections
+from notifications.events.words.lookups import Facts
+from notifications.events.words.occurrence import Occurrence
+from notifications.events.words.phrases import (
     capital,
     given_back,
     goods,

@@ -9,7 +9,7 @@ from typing import Any
 
 from channels_app.transports import Section
 from notifications.display import counted, money
-from notifications.notices.lookups import Facts, in_words, label_of, one_line
+from notifications.events.words.lookups import Facts, in_words, label_of, one_line
 from orders.models import Contact, Order, Product, Refund, Source, Subscription, Transaction
 
 # Of a long list this many are shown, and the others counted.

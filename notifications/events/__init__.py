@@ -1,6 +1,7 @@
 """The ten event types, in the order in which they appear everywhere.
 
-A further one is one entry here with its payload builder in `notifications.payloads`, and the signal where it happens.
+A further one is one entry here with its payload builder in `notifications.events.payloads`, and the signal where it
+happens.
 """
 
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from django.dispatch import Signal
 from pydantic import BaseModel
 
 from channels_app.transports import kind_choices
-from notifications import payloads
+from notifications.events import payloads
 from orders import signals
 
 

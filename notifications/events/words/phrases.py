@@ -1,8 +1,8 @@
 """How things are called in the middle of a sentence, and how sentences are put together."""
 
 from notifications.display import counted
-from notifications.notices.lookups import Facts
-from notifications.notices.sections import is_paid, pieces
+from notifications.events.words.lookups import Facts
+from notifications.events.words.sections import is_paid, pieces
 from orders.models import Order
 
 NAME_CHARACTERS = 60

@@ -15,12 +15,12 @@ from django.utils import timezone
 
 from channels_app.transports import Link, Notice
 from channels_app.transports.email.message import compose
-from notifications.catalogue import EVENT_TYPES, event_label
+from notifications.events import EVENT_TYPES, event_label
+from notifications.events.samples import sample_body
+from notifications.events.wording import WORDINGS, in_general
+from notifications.events.words.lookups import Facts, one_line
+from notifications.events.words.occurrence import Occurrence
 from notifications.models import TEST_EVENT_PREFIX
-from notifications.notices.lookups import Facts, one_line
-from notifications.notices.occurrence import Occurrence
-from notifications.notices.wording import WORDINGS, in_general
-from notifications.samples import sample_body
 
 TITLE_CHARACTERS = 150
 TEST = "Test: "

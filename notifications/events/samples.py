@@ -11,8 +11,8 @@ from typing import Any
 
 from django.utils import timezone
 
-from notifications.catalogue import EventType
-from notifications.payloads import build_body
+from notifications.events import EventType
+from notifications.events.payloads import build_body
 from orders.models import (
     Contact,
     Funnel,

@@ -2,9 +2,9 @@
 
 from functools import cached_property
 
-from notifications.notices.lookups import Facts, one_line
-from notifications.notices.phrases import NAME_CHARACTERS, named_order
-from notifications.notices.sections import full_name
+from notifications.events.words.lookups import Facts, one_line
+from notifications.events.words.phrases import NAME_CHARACTERS, named_order
+from notifications.events.words.sections import full_name
 
 
 class Occurrence:
