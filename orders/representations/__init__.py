@@ -6,7 +6,6 @@ that does not apply is null, never absent.
 
 from orders.representations.builders import (
     represent_contact,
-    represent_funnel,
     represent_order,
     represent_product,
     represent_refund,
@@ -61,7 +60,6 @@ __all__ = [
     "TrackingOut",
     "TransactionOut",
     "represent_contact",
-    "represent_funnel",
     "represent_order",
     "represent_product",
     "represent_refund",

@@ -1,15 +1,31 @@
 """The JSON objects, member for member, with what each member means."""
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from django.db import models
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from orders.currencies import money_text
-from orders.models import Product
+from orders.models import Order, OrderItem, Subscription
+
+
+def time_text(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _time_as_text(value: Any) -> Any:
+    return time_text(value) if isinstance(value, datetime) else value
+
 
 MoneyText = Annotated[str, Field(pattern=r"^[0-9]+(\.[0-9]{1,4})?$", examples=["49.00"])]
-TimeText = Annotated[str, Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T18:36:00.123456Z"])]
+TimeText = Annotated[
+    str,
+    BeforeValidator(_time_as_text),
+    Field(json_schema_extra={"format": "date-time"}, examples=["2026-11-23T18:36:00.123456Z"]),
+]
 SourceName = Annotated[Literal["admin", "shop", "funnel"], Field(description="Where it comes from.", examples=["shop"])]
 ProductKind = Annotated[
     Literal["physical", "digital", "subscription"],
@@ -23,8 +39,27 @@ CreatedAt = Annotated[TimeText, Field(description="When it was recorded.")]
 TransactionId = Annotated[str, Field(description="The transaction's id.", examples=["txn_01kaskf4zze4t9a1t8cdhyjvb5"])]
 
 
-def time_text(moment: datetime) -> str:
-    return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+class _Copied(BaseModel):
+    """Validated from a row as it is: its members are attributes of the row with the same names."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+
+class _Priced(_Copied):
+    """Copied, with amounts as text that has as many decimals as the row's currency."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, row: Any) -> Any:
+        return _copied(row, cls.model_fields) if isinstance(row, models.Model) else row
+
+
+def _copied(row: Any, names: Iterable[str], **others: Any) -> dict[str, Any]:
+    """The attributes of these names, but for the `others`, which are given."""
+    copied = {name: getattr(row, name) for name in names if name not in others}
+    return others | {
+        name: money_text(value, row.currency) if isinstance(value, Decimal) else value for name, value in copied.items()
+    }
 
 
 class PhoneOut(BaseModel):
@@ -47,7 +82,7 @@ class AddressOut(BaseModel):
     country: Annotated[str, Field(description="ISO 3166-1 alpha-2.", examples=["GB"])]
 
 
-class ContactOut(BaseModel):
+class ContactOut(_Copied):
     """A person: a lead until the first approved purchase, then a customer."""
 
     id: Annotated[str, Field(description="The contact's id.", examples=["con_01kaskf4zze4t9a1t8cdhyjvb5"])]
@@ -66,15 +101,15 @@ class ContactOut(BaseModel):
     created_at: CreatedAt
 
 
-class FunnelOut(BaseModel):
+class FunnelOut(_Copied):
     """The sales funnel that an order comes from."""
 
-    id: Annotated[str, Field(description="The funnel's id.", examples=["7"])]
+    id: Annotated[str, BeforeValidator(str), Field(description="The funnel's id.", examples=["7"])]
     name: Annotated[str, Field(description="The funnel's name for people.", examples=["Spring launch"])]
     slug: Annotated[str, Field(description="The funnel's name in calls.", examples=["spring-launch"])]
 
 
-class ProductOut(BaseModel):
+class ProductOut(_Copied):
     """Something sold."""
 
     sku: SkuText
@@ -82,24 +117,14 @@ class ProductOut(BaseModel):
     kind: ProductKind
 
 
-class ListedProductOut(ProductOut):
+class ListedProductOut(ProductOut, _Priced):
     """Something sold, and for how much."""
-
-    model_config = ConfigDict(from_attributes=True)  # a `Product` is validated as it is
 
     unit_price: Annotated[MoneyText, Field(description="The price of one piece, or of one interval.")]
     currency: CurrencyCode
     interval: Annotated[
         Interval | None, Field(description="How often a subscription is paid; null for the rest.", examples=["month"])
     ]
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read(cls, value: Any) -> Any:
-        if not isinstance(value, Product):
-            return value
-        shown = {name: getattr(value, name) for name in cls.model_fields}
-        return {**shown, "unit_price": money_text(value.unit_price, value.currency)}
 
 
 class OrderItemOut(BaseModel):
@@ -142,7 +167,7 @@ class TrackingOut(BaseModel):
     updated_at: Annotated[TimeText, Field(description="When it last changed.")]
 
 
-class OrderOut(BaseModel):
+class OrderOut(_Priced):
     """An order with its contact and items."""
 
     number: Annotated[str, Field(description="The order's name in calls.", examples=["1001"])]
@@ -180,8 +205,29 @@ class OrderOut(BaseModel):
         Field(description="When it closed successfully; null if it did not.", examples=["2026-11-23T18:36:00.123456Z"]),
     ]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, order: Any) -> Any:
+        if not isinstance(order, Order):
+            return order
+        return _copied(
+            order,
+            cls.model_fields,
+            items=[_item(item, order.currency) for item in order.items.all()],
+            subscriptions=[
+                {"id": subscription.id, "sku": subscription.item.sku, "status": subscription.status}
+                for subscription in sorted(order.subscriptions.all(), key=lambda each: each.item_id)
+            ],
+            tracking=order.tracking and {**order.tracking, "url": order.tracking_url},
+        )
 
-class TransactionOut(BaseModel):
+
+def _item(item: OrderItem, currency: str) -> dict[str, Any]:
+    unit_price, total = (money_text(amount, currency) for amount in (item.unit_price, item.total))
+    return _copied(item, OrderItemOut.model_fields, unit_price=unit_price, total=total, paid=item.is_paid)
+
+
+class TransactionOut(_Priced):
     """A purchase as the payment gateway reported it."""
 
     id: TransactionId
@@ -203,7 +249,7 @@ class TransactionOut(BaseModel):
     created_at: CreatedAt
 
 
-class RefundOut(BaseModel):
+class RefundOut(_Priced):
     """Money given back: a part or the rest of a purchase (refund), or the whole of it (void)."""
 
     id: Annotated[str, Field(description="The refund's id.", examples=["ref_01kaskf4zze4t9a1t8cdhyjvb5"])]
@@ -223,7 +269,7 @@ class SubscribedProductOut(BaseModel):
     title: TitleText
 
 
-class SubscriptionOut(BaseModel):
+class SubscriptionOut(_Priced):
     """What a contact pays again and again, since the purchase of the item was approved."""
 
     id: Annotated[str, Field(description="The subscription's id.", examples=["sub_01kaskf4zze4t9a1t8cdhyjvb5"])]
@@ -240,15 +286,24 @@ class SubscriptionOut(BaseModel):
     ]
     cancel_reason: Annotated[str | None, Field(description="Why, if somebody said so.", examples=["Too expensive"])]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read(cls, subscription: Any) -> Any:
+        """`product` by the name under which it was sold, which the product itself may have lost since."""
+        if not isinstance(subscription, Subscription):
+            return subscription
+        item = subscription.item
+        return _copied(subscription, cls.model_fields, product={"sku": item.sku, "title": item.title})
 
-class SurveyOut(BaseModel):
+
+class SurveyOut(_Copied):
     """Questions that a shop or a funnel asks."""
 
     slug: Annotated[str, Field(description="The survey's name in calls.", examples=["how-did-you-find-us"])]
     title: Annotated[str, Field(description="The survey's name for people.", examples=["How did you find us?"])]
 
 
-class ResponseOut(BaseModel):
+class ResponseOut(_Copied):
     """A survey that somebody finished."""
 
     id: Annotated[str, Field(description="The response's id.", examples=["rsp_01kaskf4zze4t9a1t8cdhyjvb5"])]
