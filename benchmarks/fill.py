@@ -263,7 +263,7 @@ def _stock() -> None:
     """Products of every kind, a funnel, a survey, and the channels with their names in a table of this transaction."""
     from channels_app.models import Channel
     from notifications.events import EVENT_TYPES
-    from notifications.events.samples import sample_body
+    from notifications.events.bodies import sample_body
     from notifications.models import ChannelHealth, EventChannel, EventTypeSwitch
     from orders.models import Funnel, Product, Survey
 

@@ -19,7 +19,7 @@ from channels_app.services import create_channel
 from config.celery import app as tidings_app
 from notifications import doorbell
 from notifications.events import EVENT_TYPES
-from notifications.events.samples import sample_body
+from notifications.events.bodies import sample_body
 from notifications.models import Delivery, Event
 from tests.waiting import wait_until
 

@@ -6,7 +6,7 @@ shop, with its orders and survey answers, is not touched.
 """
 
 import json
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from psycopg.errors import DeadlockDetected
 
 from channels_app.transports import Outcome
 from notifications import history
+from notifications.events import EVENT_TYPES
 from notifications.models import ChannelHealth, Delivery, DeliveryAttempt, Event, HistoryEntry, Trigger
 from notifications.tally import Counted, count
 from orders.email_keys import spellings
@@ -130,16 +131,23 @@ def _erase_together(ids: list[str], *, by: str, sentence: str) -> Erased:
     raise AssertionError("The last time either returns or raises.")
 
 
-def without_personal_data(data: Any) -> Any:
-    """A copy of a body, or of a part of one, in which nothing says who somebody is."""
+def without_personal_data(data: Any, personal: Collection[str] = ()) -> Any:
+    """A copy of a body, or of a part of one, in which nothing says who somebody is.
+
+    `personal` are names of further members that do: see `EventType.personal`.
+    """
     if isinstance(data, list):
-        return [without_personal_data(each) for each in data]
+        return [without_personal_data(each, personal) for each in data]
     if not isinstance(data, dict):
         return data
-    return {name: _member(name, value) for name, value in data.items()}
+    return {name: _member(name, value, personal) for name, value in data.items()}
 
 
-def _member(name: str, value: Any) -> Any:
+def _member(name: str, value: Any, personal: Collection[str]) -> Any:
+    if name in personal:
+        if isinstance(value, str):
+            return PLACEHOLDER if value else value
+        return [] if isinstance(value, list) else None
     if name in TEXTS:
         return PLACEHOLDER if value else value
     if name in OBJECTS:
@@ -148,7 +156,7 @@ def _member(name: str, value: Any) -> Any:
         return type(value)()
     if name == "tracking" and value:
         return {**value, "number": value["number"] and PLACEHOLDER, "url": None}
-    return without_personal_data(value)
+    return without_personal_data(value, personal)
 
 
 def _contact(email: str) -> Contact | None:
@@ -237,7 +245,10 @@ def _erase_events(ids: list[str], bodies: dict[str, str | None]) -> int:
 def _erased_body(body: str | None) -> str | None:
     if body is None:
         return None
-    return json.dumps(without_personal_data(json.loads(body)), ensure_ascii=False, separators=(",", ":"))
+    read = json.loads(body)
+    event_type = EVENT_TYPES.get(read.get("type"))
+    erased = without_personal_data(read, event_type.personal if event_type else ())
+    return json.dumps(erased, ensure_ascii=False, separators=(",", ":"))
 
 
 def _forget_latest_errors(channels: set[str]) -> None:

@@ -1,8 +1,8 @@
 """Puts events in words, for the kinds of channel that people read: `channels_app.transports.Notice`.
 
-It runs in the threads that send, which have no database connection: all that it knows is in the frozen body. `reading`
-takes facts out of it, `sections` lists them, `wording` says what happened. An event type without a wording of its own
-is told by its label, its description and its facts.
+It runs in the threads that send, which have no database connection: all that it knows is in the frozen body. The words
+are those of the event type, in the vocabulary of `notifications.events.words`; one without words of its own is shown by
+its label, its description and all that its data holds. Here is the frame around them: note, links, footer.
 """
 
 import json
@@ -16,10 +16,11 @@ from django.utils import timezone
 from channels_app.transports import Link, Notice
 from channels_app.transports.email.message import compose
 from notifications.events import EVENT_TYPES, event_label
-from notifications.events.samples import sample_body
-from notifications.events.wording import WORDINGS, in_general
-from notifications.events.words.lookups import Facts, one_line
+from notifications.events.bodies import sample_body
+from notifications.events.words import sections
+from notifications.events.words.lookups import JsonObject, one_line
 from notifications.events.words.occurrence import Occurrence
+from notifications.events.words.phrases import named_order, titled
 from notifications.models import TEST_EVENT_PREFIX
 
 TITLE_CHARACTERS = 150
@@ -32,8 +33,9 @@ def notice_of(body: str, *, order_id: int | None = None, contact_id: str | None 
 
     Needs no database connection. Raises nothing for a body of a JSON object, whatever is missing from it or null in it.
     """
-    event = Occurrence(Facts(json.loads(body)))
-    notice = WORDINGS.get(event.type, in_general)(event)
+    event = Occurrence(JsonObject(json.loads(body)))
+    event_type = EVENT_TYPES.get(event.type)
+    notice = event_type.words(event) if event_type and event_type.words else _in_general(event)
     is_test = event.id.startswith(f"{TEST_EVENT_PREFIX}_")
     title = f"{TEST}{notice.title}" if is_test else notice.title
     return replace(
@@ -52,6 +54,17 @@ def warm_up() -> None:
     event_type = next(iter(EVENT_TYPES.values()))
     notice = notice_of(sample_body(event_type, event_id=""), order_id=1, contact_id="con_0")
     compose(notice, to=[], message_id="", now=timezone.now())
+
+
+def _in_general(event: Occurrence) -> Notice:
+    """For an event type that has no words of its own, and for one that is no longer in the catalogue."""
+    about = named_order(event.order) if event.order else event.known_as
+    event_type = EVENT_TYPES.get(event.type)
+    return event.notice(
+        title=titled(event_label(event.type) or "Something happened", about),
+        paragraphs=(event_type.description,) if event_type else (),
+        sections=tuple(sections.all_of(event.data)),
+    )
 
 
 def _links(event: Occurrence, order_id: int | None, contact_id: str | None) -> list[Link]:

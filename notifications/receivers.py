@@ -3,9 +3,10 @@
 Runs inside the transaction of the call that made it so: both are committed with the order, or not at all.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, NoReturn, cast
+from typing import Any, NoReturn
 
 import structlog
 from django.db import connection, models, transaction
@@ -14,52 +15,39 @@ from django.db.models.functions import Now
 from notifications import doorbell
 from notifications.database_time import database_now
 from notifications.events import EVENT_TYPES, EventType
-from notifications.events.payloads import build_body
+from notifications.events.bodies import build_body
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, new_delivery_id
-from orders.models import (
-    Contact,
-    Order,
-    Product,
-    Refund,
-    Subscription,
-    Survey,
-    SurveyResponse,
-    Transaction,
-)
-from orders.representations import SourceName
 
 log = structlog.get_logger(__name__)
 
-# How a fact kept in `Event.facts` is found again, by the name of the signal's argument.
-FACT_MODELS: dict[str, type[models.Model]] = {
-    "order": Order,
-    "contact": Contact,
-    "transaction": Transaction,
-    "refund": Refund,
-    "product": Product,
-    "previous_order": Order,
-    "subscription": Subscription,
-    "survey": Survey,
-    "response": SurveyResponse,
-}
 BODY_NOT_BUILT = "The body could not be built. This is a fault of Tidings; a retry builds it again."
 
 
 def connect_all() -> None:
-    """Connect each announced event type to its signal. Called once, when the app is ready."""
+    """Connect each event type to its signal. Called once, when the app is ready."""
     for event_type in EVENT_TYPES.values():
-        _connect(event_type)
+        connect(event_type)
 
 
-def _connect(event_type: EventType) -> None:
-    def receive(*, source: SourceName | None = None, **facts: Any) -> None:
+def connect(event_type: EventType) -> None:
+    """Record an event whenever the event type's signal is sent, once however often this is called."""
+
+    def receive(*, source: str | None = None, **facts: Any) -> None:
         del facts["signal"], facts["sender"]
-        record_event(event_type, source=source or facts["order"].source, facts=facts)
+        record_event(event_type, source=source or _source_of(facts), facts=facts)
 
     event_type.signal.connect(receive, weak=False, dispatch_uid=event_type.key)
 
 
-def record_event(event_type: EventType, *, source: SourceName, facts: dict[str, Any]) -> Event:
+def _source_of(facts: Mapping[str, Any]) -> str:
+    """The order's, whoever acted; where there is none, that of the first fact that has one. Raises `TypeError`."""
+    for fact in (facts.get("order"), *facts.values()):
+        if source := getattr(fact, "source", None):
+            return str(source)
+    raise TypeError("No fact has a source: the signal must be sent with one.")
+
+
+def record_event(event_type: EventType, *, source: str, facts: dict[str, Any]) -> Event:
     """Record one occurrence with its deliveries. Must run inside a transaction.
 
     `facts` are the signal's arguments. A body that cannot be built costs the caller nothing: the event stands without
@@ -72,7 +60,7 @@ def record_event(event_type: EventType, *, source: SourceName, facts: dict[str, 
         source=source,
         order=order,
         contact=contact or (order.contact if order else None),
-        facts={name: value.pk if isinstance(value, models.Model) else value for name, value in facts.items()},
+        facts=event_type.keep(facts),
         created_at=routes[0].routed_at if routes else database_now(),
     )
     event.body = _body_if_possible(event, event_type, facts)
@@ -86,11 +74,8 @@ def record_event(event_type: EventType, *, source: SourceName, facts: dict[str, 
 
 def rebuild_body(event: Event) -> str:
     """The body of an event whose building failed, from its facts as they are now. Raises what building raises."""
-    facts = {
-        name: FACT_MODELS[name]._default_manager.get(pk=value) if name in FACT_MODELS and value is not None else value
-        for name, value in event.facts.items()
-    }
-    return _body(event, EVENT_TYPES[event.type], facts)
+    event_type = EVENT_TYPES[event.type]
+    return _body(event, event_type, event_type.find(event.facts))
 
 
 def _body_if_possible(event: Event, event_type: EventType, facts: dict[str, Any]) -> str | None:
@@ -116,13 +101,7 @@ def _refuse_statement(*_: Any) -> NoReturn:
 
 
 def _body(event: Event, event_type: EventType, facts: dict[str, Any]) -> str:
-    return build_body(
-        event_id=event.pk,
-        event_type=event_type.key,
-        created_at=event.created_at,
-        source=cast(SourceName, event.source),
-        data=event_type.data(**facts),
-    )
+    return build_body(event_type, facts, event_id=event.pk, created_at=event.created_at, source=event.source)
 
 
 @dataclass(frozen=True)

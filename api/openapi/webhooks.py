@@ -7,7 +7,7 @@ import json
 import re
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
-from typing import Any, get_type_hints
+from typing import Any
 
 from ninja.openapi.schema import REF_TEMPLATE
 from ninja.schema import NinjaGenerateJsonSchema
@@ -16,8 +16,7 @@ from pydantic import BaseModel
 from api.openapi.references import each_schema
 from api.schemas import EVENT_BODY
 from notifications.events import EventType
-from notifications.events.payloads import Envelope
-from notifications.events.samples import sample_body
+from notifications.events.bodies import Envelope, sample_body
 
 Definitions = dict[str, Any]
 
@@ -62,7 +61,7 @@ def event_schema_name(key: str) -> str:
 
 def _webhook(event_type: EventType, define: Callable[[Definitions], None]) -> dict[str, Any]:
     name = event_schema_name(event_type.key)
-    data: type[BaseModel] = get_type_hints(event_type.data)["return"]
+    data = event_type.data
     envelope = _definition(Envelope, define)
     members = {
         **envelope["properties"],

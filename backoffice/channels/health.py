@@ -13,8 +13,8 @@ from backoffice.stale_pages import Facts
 from channels_app.encryption import UNREADABLE
 from channels_app.models import Channel
 from channels_app.transports import takes
-from notifications.events import EVENT_TYPES
 from notifications.display import ago, moment, number, time_in_words
+from notifications.events import EVENT_TYPES
 from notifications.models import IS_WAITING, ChannelHealth, Delivery
 from notifications.stats import Backlog, Summary
 

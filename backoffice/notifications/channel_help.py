@@ -11,7 +11,7 @@ from channels_app.transports import TRANSPORTS, kind_choices
 from channels_app.transports.postback.signature import sign
 from channels_app.transports.rules import MAX_RECIPIENTS
 from notifications.events import EVENT_TYPES
-from notifications.events.samples import sample_body
+from notifications.events.bodies import sample_body
 
 # Guards nothing: it is printed on the page, beside the signature that it makes.
 EXAMPLE_SECRET = "whsec_dGlkaW5ncyBleGFtcGxlIHNlY3JldCwgbm90IHVzZWQ="

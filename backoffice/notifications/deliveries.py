@@ -23,9 +23,9 @@ from backoffice.notifications.log_admin import LogAdmin, without_edge
 from backoffice.recipients import recipients_of_delivery
 from channels_app.transports import takes
 from notifications import services
-from notifications.events import event_label
 from notifications.display import pretty_json
 from notifications.errors import Conflict
+from notifications.events import event_label
 from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery, DeliveryAttempt
 
 # What curl says by itself.

@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any, Literal, get_type_hints
+from typing import Any, Literal
 
 from django.contrib.auth.decorators import permission_required
 from django.http import HttpRequest, HttpResponse
@@ -15,8 +15,7 @@ from backoffice.notifications.event_types import find_event_type
 from channels_app.transports import kind_choices
 from notifications.display import pretty_json
 from notifications.events import EVENT_TYPES, EventType
-from notifications.events.payloads import Envelope
-from notifications.events.samples import sample_body
+from notifications.events.bodies import Envelope, sample_body
 from notifications.models import EventTypeSwitch
 from orders.models import Source
 
@@ -52,7 +51,7 @@ def event_catalogue_type(request: HttpRequest, key: str) -> HttpResponse:
         enabled=key in _enabled(),
         kinds=[kinds[kind] for kind in event_type.kinds],
         sources=[label for _, label in Source.choices],
-        members=list(_data(event_type).model_fields),
+        members=list(event_type.data.model_fields),
         example=example(event_type),
         schema=json.dumps(json_schema(key), indent=2, ensure_ascii=False),
     )
@@ -63,12 +62,15 @@ def example(event_type: EventType) -> str:
     return pretty_json(sample_body(event_type, event_id=EXAMPLE_ID, created_at=EXAMPLE_TIME))
 
 
-@cache
 def json_schema(key: str) -> dict[str, Any]:
     """The JSON Schema (2020-12) of the body of this event type, whole in itself."""
-    event_type = EVENT_TYPES[key]
+    return _json_schema(EVENT_TYPES[key])
+
+
+@cache
+def _json_schema(event_type: EventType) -> dict[str, Any]:
     # Any: the members are known when this runs, not when it is checked.
-    members: dict[str, Any] = {"type": (Literal[key], ...), "data": (_data(event_type), ...)}
+    members: dict[str, Any] = {"type": (Literal[event_type.key], ...), "data": (event_type.data, ...)}
     body = create_model(event_type.label, __base__=Envelope, **members)
     schema = body.model_json_schema(mode="serialization")
     return {
@@ -77,10 +79,6 @@ def json_schema(key: str) -> dict[str, Any]:
         "title": event_type.label,
         "description": event_type.description,
     }
-
-
-def _data(event_type: EventType) -> Any:
-    return get_type_hints(event_type.data)["return"]
 
 
 def _enabled() -> set[str]:

@@ -1,4 +1,4 @@
-"""System notifications: the ten event types with their switches, and the page of each."""
+"""System notifications: the event types with their switches, and the page of each."""
 
 from typing import Any
 

@@ -15,8 +15,8 @@ from django.views.decorators.http import require_safe
 from backoffice.frame import crumbs, page
 from backoffice.notifications.filters import EventFilters
 from backoffice.notifications.log_admin import LogAdmin
-from notifications.events import event_label
 from notifications.display import pretty_json
+from notifications.events import event_label
 from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery, Event, EventChannel, EventTypeSwitch
 from notifications.services import retry_refused_because
 from orders.models import Source

@@ -13,8 +13,8 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from backoffice.frame import look_again_after
-from notifications.events import EVENT_TYPES, event_label
 from notifications.errors import Conflict
+from notifications.events import EVENT_TYPES, event_label
 from notifications.models import EVENT_TEXTS, IS_HELD, Delivery, Event
 from notifications.services import retry_delivery, retry_refused_because
 from orders.models import Contact, Order

@@ -18,7 +18,8 @@ from notifications.delivery import health
 from notifications.delivery.maintenance import abandon
 from notifications.errors import Conflict
 from notifications.events import EventType
-from notifications.events.samples import SAMPLE_SOURCE, sample_body
+from notifications.events.bodies import sample_body
+from notifications.events.samples import SAMPLE_SOURCE
 from notifications.models import IS_WAITING, Delivery, Event, EventChannel, HistoryEntry, Trigger, new_test_event_id
 from notifications.services.routing import check_kind
 

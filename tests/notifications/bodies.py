@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from notifications.events import EVENT_TYPES
-from notifications.events.samples import sample_body
+from notifications.events.bodies import sample_body
 
 NOW = datetime(2026, 11, 23, 18, 36, 5, tzinfo=UTC)
 EVENT_ID = "evt_01kaskf4zze4t9a1t8cdhyjvb5"

@@ -10,9 +10,9 @@ from django.db import connection
 
 from channels_app.transports import Link, Notice, Section
 from notifications.events import EVENT_TYPES, EventType
-from notifications.events.payloads import OrderData, order_data
-from notifications.events.wording import WORDINGS
+from notifications.events.orders import OrderData
 from notifications.notices import notice_of
+from orders.models import Order
 from orders.signals import order_completed
 from tests.notifications.bodies import CONTACT_ID, EVENT_ID, TEST_EVENT_ID, body_of
 
@@ -51,7 +51,7 @@ def test_the_titles_tell_events_apart_in_an_inbox(key, title, tone):
 
 
 def test_every_event_type_has_a_wording_of_its_own():
-    assert list(WORDINGS) == list(EVENT_TYPES)
+    assert all(event_type.words for event_type in EVENT_TYPES.values())
 
 
 def test_a_completed_order_is_told_with_all_that_was_bought():
@@ -372,7 +372,9 @@ class TestWithoutAWordingOfItsOwn:
                 label="Order praised",
                 description="Somebody is happy with an order.",
                 signal=order_completed,
-                data=order_data,
+                facts={"order": Order},
+                data=OrderData,
+                sample=EVENT_TYPES["order.completed"].sample,
             ),
         )
         body = {**body_of("shipping.tracking_updated"), "type": "order.praised"}

@@ -1,6 +1,7 @@
 """An announced fact becomes one event and its deliveries, in the transaction of the fact."""
 
 import json
+from dataclasses import replace
 
 import pytest
 from django.core.exceptions import ValidationError
@@ -10,7 +11,8 @@ from channels_app.models import Channel
 from channels_app.services import create_channel, pause_channel
 from notifications import doorbell, receivers, services
 from notifications.errors import Conflict
-from notifications.events import EVENT_TYPES, EventType, payloads
+from notifications.events import EVENT_TYPES
+from notifications.events.orders import OrderData
 from notifications.models import Delivery, Event, EventChannel
 from orders.models import Order
 from orders.services import get_order
@@ -129,9 +131,7 @@ def test_recording_takes_three_statements_however_many_channels(attach, lead, mu
 
 def test_a_body_that_cannot_be_built_breaks_no_order_and_strands_no_delivery(attach, channel, lead, mug, monkeypatch):
     attach(channel, "order.completed")
-    broken = EventType(
-        **{**vars(EVENT_TYPES["order.completed"]), "data": lambda **facts: 1 / 0}  # a bug in a payload
-    )
+    broken = replace(EVENT_TYPES["order.completed"], build=lambda **facts: 1 / 0)  # a bug in a builder
     monkeypatch.setitem(EVENT_TYPES, "order.completed", broken)
     receivers.record_event(broken, source="shop", facts={"order": place(lead, item("mug"))})
     event = Event.objects.get(type="order.completed")
@@ -158,10 +158,10 @@ def test_a_body_that_cannot_be_built_breaks_no_order_and_strands_no_delivery(att
 def test_a_body_that_needs_a_statement_is_built_within_a_savepoint(attach, channel, lead, mug, monkeypatch):
     attach(channel, "order.completed")
 
-    def data(*, order: Order) -> payloads.OrderData:
-        return payloads.order_data(order=get_order(number=order.number))
+    def build(*, order: Order) -> OrderData:
+        return OrderData.model_validate({"order": get_order(number=order.number)})
 
-    asking = EventType(**{**vars(EVENT_TYPES["order.completed"]), "data": data})
+    asking = replace(EVENT_TYPES["order.completed"], build=build)
     receivers.record_event(asking, source="shop", facts={"order": place(lead, item("mug"))})
     body = Event.objects.get(type="order.completed").body
     assert body is not None
@@ -172,11 +172,11 @@ def test_a_body_that_needs_a_statement_is_built_within_a_savepoint(attach, chann
 def test_a_fault_of_the_database_while_building_leaves_the_order_unharmed(attach, channel, lead, mug, monkeypatch):
     attach(channel, "order.completed")
 
-    def data(*, order: Order) -> payloads.OrderData:
+    def build(*, order: Order) -> OrderData:
         Order.objects.raw("SELECT no_such_column FROM orders_order")[0]
         raise AssertionError("not reached")
 
-    broken = EventType(**{**vars(EVENT_TYPES["order.completed"]), "data": data})
+    broken = replace(EVENT_TYPES["order.completed"], build=build)
     monkeypatch.setitem(EVENT_TYPES, "order.completed", broken)
     order = place(lead, item("mug"))
     with transaction.atomic():

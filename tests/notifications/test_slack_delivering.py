@@ -13,7 +13,7 @@ from channels_app.services import create_channel
 from channels_app.transports.slack.refusals import NOT_FOUND, REFUSALS
 from notifications import alerts, services
 from notifications.events import EVENT_TYPES
-from notifications.events.samples import sample_body
+from notifications.events.bodies import sample_body
 from notifications.models import Delivery, Event
 from tests.notifications.deliveries import make_due, story
 from tests.servers.slackserver import SECRET, MattermostServer, Says, SlackServer, mattermost_error, texts

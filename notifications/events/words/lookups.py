@@ -43,7 +43,7 @@ def label_of(name: str) -> str:
     return one_line(re.sub("[_-]", " ", name).capitalize() if _NAME.fullmatch(name) else name, 80)
 
 
-class Facts:
+class JsonObject:
     """A JSON object that may be null, or anything else, and then has no members."""
 
     def __init__(self, value: Any) -> None:
@@ -67,13 +67,13 @@ class Facts:
     def is_true(self, name: str) -> bool:
         return self.members.get(name) is True
 
-    def object(self, name: str) -> "Facts":
-        return Facts(self.members.get(name))
+    def object(self, name: str) -> "JsonObject":
+        return JsonObject(self.members.get(name))
 
-    def objects(self, name: str) -> list["Facts"]:
+    def objects(self, name: str) -> list["JsonObject"]:
         """Those of a list that are objects and not empty."""
         value = self.members.get(name)
-        return [facts for facts in map(Facts, value) if facts] if isinstance(value, list) else []
+        return [each for each in map(JsonObject, value) if each] if isinstance(value, list) else []
 
     def amount(self, name: str) -> Decimal | None:
         value = self.members.get(name)

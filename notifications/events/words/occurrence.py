@@ -1,8 +1,10 @@
-"""An event as the wordings see it."""
+"""An event as its words are made of it."""
 
 from functools import cached_property
+from typing import Any
 
-from notifications.events.words.lookups import Facts, one_line
+from channels_app.transports import Notice
+from notifications.events.words.lookups import JsonObject, one_line
 from notifications.events.words.phrases import NAME_CHARACTERS, named_order
 from notifications.events.words.sections import full_name
 
@@ -10,7 +12,7 @@ from notifications.events.words.sections import full_name
 class Occurrence:
     """The body of an event, with what nearly all of them tell of."""
 
-    def __init__(self, body: Facts) -> None:
+    def __init__(self, body: JsonObject) -> None:
         self.id = body.text("id")
         self.type = body.text("type")
         self.source = body.text("source")
@@ -44,3 +46,7 @@ class Occurrence:
     def order_name(self) -> str:
         """`order 1001`"""
         return named_order(self.order)
+
+    def notice(self, **what: Any) -> Notice:
+        """What is said of it, without its frame (note, footer, links into the back office)."""
+        return Notice(type=self.type, **what)

@@ -1,7 +1,7 @@
 """How things are called in the middle of a sentence, and how sentences are put together."""
 
 from notifications.display import counted
-from notifications.events.words.lookups import Facts
+from notifications.events.words.lookups import JsonObject
 from notifications.events.words.sections import is_paid, pieces
 from orders.models import Order
 
@@ -14,12 +14,12 @@ PLACES: dict[str, str] = {
 }
 
 
-def named_order(order: Facts) -> str:
+def named_order(order: JsonObject) -> str:
     number = order.text("number", NAME_CHARACTERS)
     return f"order {number}" if number else "an order"
 
 
-def named(thing: Facts, otherwise: str) -> str:
+def named(thing: JsonObject, otherwise: str) -> str:
     """What a product, a survey or a funnel is called."""
     names = (thing.text(name, NAME_CHARACTERS) for name in ("title", "name", "sku", "slug"))
     return next(filter(None, names), otherwise)
@@ -50,7 +50,7 @@ def reason(text: str) -> str:
     return sentence("Reason:", text) if text else ""
 
 
-def goods(lines: list[Facts]) -> str:
+def goods(lines: list[JsonObject]) -> str:
     """What was paid for: the one thing by its name, several by how many pieces they are."""
     lines = [line for line in lines if is_paid(line)]
     if len(lines) != 1:
@@ -59,14 +59,14 @@ def goods(lines: list[Facts]) -> str:
     return name if quantity in {"", "1"} else f"{quantity} × {name}"
 
 
-def place_of(order: Facts) -> str:
+def place_of(order: JsonObject) -> str:
     """`in the funnel Spring launch`"""
     if order.object("funnel"):
         return f"in the funnel {named(order.object('funnel'), '')}".strip()
     return PLACES.get(order.text("origin"), "")
 
 
-def odd_sums(order: Facts) -> str:
+def odd_sums(order: JsonObject) -> str:
     """Where not just the total has been paid, and where some was given back; else ""."""
     total, paid = order.amount("total"), order.amount("paid_total")
     told = []
@@ -79,5 +79,5 @@ def odd_sums(order: Facts) -> str:
     return " ".join(told)
 
 
-def given_back(order: Facts) -> str:
+def given_back(order: JsonObject) -> str:
     return f"Of what was paid for the order, {order.money('refunded_total')} has been given back so far."

@@ -1,6 +1,6 @@
 """The facts of each object in a body, under a heading.
 
-Facts without a value are left out, so a section may be empty.
+JsonObject without a value are left out, so a section may be empty.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,7 +9,7 @@ from typing import Any
 
 from channels_app.transports import Section
 from notifications.display import counted, money
-from notifications.events.words.lookups import Facts, in_words, label_of, one_line
+from notifications.events.words.lookups import JsonObject, in_words, label_of, one_line
 from orders.models import Contact, Order, Product, Refund, Source, Subscription, Transaction
 
 # Of a long list this many are shown, and the others counted.
@@ -24,17 +24,17 @@ def section(title: str, *facts: tuple[str, str]) -> Section:
     return Section(one_line(title), tuple(fact for fact in lines if all(fact)))
 
 
-def full_name(person: Facts) -> str:
+def full_name(person: JsonObject) -> str:
     return " ".join(filter(None, (person.text("first_name"), person.text("last_name"))))
 
 
-def product_name(product: Facts) -> str:
+def product_name(product: JsonObject) -> str:
     """`Coffee kit (KIT-01)`"""
     title, sku = product.text("title", TITLE_CHARACTERS), product.text("sku")
     return f"{title} ({sku})" if title and sku else title or sku
 
 
-def item_name(line: Facts) -> str:
+def item_name(line: JsonObject) -> str:
     """`2 × Coffee kit (KIT-01)`"""
     name, quantity = product_name(line), line.text("quantity")
     named = f"{quantity} × {name}" if name and quantity else name
@@ -43,23 +43,23 @@ def item_name(line: Facts) -> str:
     return f"{named}{', upsell' if line.is_true('is_upsell') else ''}{'' if is_paid(line) else ', not paid'}"
 
 
-def is_paid(line: Facts) -> bool:
+def is_paid(line: JsonObject) -> bool:
     """Bodies from before items said so hold lines that are paid."""
     return line.members.get("paid") is not False
 
 
-def pieces(lines: Sequence[Facts]) -> int:
+def pieces(lines: Sequence[JsonObject]) -> int:
     """How many pieces the lines come to; a line that does not say is one."""
     return sum(line.whole("quantity", 1) for line in lines)
 
 
-def price(subscription: Facts) -> str:
+def price(subscription: JsonObject) -> str:
     """`9.00 USD a month`"""
     amount, interval = subscription.money("amount"), _label(Product.Interval, subscription, "interval").lower()
     return f"{amount} a {interval}" if amount and interval else amount
 
 
-def order(order: Facts) -> Section:
+def order(order: JsonObject) -> Section:
     return section(
         "Order",
         ("Number", order.text("number")),
@@ -72,7 +72,7 @@ def order(order: Facts) -> Section:
     )
 
 
-def earlier_order(order_before: Facts) -> Section:
+def earlier_order(order_before: JsonObject) -> Section:
     return section(
         "Earlier order",
         ("Number", order_before.text("number")),
@@ -82,7 +82,7 @@ def earlier_order(order_before: Facts) -> Section:
     )
 
 
-def items(order: Facts) -> Section:
+def items(order: JsonObject) -> Section:
     """The lines of an order and what they come to. Every value is an amount, so it can be laid out as a bill."""
     currency, lines = order.text("currency", 3), order.objects("items")
     facts = [(item_name(line), line.money("total", currency)) for line in lines[:ITEMS_SHOWN]]
@@ -102,7 +102,7 @@ def items(order: Facts) -> Section:
     )
 
 
-def contact(contact: Facts, *, in_full: bool = False) -> Section:
+def contact(contact: JsonObject, *, in_full: bool = False) -> Section:
     """Postal addresses, and since when it is known, only where the contact is what the event is about."""
     name = full_name(contact)
     billing, shipping = (_address(contact.object(f"{which}_address"), name) for which in ("billing", "shipping"))
@@ -119,7 +119,7 @@ def contact(contact: Facts, *, in_full: bool = False) -> Section:
     )
 
 
-def payment(transaction: Facts, *, reason: bool = True) -> Section:
+def payment(transaction: JsonObject, *, reason: bool = True) -> Section:
     """Without what a decline says where a paragraph tells the `reason`."""
     return section(
         "Payment",
@@ -134,7 +134,7 @@ def payment(transaction: Facts, *, reason: bool = True) -> Section:
     )
 
 
-def refund(refund: Facts, *, reason: bool = True) -> Section:
+def refund(refund: JsonObject, *, reason: bool = True) -> Section:
     """Without the `reason` where a paragraph tells it."""
     return section(
         "Refund",
@@ -145,7 +145,7 @@ def refund(refund: Facts, *, reason: bool = True) -> Section:
     )
 
 
-def subscription(subscription: Facts, *, reason: bool = True) -> Section:
+def subscription(subscription: JsonObject, *, reason: bool = True) -> Section:
     """Without the `reason` where a paragraph tells it."""
     return section(
         "Subscription",
@@ -158,7 +158,7 @@ def subscription(subscription: Facts, *, reason: bool = True) -> Section:
     )
 
 
-def product(product: Facts) -> Section:
+def product(product: JsonObject) -> Section:
     return section(
         "Product",
         ("Title", product.text("title")),
@@ -167,7 +167,7 @@ def product(product: Facts) -> Section:
     )
 
 
-def tracking(tracking: Facts) -> Section:
+def tracking(tracking: JsonObject) -> Section:
     return section(
         "Tracking",
         ("Carrier", tracking.text("carrier")),
@@ -176,31 +176,31 @@ def tracking(tracking: Facts) -> Section:
     )
 
 
-def survey(survey: Facts, response: Facts) -> Section:
+def survey(survey: JsonObject, response: JsonObject) -> Section:
     return section("Survey", ("Title", survey.text("title") or survey.text("slug")), *_response(response))
 
 
-def response(response: Facts) -> Section:
+def response(response: JsonObject) -> Section:
     return section("Response", *_response(response))
 
 
-def answers(response: Facts) -> Section:
+def answers(response: JsonObject) -> Section:
     return _members("Answers", response.object("answers").members, "more answer")
 
 
 def anything(name: str, value: Any) -> Section:
     """An object of which nothing is known but its members: those that are no objects themselves."""
-    members = Facts(value).members
+    members = JsonObject(value).members
     plain = {each: member for each, member in members.items() if not isinstance(member, dict)}
     return _members(label_of(name), plain, "more fact")
 
 
-KNOWN: dict[str, Callable[[Facts], tuple[Section, ...]]] = {
+KNOWN: dict[str, Callable[[JsonObject], tuple[Section, ...]]] = {
     "transaction": lambda facts: (payment(facts),),
     "refund": lambda facts: (refund(facts),),
     "subscription": lambda facts: (subscription(facts),),
     "product": lambda facts: (product(facts),),
-    "survey": lambda facts: (survey(facts, Facts(None)),),
+    "survey": lambda facts: (survey(facts, JsonObject(None)),),
     "response": lambda facts: (response(facts), answers(facts)),
     "order": lambda facts: (order(facts), items(facts), tracking(facts.object("tracking"))),
     "previous_order": lambda facts: (earlier_order(facts),),
@@ -208,13 +208,13 @@ KNOWN: dict[str, Callable[[Facts], tuple[Section, ...]]] = {
 }
 
 
-def all_of(data: Facts) -> list[Section]:
+def all_of(data: JsonObject) -> list[Section]:
     """Whatever the data of an event holds, in its order."""
     plain = {name: value for name, value in data.members.items() if not isinstance(value, dict)}
     found = [anything("details", plain)]
     for name, value in data.members.items():
         if name in KNOWN:
-            found += KNOWN[name](Facts(value))
+            found += KNOWN[name](JsonObject(value))
         elif name not in plain:
             found.append(anything(name, value))
     if not data.object("contact"):
@@ -222,7 +222,7 @@ def all_of(data: Facts) -> list[Section]:
     return found
 
 
-def _response(response: Facts) -> tuple[tuple[str, str], ...]:
+def _response(response: JsonObject) -> tuple[tuple[str, str], ...]:
     return ("E-mail", response.text("email")), ("Completed", response.time("completed_at"))
 
 
@@ -233,7 +233,7 @@ def _members(title: str, members: dict[str, Any], noun: str) -> Section:
     return Section(title, facts)
 
 
-def _address(address: Facts, whose: str = "") -> str:
+def _address(address: JsonObject, whose: str = "") -> str:
     """As on an envelope, in one line, without the name where it is that of whoever is told of."""
     city, state, zip_code = (address.text(name) for name in ("city", "state", "zip_code"))
     town = f"{city}, {state} {zip_code}" if city and state else f"{city or state} {zip_code}"
@@ -242,7 +242,7 @@ def _address(address: Facts, whose: str = "") -> str:
     return ", ".join(filter(None, [name if name != whose else "", *where])) if any(where) else ""
 
 
-def _label(choices: Any, facts: Facts, name: str) -> str:
+def _label(choices: Any, facts: JsonObject, name: str) -> str:
     """The label of a choice; a value that is none is shown as it stands."""
     value = facts.text(name)
     return str(dict(choices.choices).get(value, value))

@@ -16,7 +16,7 @@ from notifications import services
 from notifications.delivery.maintenance import CHANNEL_DELETED, recover
 from notifications.errors import Conflict
 from notifications.events import EVENT_TYPES
-from notifications.events.samples import sample_body
+from notifications.events.bodies import sample_body
 from notifications.models import ChannelHealth, ChannelHour, Delivery, DeliveryAttempt, Event, EventChannel
 from notifications.notices import notice_of
 from notifications.receivers import route

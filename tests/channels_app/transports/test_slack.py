@@ -19,7 +19,7 @@ from channels_app.transports.slack.blocks import payload
 from channels_app.transports.slack.refusals import FAULTS, REFUSALS, explained
 from channels_app.transports.slack.transport import SlackTransport
 from notifications.events import EVENT_TYPES
-from notifications.events.samples import sample_body
+from notifications.events.bodies import sample_body
 from notifications.notices import notice_of
 from tests.channels_app.transports.sending import NOW
 from tests.servers.hostile import HostileServer, answers, head, sends, server_context
