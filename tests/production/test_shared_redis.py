@@ -19,6 +19,8 @@ TASKS = 30
 def foreign(redis, folder):
     """Runs a worker of the other application, and hands over what it calls itself with."""
     environment = {**os.environ, "FOREIGN_BROKER": redis.url(1)}
+    # With it Celery would set up Django, and our engine would claim in the database of the tests.
+    del environment["DJANGO_SETTINGS_MODULE"]
     log = folder / "foreign.log"
     with log.open("wb") as stream:
         worker = subprocess.Popen(
