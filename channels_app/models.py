@@ -2,6 +2,7 @@
 
 import json
 from datetime import datetime, timedelta
+from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
@@ -26,6 +27,13 @@ def validate_kind(kind: str) -> None:
         raise ValidationError("%(kind)s is not a kind of channel.", params={"kind": kind})
 
 
+class Channels(models.Manager["Channel"]):
+    """The channels that people have made."""
+
+    def get_queryset(self) -> models.QuerySet["Channel"]:
+        return super().get_queryset().filter(system=False)
+
+
 class TooManySecrets(Exception):
     """As many earlier secrets as are possible sign at once, the first of them `until`."""
 
@@ -39,7 +47,8 @@ class Channel(models.Model):
     rest.
 
     `url` is as people may see it: where it is a secret (`has_secret_url`), it is masked, and the whole one encrypted.
-    A channel is active, paused or archived (deleted, kept for the log). `channels_app.services` changes it.
+    A channel is active, paused or archived (deleted, kept for the log). `channels_app.services` changes it. A `system`
+    channel is the product's own: no page, form or API shows it, and `objects` leaves it out.
     """
 
     class Status(models.TextChoices):
@@ -64,7 +73,11 @@ class Channel(models.Model):
     pause_reason = models.CharField(max_length=500, blank=True, editable=False)
     resumed_at = models.DateTimeField(null=True, blank=True, editable=False)
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
+    system = models.BooleanField(default=False, db_default=False, editable=False)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
+
+    objects = Channels()
+    every: ClassVar[models.Manager["Channel"]] = models.Manager()
 
     class Meta:
         ordering = ["-id"]

@@ -1,4 +1,4 @@
-"""Writes down what is to be told, with a copy for each target. One cause (a kind and a channel) waits once."""
+"""Writes down what is to be told, with a delivery for each target. One cause (a kind and a channel) waits once."""
 
 from collections.abc import Collection
 from datetime import datetime, timedelta
@@ -12,7 +12,8 @@ from channels_app.models import Channel
 from notifications import history
 from notifications.alert_targets import targets_for
 from notifications.errors import Conflict
-from notifications.models import Alert, AlertCopy, new_alert_id
+from notifications.models import ALERT_PREFIX, Alert, AlertDelivery, Event, new_alert_id
+from orders.models import Source
 
 Kind = Alert.Kind
 
@@ -31,7 +32,7 @@ INSERT INTO notifications_alert AS waiting (id, kind, channel_id, facts, words, 
 VALUES (%(id)s, %(kind)s, %(channel)s, %(facts)s, '{}', %(open)s, statement_timestamp())
 ON CONFLICT (coalesce(channel_id, ''), kind) WHERE body IS NULL DO UPDATE
 SET facts = excluded.facts, open = excluded.open, created_at = excluded.created_at
-RETURNING id
+RETURNING id, created_at
 """
 
 
@@ -69,7 +70,7 @@ def write(
     *,
     channel_id: str | None = None,
     facts: dict[str, Any] | None = None,
-    targets: Collection[str | None] | None = None,
+    targets: Collection[str] | None = None,
 ) -> str:
     """Have this told to `targets` (all of them by default): at once, or an hour after the last one of its cause.
 
@@ -88,14 +89,25 @@ def write(
                     "open": kind in OPEN_KINDS,
                 },
             )
-            alert_id: str = cursor.fetchone()[0]
+            alert_id: str
+            alert_id, created_at = cursor.fetchone()
+        Event.every.update_or_create(
+            pk=alert_id,
+            defaults={"type": f"{ALERT_PREFIX}{kind}", "source": Source.ADMIN, "created_at": created_at},
+        )
+        targets = set(targets_for(channel_id) if targets is None else targets)
+        # The alert is locked until the end of the transaction, so nobody else adds to them.
+        targets -= set(AlertDelivery.objects.filter(event_id=alert_id).values_list("channel_id", flat=True))
         told = _last_told(kind, channel_id)
-        AlertCopy.objects.bulk_create(
-            [
-                AlertCopy(alert_id=alert_id, channel_id=target, next_try_at=_due(kind, told.get(target)))
-                for target in (targets_for(channel_id) if targets is None else targets)
-            ],
-            ignore_conflicts=True,  # it waited already
+        AlertDelivery.objects.bulk_create(
+            AlertDelivery(
+                event_id=alert_id,
+                event_type=f"{ALERT_PREFIX}{kind}",
+                channel_id=target,
+                is_alert=True,
+                next_attempt_at=_due(kind, told.get(target)),
+            )
+            for target in sorted(targets)
         )
     return alert_id
 
@@ -105,10 +117,12 @@ def at_most_every(kind: str) -> timedelta:
     return TEST_AT_MOST_EVERY if kind == Kind.TEST else AT_MOST_EVERY
 
 
-def _last_told(kind: str, channel_id: str | None) -> dict[str | None, datetime]:
+def _last_told(kind: str, channel_id: str | None) -> dict[str, datetime]:
     """When each target was last sent an alert of this cause."""
-    sent = AlertCopy.objects.filter(alert__kind=kind, alert__channel_id=channel_id, sent_at__isnull=False)
-    return dict(sent.order_by().values_list("channel_id").annotate(Max("sent_at")))
+    sent = AlertDelivery.objects.filter(
+        event__alert__kind=kind, event__alert__channel_id=channel_id, status=AlertDelivery.Status.SUCCEEDED
+    )
+    return dict(sent.order_by().values_list("channel_id").annotate(Max("finished_at")))
 
 
 def _due(kind: str, last_told: datetime | None) -> Any:

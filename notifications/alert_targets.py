@@ -1,12 +1,14 @@
 """Who is told: the administrators by e-mail, and the channels that were chosen for it.
 
-A target is the id of a channel, or None: the administrators.
+A target is the id of a channel. That of the administrators is a system channel, whose recipients are looked up whenever
+something is sent.
 """
 
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
+from django.db.models.functions import Now
 
 from channels_app.models import Channel
 from channels_app.services import lock_channel
@@ -15,6 +17,8 @@ from notifications.errors import Conflict
 from notifications.models import AlertChannel
 from notifications.permissions import ADMINISTRATORS
 
+# The id of the system channel that leads to them. It is made when something is first to be told.
+ADMINISTRATORS_CHANNEL = "chn_administrators"
 NOBODY = f"Nobody of the group {ADMINISTRATORS}, and no superuser, is active and has an e-mail address."
 
 
@@ -33,9 +37,11 @@ def chosen() -> QuerySet[AlertChannel]:
     return told.select_related("channel").order_by("channel__name", "channel_id")
 
 
-def targets_for(about: str | None) -> list[str | None]:
+def targets_for(about: str | None) -> list[str]:
     """Who is to be told of what happens to this channel (None: to no channel). None hears of itself."""
-    return [None, *chosen().exclude(channel_id=about or "").values_list("channel_id", flat=True)]
+    administrators = {"name": "Administrators", "kind": "email", "system": True, "created_at": Now()}
+    Channel.every.get_or_create(pk=ADMINISTRATORS_CHANNEL, defaults=administrators)
+    return [ADMINISTRATORS_CHANNEL, *chosen().exclude(channel_id=about or "").values_list("channel_id", flat=True)]
 
 
 @transaction.atomic

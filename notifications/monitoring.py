@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 from django.conf import settings
 from django.db import DatabaseError, connection
-from django.db.models import Count, QuerySet
+from django.db.models import QuerySet
 from redis import Redis, RedisError
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from channels_app.models import Channel
 from notifications import waiting
-from notifications.models import FAILURES_BEFORE_PROBING, AlertCopy, ChannelHealth, Heartbeat
+from notifications.models import FAILURES_BEFORE_PROBING, AlertDelivery, ChannelHealth, Heartbeat
 from notifications.patience import within
 from notifications.waiting import Lateness
 
@@ -28,7 +28,7 @@ SELECT delivery.channel_id,
     count(*) FILTER (WHERE delivery.lease_token IS NULL AND delivery.next_attempt_at <= statement_timestamp()),
     count(*) FILTER (WHERE delivery.lease_token IS NOT NULL)
 FROM notifications_delivery delivery JOIN channels_app_channel channel ON channel.id = delivery.channel_id
-WHERE delivery.status = 'pending' AND channel.archived_at IS NULL
+WHERE delivery.status = 'pending' AND NOT delivery.is_alert AND channel.archived_at IS NULL
 GROUP BY delivery.channel_id
 """
 AGES = f"""
@@ -152,9 +152,7 @@ def count() -> Counts:
         sendable=sum(waits for channel_id, waits in due.items() if channel_id not in held),
         in_flight=sum(in_flight for _, _, in_flight in rows),
         channels_failing=failing.count(),
-        alerts_waiting=AlertCopy.objects.filter(next_try_at__isnull=False).aggregate(Count("alert", distinct=True))[
-            "alert__count"
-        ],
+        alerts_waiting=AlertDelivery.objects.filter(status="pending").values("event").distinct().count(),
     )
 
 

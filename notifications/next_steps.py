@@ -8,8 +8,7 @@ from datetime import datetime
 from django.conf import settings
 
 from channels_app.transports import Outcome
-from notifications.delivery.claim import TESTS_AT_ONCE
-from notifications.models import TEST_EVENT_PREFIX, ChannelHealth, Delivery, Trigger
+from notifications.models import TEST_EVENT_PREFIX, TESTS_AT_ONCE, ChannelHealth, Delivery, Trigger
 from notifications.services import retry_refused_because
 
 

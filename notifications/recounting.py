@@ -36,12 +36,12 @@ SELECT channel.id, %(hour)s, succeeded.number, failed.number, %(latencies)s
 FROM channels_app_channel channel
 CROSS JOIN LATERAL (
     SELECT count(*) AS number FROM notifications_delivery
-    WHERE channel_id = channel.id AND status = 'succeeded' AND next_trigger <> 'test'
+    WHERE channel_id = channel.id AND status = 'succeeded' AND next_trigger <> 'test' AND NOT is_alert
         AND finished_at >= %(hour)s AND finished_at < %(end)s
 ) succeeded
 CROSS JOIN LATERAL (
     SELECT count(*) AS number FROM notifications_delivery
-    WHERE channel_id = channel.id AND status = 'failed' AND next_trigger <> 'test'
+    WHERE channel_id = channel.id AND status = 'failed' AND next_trigger <> 'test' AND NOT is_alert
         AND finished_at >= %(hour)s AND finished_at < %(end)s
 ) failed
 WHERE succeeded.number > 0 OR failed.number > 0

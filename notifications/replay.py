@@ -26,12 +26,12 @@ AT_ONCE = 100
 ADVANCE = """
 WITH room AS (
     SELECT greatest(0, %(at_once)s - count(*)) AS rows FROM notifications_delivery
-    WHERE channel_id = %(channel)s AND status = 'pending' AND replayed
+    WHERE channel_id = %(channel)s AND status = 'pending' AND replayed AND NOT is_alert
 ),
 next AS MATERIALIZED (
     SELECT delivery.id, delivery.finished_at FROM notifications_delivery delivery
     JOIN notifications_event event ON event.id = delivery.event_id
-    WHERE delivery.channel_id = %(channel)s AND delivery.status = 'failed'
+    WHERE delivery.channel_id = %(channel)s AND delivery.status = 'failed' AND NOT delivery.is_alert
         AND delivery.finished_at >= %(since)s AND delivery.finished_at <= %(until)s
         AND (cardinality(%(types)s::text[]) = 0 OR delivery.event_type = ANY(%(types)s::text[]))
         AND event.body IS NOT NULL AND event.erased_at IS NULL AND NOT starts_with(event.id, %(test)s)

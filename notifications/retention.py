@@ -21,7 +21,7 @@ from django.db import OperationalError, connection, models, transaction
 from django.db.models import Q
 from psycopg.errors import LockNotAvailable
 
-from notifications.models import Alert, ChannelHour, ReplayJob
+from notifications.models import ALERT_PREFIX, Alert, ChannelHour, Event, ReplayJob
 from notifications.tally import take_back
 
 log = structlog.get_logger(__name__)
@@ -42,6 +42,7 @@ PURGE = """
 WITH passed AS MATERIALIZED (
     SELECT id, created_at FROM notifications_event
     WHERE created_at < %(until)s AND created_at >= %(at)s AND (created_at, id) > (%(at)s, %(id)s)
+        AND NOT starts_with(type, %(alerts)s)
     ORDER BY created_at, id LIMIT %(batch)s
 ),
 old AS MATERIALIZED (
@@ -96,7 +97,9 @@ def purge(*, stop: Callable[[], bool] = lambda: False) -> int:
     try:
         _forget_events(until, gone, stop)
         gone["hours"] = forget(ChannelHour.objects.filter(hour__lt=until), at="hour", stop=stop)
-        gone["alerts"] = forget(Alert.objects.filter(created_at__lt=until, open=False), at="created_at", stop=stop)
+        alerts = Event.every.filter(type__startswith=ALERT_PREFIX, created_at__lt=until)
+        lasting = Alert.objects.filter(open=True)
+        gone["alerts"] = forget(alerts.exclude(pk__in=lasting.values("pk")), at="created_at", stop=stop)
         replays = ReplayJob.objects.filter(status=ReplayJob.Status.FINISHED, finished_at__lt=until)
         gone["replays"] = forget(replays, at="finished_at", stop=stop)
     finally:
@@ -127,7 +130,13 @@ def forget(rows: models.QuerySet[Any], *, at: str, stop: Callable[[], bool] = la
 
 
 def _forget_events(until: datetime, gone: dict[str, int], stop: Callable[[], bool]) -> None:
-    values: dict[str, Any] = {"until": until, "at": until - timedelta(days=36500), "id": "", "batch": BATCH}
+    values: dict[str, Any] = {
+        "until": until,
+        "at": until - timedelta(days=36500),
+        "id": "",
+        "batch": BATCH,
+        "alerts": ALERT_PREFIX,
+    }
     while not stop():
         try:
             with _batch("notifications_event"), connection.cursor() as cursor:

@@ -132,7 +132,7 @@ CROSS JOIN LATERAL (
         AND hour > date_trunc('hour', statement_timestamp(), 'UTC') - make_interval(hours => %(hours)s)
 ) day
 LEFT JOIN LATERAL (
-    SELECT created_at FROM notifications_delivery WHERE channel_id BETWEEN wanted.id AND wanted.id
+    SELECT created_at FROM notifications_delivery WHERE channel_id BETWEEN wanted.id AND wanted.id AND NOT is_alert
     ORDER BY channel_id, id DESC LIMIT 1
 ) last ON true
 """  # noqa: S608
@@ -149,17 +149,17 @@ _BACKLOGS = """
 SELECT wanted.id,
     (SELECT count(*) FROM (
         SELECT FROM notifications_delivery
-        WHERE channel_id = wanted.id AND status = 'pending' AND lease_token IS NULL AND next_trigger <> 'test'
-            AND next_attempt_at <= statement_timestamp()
+        WHERE channel_id = wanted.id AND status = 'pending' AND lease_token IS NULL AND NOT is_alert
+            AND next_trigger <> 'test' AND next_attempt_at <= statement_timestamp()
         ORDER BY next_attempt_at LIMIT %(bound)s) due),
     (SELECT count(*) FROM (
         SELECT FROM notifications_delivery
-        WHERE channel_id = wanted.id AND status = 'pending' AND lease_token IS NULL AND next_trigger <> 'test'
-            AND next_attempt_at > statement_timestamp()
+        WHERE channel_id = wanted.id AND status = 'pending' AND lease_token IS NULL AND NOT is_alert
+            AND next_trigger <> 'test' AND next_attempt_at > statement_timestamp()
         ORDER BY next_attempt_at LIMIT %(bound)s) later),
     (SELECT count(*) FROM (
         SELECT FROM notifications_delivery
-        WHERE channel_id = wanted.id AND lease_token IS NOT NULL AND next_trigger <> 'test'
+        WHERE channel_id = wanted.id AND lease_token IS NOT NULL AND next_trigger <> 'test' AND NOT is_alert
         ORDER BY lease_expires_at LIMIT %(bound)s) leased)
 FROM unnest(%(channels)s::text[]) AS wanted(id)
 """
@@ -169,7 +169,7 @@ SELECT failed.id
 FROM channels_app_channel channel
 CROSS JOIN LATERAL (
     SELECT id, finished_at FROM notifications_delivery
-    WHERE channel_id = channel.id AND status = 'failed' AND next_trigger <> 'test'
+    WHERE channel_id = channel.id AND status = 'failed' AND next_trigger <> 'test' AND NOT is_alert
     ORDER BY finished_at DESC LIMIT %(limit)s
 ) failed
 ORDER BY failed.finished_at DESC LIMIT %(limit)s

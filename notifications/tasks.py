@@ -5,7 +5,8 @@ from celery import shared_task
 from celery.signals import worker_shutting_down
 from django.db import Error
 
-from notifications import alerts, doorbell, recounting, retention
+from notifications import doorbell, recounting, retention
+from notifications.alerts.adopting import adopt
 from notifications.alerts.watching import watch
 from notifications.delivery.clock import engine
 from notifications.delivery.maintenance import beat
@@ -50,19 +51,15 @@ def recount() -> int:
 
 
 @shared_task(name="notifications.tasks.send_alerts", one_at_a_time=True)
-def send_alerts() -> int:
-    """Look for what is to be told of what goes wrong, then send the alerts that are due. Returns how many were sent.
+def send_alerts() -> None:
+    """Look for what is to be told of what goes wrong; the engine sends it.
 
-    PostgreSQL that is away is left to the next call; a fault in looking keeps nothing from being sent. A worker that is
-    told to end begins neither.
+    A fault in it, or PostgreSQL that is away, is left to the next call. A worker that is told to end does not begin.
     """
+    if shutting_down.is_set():
+        return
     try:
-        if not shutting_down.is_set():
-            watch()
+        adopt()
+        watch()
     except Exception:
         log.exception("alerts_not_written")
-    try:
-        return alerts.send_due(stop=shutting_down.is_set)
-    except Error:
-        log.exception("alerts_not_sent")
-        return 0

@@ -12,8 +12,7 @@ from typing import Any, Literal
 from django.conf import settings
 from django.db import connection
 
-from notifications.delivery.claim import TESTS_AT_ONCE
-from notifications.models import FAILURES_BEFORE_PROBING
+from notifications.models import FAILURES_BEFORE_PROBING, TESTS_AT_ONCE
 
 Reason = Literal["sendable", "cap", "back_off", "pause"]
 
@@ -49,24 +48,24 @@ FROM channels_app_channel channel
 LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
 CROSS JOIN LATERAL (
     SELECT id, next_attempt_at, next_trigger FROM notifications_delivery
-    WHERE channel_id = channel.id AND status = 'pending' AND lease_token IS NULL
+    WHERE channel_id = channel.id AND status = 'pending' AND lease_token IS NULL AND NOT is_alert
         AND next_attempt_at <= statement_timestamp()
     ORDER BY next_attempt_at LIMIT 1
 ) due
 CROSS JOIN LATERAL (
     SELECT count(*) FILTER (WHERE next_trigger <> 'test') AS in_flight,
         count(*) FILTER (WHERE next_trigger = 'test') AS tests
-    FROM notifications_delivery WHERE channel_id = channel.id AND lease_token IS NOT NULL
+    FROM notifications_delivery WHERE channel_id = channel.id AND lease_token IS NOT NULL AND NOT is_alert
 ) leased
 CROSS JOIN LATERAL (
     SELECT count(*) AS finished FROM (
         (SELECT FROM notifications_delivery
-        WHERE channel_id = channel.id AND status = 'succeeded'
+        WHERE channel_id = channel.id AND status = 'succeeded' AND NOT is_alert
             AND finished_at > statement_timestamp() - make_interval(secs => %(lately)s)
         ORDER BY finished_at DESC LIMIT %(cap)s)
         UNION ALL
         (SELECT FROM notifications_delivery
-        WHERE channel_id = channel.id AND status = 'failed'
+        WHERE channel_id = channel.id AND status = 'failed' AND NOT is_alert
             AND finished_at > statement_timestamp() - make_interval(secs => %(lately)s)
         ORDER BY finished_at DESC LIMIT %(cap)s)
     ) each

@@ -21,9 +21,10 @@ from channels_app.transports import kind_label
 from channels_app.transports.email.mailserver import where_mail_ends
 from notifications import alert_targets, monitoring
 from notifications.alert_raising import write_test
-from notifications.alerts import sending, stages, watching, wording
+from notifications.alerts import stages, watching, wording
+from notifications.delivery import policy
 from notifications.errors import Conflict
-from notifications.models import FAILURES_BEFORE_PROBING, Alert, AlertChannel, AlertCopy
+from notifications.models import FAILURES_BEFORE_PROBING, Alert, AlertChannel, AlertDelivery
 from notifications.permissions import ADMINISTRATORS
 
 ROWS = 20
@@ -156,9 +157,9 @@ def _when() -> dict[str, Any]:
         "late": monitoring.in_words(monitoring.LONGEST_WAIT_SECONDS),
         "behind": span(watching.BEHIND_AFTER),
         "late_again": span(watching.LATE_AGAIN_AFTER),
-        "refused": sending.TRIES_IF_REFUSED,
-        "first_pause": span(sending.FIRST_PAUSE),
-        "longest_pause": span(sending.LONGEST_PAUSE),
+        "refused": policy.ALERT_TRIES_IF_REFUSED,
+        "first_pause": span(policy.ALERT_FIRST_PAUSE),
+        "longest_pause": span(policy.ALERT_LONGEST_PAUSE),
     }
 
 
@@ -180,28 +181,30 @@ def _choosable() -> list[tuple[str, str]]:
 def _told(rows: list[Alert]) -> list[tuple[Alert, str, list[Copy]]]:
     """Each with its title and how telling each target went."""
     copies: dict[str, list[Copy]] = {}
-    for copy in AlertCopy.objects.filter(alert__in=rows).select_related("channel").order_by("id"):
-        copies.setdefault(copy.alert_id, []).append(_copy(copy))
+    sent = AlertDelivery.objects.filter(event__in=[alert.pk for alert in rows])
+    # The administrators first: their system channel comes before those that were made.
+    for delivery in sent.select_related("channel").order_by("-channel__system", "id"):
+        copies.setdefault(delivery.event_id, []).append(_copy(delivery))
     return [(alert, alert.words.get("title") or wording.title(alert), copies.get(alert.pk, [])) for alert in rows]
 
 
-def _copy(copy: AlertCopy) -> Copy:
-    if copy.sent_at:
-        state, word = "held" if copy.error else "succeeded", "Sent"
-    elif copy.given_up_at:
-        state, word = "failed", "Given up"
-    elif copy.withdrawn_at:
+def _copy(delivery: AlertDelivery) -> Copy:
+    if delivery.status == delivery.Status.SUCCEEDED:
+        state, word = "held" if delivery.error else "succeeded", "Sent"
+    elif delivery.withdrawn:
         state, word = "", "Withdrawn"
-    elif copy.claimed_at and copy.next_try_at and copy.next_try_at > timezone.now():
+    elif delivery.status == delivery.Status.FAILED:
+        state, word = "failed", "Given up"
+    elif delivery.in_flight:
         state, word = "pending", "Being sent"
-    elif copy.tries:
+    elif delivery.attempts_made:
         state, word = "failed", "Next try"
     else:
         state, word = "pending", "Waits"
     return Copy(
-        target=str(copy.channel) if copy.channel else "Administrators",
+        target=str(delivery.channel),
         state=state,
         word=word,
-        at=copy.sent_at or copy.given_up_at or copy.withdrawn_at or copy.claimed_at or copy.next_try_at,
-        note=copy.error,
+        at=delivery.finished_at or (timezone.now() if delivery.in_flight else delivery.next_attempt_at),
+        note=delivery.error,
     )

@@ -11,9 +11,8 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.db import connection, transaction
-from django.db.models import CharField, Exists, F, Max, OuterRef, Q, QuerySet, Value
-from django.db.models.expressions import Combinable
-from django.db.models.functions import Coalesce, Now
+from django.db.models import CharField, Exists, Max, OuterRef, Q, QuerySet, Value
+from django.db.models.functions import Now
 
 from channels_app.models import Channel
 from channels_app.services import lock_channel
@@ -21,14 +20,15 @@ from notifications import history, monitoring, stats, waiting
 from notifications.alert_raising import FAILING_KINDS, LATE_KINDS, SLOW_KINDS, write
 from notifications.alert_targets import targets_for
 from notifications.alerts import stages
-from notifications.alerts.claiming import is_behind
 from notifications.alerts.facts import in_zone, one_line
+from notifications.alerts.turn import is_behind
 from notifications.database_time import database_now
 from notifications.models import (
     FAILURES_BEFORE_PROBING,
+    IS_WITHDRAWN,
     Alert,
     AlertChannel,
-    AlertCopy,
+    AlertDelivery,
     ChannelBacklog,
     ChannelHealth,
     EventChannel,
@@ -210,15 +210,16 @@ def _tell_the_end(troubles: Collection[Alert.Kind], end: Alert.Kind, channel_id:
     Call it with the cause locked. What still waits to be told of the trouble has its turn at once, which withdraws it.
     """
     trouble = _open(troubles, channel_id)
-    waiting = AlertCopy.objects.filter(alert__in=trouble, next_try_at__isnull=False)
+    of_trouble = AlertDelivery.objects.filter(event__alert__in=trouble)
+    waiting = of_trouble.filter(status="pending")
     if waiting.exists():
-        waiting.filter(Q(claimed_at=None) | Q(next_try_at__lte=Now())).update(next_try_at=Now())
+        waiting.filter(lease_token=None).update(next_attempt_at=Now())
         return  # until then it is not known who was told
-    told = _latest(AlertCopy.objects.filter(alert__in=trouble), F("sent_at"))
-    ends = AlertCopy.objects.filter(alert__kind=end, alert__channel_id=channel_id)
+    told = _latest(of_trouble.filter(status="succeeded"))
+    ends = AlertDelivery.objects.filter(event__alert__kind=end, event__alert__channel_id=channel_id)
     # Before what is sent is looked at: what is sent in between is found twice, not missed.
-    on_its_way = set(ends.filter(next_try_at__isnull=False).values_list("channel_id", flat=True))
-    told_of_end = _latest(ends, Coalesce("sent_at", "given_up_at"))
+    on_its_way = set(ends.filter(status="pending").values_list("channel_id", flat=True))
+    told_of_end = _latest(ends.exclude(IS_WITHDRAWN))
     present = set(targets_for(channel_id)) - _paused_targets()
     uninformed = {target for target, at in told.items() if target in present and (told_of_end.get(target) or at) <= at}
     if not uninformed:
@@ -240,13 +241,13 @@ def _open(kinds: Collection[Alert.Kind], channel_id: str | None) -> QuerySet[Ale
     return Alert.objects.filter(open=True, kind__in=kinds, channel_id=channel_id)
 
 
-def _latest(copies: QuerySet[AlertCopy], at: Combinable) -> dict[str | None, datetime]:
-    """When each target had the last of these copies, as far as it had one."""
-    ended = copies.order_by().values_list("channel_id").annotate(at=Max(at))
-    return {target: at for target, at in ended if at is not None}
+def _latest(deliveries: QuerySet[AlertDelivery]) -> dict[str, datetime]:
+    """When the last of these was finished for each target, as far as it has one."""
+    finished = deliveries.filter(finished_at__isnull=False).order_by()
+    return dict(finished.values_list("channel_id").annotate(at=Max("finished_at")))
 
 
-def _paused_targets() -> set[str | None]:
+def _paused_targets() -> set[str]:
     return set(AlertChannel.objects.filter(channel__paused_at__isnull=False).values_list("channel_id", flat=True))
 
 

@@ -5,9 +5,10 @@ afterwards, on every retry too, is made of them without the database.
 """
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 import structlog
 from django.conf import settings
@@ -75,11 +76,10 @@ class Words:
     url: str
 
     @classmethod
-    def of(cls, alert: Alert) -> "Words":
-        """As they were frozen."""
-        kept = dict(alert.words)
-        facts = tuple((label, value) for label, value in kept.pop("facts"))
-        return cls(paragraphs=tuple(kept.pop("paragraphs")), facts=facts, **kept)
+    def of(cls, kept: Mapping[str, Any]) -> "Words":
+        """Of `Alert.words`."""
+        facts = tuple((label, value) for label, value in kept["facts"])
+        return cls(**{**kept, "paragraphs": tuple(kept["paragraphs"]), "facts": facts})
 
 
 def title(alert: Alert) -> str:
@@ -133,8 +133,12 @@ def _words(alert: Alert) -> Words:
     )
 
 
-def notice(words: Words, *, administrators: bool) -> Notice:
-    """For people. An e-mail to the administrators says in its subject where it comes from."""
+def notice_of_alert(kept: str, *, administrators: bool) -> Notice:
+    """The words of an alert as they were frozen (`Alert.words`, as JSON), for people. Needs no database connection.
+
+    An e-mail to the administrators says in its subject where it comes from.
+    """
+    words = Words.of(json.loads(kept))
     why = (
         f"because you belong to {ADMINISTRATORS} or are a superuser"
         if administrators

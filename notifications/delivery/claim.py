@@ -15,9 +15,11 @@ from django.db import InterfaceError, OperationalError, connection, transaction
 from psycopg.errors import LockNotAvailable
 
 from channels_app.models import Channel
+from notifications import alert_targets
+from notifications.alerts import turn
 from notifications.delivery.claim_sql import BEGIN, CLAIM, LOCK
 from notifications.delivery.marks import Marks
-from notifications.models import FAILURES_BEFORE_PROBING, Trigger, new_attempt_id
+from notifications.models import FAILURES_BEFORE_PROBING, TESTS_AT_ONCE, Trigger, new_attempt_id
 
 log = structlog.get_logger(__name__)
 
@@ -29,8 +31,8 @@ LOCK_AWAITED_AT_MOST = "5s"
 LEASE_MARGIN_SECONDS = 30
 # A channel that has kept a lease for so long counts as slowed, whatever it will answer in the end.
 SLOW_AFTER_SECONDS = 5
-# How many tests that people send may be in flight on one channel, over all processes.
-TESTS_AT_ONCE = 2
+# How many alerts a process may have in flight, to as many targets.
+ALERTS_AT_ONCE = 8
 # How many rows one claim may take. The answer to the locked statement has to fit into the buffers of a socket, else
 # PostgreSQL waits, with the lock held and without a limit, for a worker that does not read.
 ROWS_AT_ONCE = 100
@@ -47,7 +49,7 @@ class Claim:
     `claimed_at` (database time) is the same for all that was claimed at once. `read_at` was the database's time when
     this machine's monotonic clock showed `read_at_monotonic`, and the lease had `lease_left` seconds then. `suspect`:
     its worker died the last time. `first`: nothing else was in flight to its channel. `slowed` and `troubled` say how
-    the channel was: slow to answer, and known for failures.
+    the channel was: slow to answer, and known for failures. Of an alert, `words` are what people are told (JSON).
     """
 
     delivery_id: str
@@ -69,6 +71,8 @@ class Claim:
     due_at: datetime
     suspect: bool = False
     first: bool = False
+    is_alert: bool = False
+    words: str | None = None
     reached: tuple[str, ...] = ()
     order_id: int | None = None
     contact_id: str | None = None
@@ -92,6 +96,7 @@ class Leased:
     troubled: bool
     suspect: bool
     first: bool
+    is_alert: bool
     leased_from: datetime
 
 
@@ -105,38 +110,44 @@ def claim(
     slowed_slots: int,
     other_slots: int | None = None,
     test_slots: int | None = None,
+    alert_slots: int = 0,
     alone: bool = True,
     marks: Marks | None = None,
 ) -> list[Claim]:
     """Lease up to `slots` due deliveries (100 at most) and begin an attempt of each.
 
     At most `slowed_slots` of them are on slowed channels, at most `test_slots` are tests, and beyond one of each
-    channel with nothing in flight it takes no more than `other_slots` have room for. With `alone`, a delivery whose
-    worker died goes before all others, and is then the only one.
+    channel with nothing in flight it takes no more than `other_slots` have room for. Beside all that it takes up to
+    `alert_slots` alerts. With `alone`, a delivery whose worker died goes before all others, and is then the only one.
 
     Two transactions. The first one is short: the lock, and the claim, whose snapshot therefore sees every lease that
     another process committed, so the caps hold over all processes; of that nothing large is read. The second one
     reads what is to be sent, of the rows that still carry the lease. Where the lock cannot be had in time, because
-    who holds it is slow or frozen, nothing is claimed. The look begins at
+    who holds it is slow or frozen, nothing is claimed. An alert is judged between the two, with the lock released: one
+    that is not to be sent now is given back, and the next one of its target is looked for. The look begins at
     `marks`, which are then set anew. Raises `django.db.Error` when PostgreSQL is away.
     """
     token = uuid4()
     marks = Marks() if marks is None else marks
-    try:
-        leased = _lease(
-            token,
-            marks,
-            slots=min(slots, ROWS_AT_ONCE),
-            slowed_slots=slowed_slots,
-            other_slots=slots if other_slots is None else other_slots,
-            test_slots=slots if test_slots is None else test_slots,
-            alone=alone,
-        )
-    except OperationalError as error:
-        if not isinstance(error.__cause__, LockNotAvailable):
-            raise
-        log.warning("claim_lock_not_available")
-        return []
+    limits = {
+        "slots": min(slots, ROWS_AT_ONCE),
+        "slowed_slots": slowed_slots,
+        "other_slots": slots if other_slots is None else other_slots,
+        "test_slots": slots if test_slots is None else test_slots,
+        "alert_slots": alert_slots,
+    }
+    leased: list[Leased] = []
+    passed = {""}
+    while passed and not leased:
+        try:
+            leased = _lease(token, marks, alone=alone, **limits)
+        except OperationalError as error:
+            if not isinstance(error.__cause__, LockNotAvailable):
+                raise
+            log.warning("claim_lock_not_available")
+            return []
+        passed = turn.pass_over([each.id for each in leased if each.is_alert], lease_token=token)
+        leased = [each for each in leased if each.id not in passed]
     claims = _begin(leased, token) if leased else []
     _mark(marks, leased, claims)
     return claims
@@ -157,7 +168,7 @@ def _mark(marks: Marks, leased: list[Leased], claims: list[Claim]) -> None:
     leased_from = {each.id: each.leased_from for each in leased}
     newest: dict[str, Claim] = {}
     for each in claims:
-        if each.trigger not in {Trigger.TEST, Trigger.MANUAL} and not each.suspect:
+        if each.trigger not in {Trigger.TEST, Trigger.MANUAL} and not (each.suspect or each.is_alert):
             known = newest.setdefault(each.channel.pk, each)
             if each.due_at > known.due_at:
                 newest[each.channel.pk] = each
@@ -230,4 +241,7 @@ def _named(cursor: Any) -> list[dict[str, Any]]:
 def _claim(row: dict[str, Any], token: UUID, asked: float) -> Claim:
     of_channel = {name.removeprefix("channel_"): row.pop(name) for name in list(row) if name.startswith("channel_")}
     row["reached"] = tuple(row["reached"])
-    return Claim(lease_token=token, read_at_monotonic=asked, channel=Channel(**of_channel), **row)
+    channel = Channel(**of_channel)
+    if channel.system:
+        channel.recipients = alert_targets.recipients()
+    return Claim(lease_token=token, read_at_monotonic=asked, channel=channel, **row)

@@ -9,7 +9,7 @@ SELECT set_config('synchronous_commit', 'off', true), set_config('lock_timeout',
 
 # What is due of one `candidate` in its turn. A row with an `unknown` behind it is no part of it.
 _IN_TURN = """channel_id = candidate.id AND status = 'pending' AND next_trigger NOT IN ('test', 'manual')
-            AND lease_token IS NULL AND unknowns_in_row = 0
+            AND NOT is_alert AND lease_token IS NULL AND unknowns_in_row = 0
             AND next_attempt_at BETWEEN candidate.due_from AND statement_timestamp()"""
 # The due rows of one `candidate`, up to {limit}: what a person has retried goes before all others, the oldest first.
 # Each half is locked on its own, since PostgreSQL locks no union.
@@ -30,6 +30,7 @@ _BUT_THE_FIRST = "AND id NOT IN (SELECT id FROM due_first)"
 # Channels in random order, else the first ones win for ever; the limit of each is its cap less its live leases.
 #
 # `due_test`: what people test goes outside every rate, also to a paused channel; a few at a time to each.
+# `due_alert`: alerts go outside every rate as well, one at a time to each target.
 # `suspect`: a row whose worker died is claimed alone, so that what kills a worker takes nothing with it.
 # `due_slowed`: channels with a cap lowered by a timeout, probed only, or slow to answer now, those with nothing in
 #     flight before the others; a few at a time.
@@ -65,7 +66,7 @@ WITH candidate AS MATERIALIZED (
         ON mark.channel_id = channel.id AND statement_timestamp() >= %(marked_at)s::timestamptz
     CROSS JOIN LATERAL (
         SELECT count(*) AS leases, min(lease_expires_at) AS ends FROM notifications_delivery
-        WHERE channel_id = channel.id AND lease_token IS NOT NULL AND next_trigger <> 'test'
+        WHERE channel_id = channel.id AND lease_token IS NOT NULL AND next_trigger <> 'test' AND NOT is_alert
             AND lease_expires_at >= coalesce(mark.leased_from, '-infinity')
     ) live
     WHERE channel.paused_at IS NULL AND channel.archived_at IS NULL
@@ -78,7 +79,7 @@ suspect AS MATERIALIZED (
     CROSS JOIN LATERAL (
         SELECT id FROM notifications_delivery
         WHERE channel_id = candidate.id AND status = 'pending' AND next_trigger <> 'test' AND unknowns_in_row > 0
-            AND lease_token IS NULL AND next_attempt_at <= statement_timestamp()
+            AND NOT is_alert AND lease_token IS NULL AND next_attempt_at <= statement_timestamp()
         ORDER BY next_attempt_at LIMIT 1 FOR UPDATE SKIP LOCKED
     ) due
     LIMIT least(1, %(slots)s)
@@ -104,6 +105,23 @@ due_test AS MATERIALIZED (
         ORDER BY next_attempt_at LIMIT greatest(0, %(tests_at_once)s - live.leases) FOR UPDATE SKIP LOCKED
     ) due
     LIMIT least((SELECT slots FROM free), %(test_slots)s)
+),
+due_alert AS MATERIALIZED (
+    SELECT due.id, false AS slowed, false AS troubled, NULL::timestamptz AS ends
+    FROM (
+        SELECT DISTINCT channel_id AS id FROM notifications_delivery
+        WHERE status = 'pending' AND is_alert AND next_attempt_at <= statement_timestamp()
+    ) target
+    CROSS JOIN LATERAL (
+        SELECT id FROM notifications_delivery
+        WHERE channel_id = target.id AND status = 'pending' AND is_alert AND lease_token IS NULL
+            AND next_attempt_at <= statement_timestamp() AND NOT EXISTS (
+                SELECT FROM notifications_delivery sent
+                WHERE sent.channel_id = target.id AND sent.is_alert AND sent.lease_token IS NOT NULL)
+        ORDER BY next_attempt_at, id LIMIT 1 FOR UPDATE SKIP LOCKED
+    ) due
+    WHERE NOT EXISTS (TABLE suspect)
+    LIMIT %(alert_slots)s
 ),
 due_slowed AS MATERIALIZED (
     SELECT due.id, true AS slowed, candidate.troubled, candidate.ends
@@ -133,7 +151,7 @@ due_other AS MATERIALIZED (
 ),
 due AS MATERIALIZED (
     SELECT *, false AS suspect, false AS first
-    FROM (TABLE due_test UNION ALL TABLE due_slowed UNION ALL TABLE due_other) chosen
+    FROM (TABLE due_test UNION ALL TABLE due_alert UNION ALL TABLE due_slowed UNION ALL TABLE due_other) chosen
     UNION ALL SELECT *, false, true FROM due_first
     UNION ALL SELECT *, true, false FROM suspect
 )
@@ -142,7 +160,7 @@ SET lease_token = %(token)s,
     lease_expires_at = statement_timestamp() + make_interval(secs => %(lease)s),
     attempts_made = delivery.attempts_made + 1
 FROM due WHERE delivery.id = due.id
-RETURNING delivery.id, due.slowed, due.troubled, due.suspect, due.first,
+RETURNING delivery.id, due.slowed, due.troubled, due.suspect, due.first, delivery.is_alert,
     coalesce(due.ends, delivery.lease_expires_at) AS leased_from
 """  # noqa: S608 (made of constants)
 
@@ -166,7 +184,8 @@ started AS (
         '{}', '', statement_timestamp(), '', '{}'
     FROM claimed JOIN channels_app_channel channel ON channel.id = claimed.channel_id
 )
-SELECT claimed.id AS delivery_id, claimed.attempt_id, claimed.event_id, claimed.event_type, event.body,
+SELECT claimed.id AS delivery_id, claimed.attempt_id, claimed.event_id, claimed.event_type,
+    coalesce(event.body, alert.body) AS body, claimed.is_alert, alert.words,
     claimed.attempts_made AS number, claimed.next_trigger AS trigger, claimed.automatic_retries, claimed.reached,
     claimed.slowed, claimed.troubled, claimed.suspect, claimed.next_attempt_at AS due_at,
     event.order_id, event.contact_id,
@@ -174,7 +193,7 @@ SELECT claimed.id AS delivery_id, claimed.attempt_id, claimed.event_id, claimed.
     extract(epoch FROM claimed.lease_expires_at - statement_timestamp())::double precision AS lease_left,
     channel.id AS channel_id, channel.name AS channel_name, channel.kind AS channel_kind, channel.url AS channel_url,
     channel.url_is_secret AS channel_url_is_secret, channel.encrypted_url AS channel_encrypted_url,
-    channel.recipients AS channel_recipients,
+    channel.recipients AS channel_recipients, channel.system AS channel_system,
     channel.encrypted_headers AS channel_encrypted_headers, channel.encrypted_secret AS channel_encrypted_secret,
     channel.encrypted_settings AS channel_encrypted_settings,
     channel.encrypted_previous_secret AS channel_encrypted_previous_secret,
@@ -182,5 +201,6 @@ SELECT claimed.id AS delivery_id, claimed.attempt_id, claimed.event_id, claimed.
     channel.earlier_secrets AS channel_earlier_secrets
 FROM claimed
 JOIN notifications_event event ON event.id = claimed.event_id
+LEFT JOIN notifications_alert alert ON alert.id = claimed.event_id AND claimed.is_alert
 JOIN channels_app_channel channel ON channel.id = claimed.channel_id
 """

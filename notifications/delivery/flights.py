@@ -4,7 +4,7 @@ import time
 from collections.abc import Iterable
 from typing import TypedDict
 
-from notifications.delivery.claim import SLOW_AFTER_SECONDS, Claim
+from notifications.delivery.claim import ALERTS_AT_ONCE, SLOW_AFTER_SECONDS, Claim
 from notifications.models import Trigger
 
 # How many messages a process may have in flight in all, for each of its slots: one in flight takes some 40 KiB.
@@ -21,6 +21,7 @@ class Room(TypedDict):
     slowed_slots: int
     other_slots: int
     test_slots: int
+    alert_slots: int
     alone: bool
 
 
@@ -28,12 +29,13 @@ class Flights:
     """Counts what is in flight. A slot is taken by a message while that is young; one that has been under way for
     `SLOW_AFTER_SECONDS`, one to a slowed channel and a test stand aside, where there is room for several times as many.
 
-    Slowed ones hold at most half of the whole, so that the first message to any other channel always finds room.
+    Slowed ones hold at most half of the whole, so that the first message to any other channel always finds room. A few
+    alerts come beside the whole: they never wait for what they tell of.
     Used by the thread that claims and records only.
     """
 
     def __init__(self, slots: int) -> None:
-        self.most = SIDE_POOL * slots
+        self.most = SIDE_POOL * slots + ALERTS_AT_ONCE
         self._slots = slots
         self._since: dict[str, float] = {}
         self._claims: dict[str, Claim] = {}
@@ -51,22 +53,26 @@ class Flights:
     def room(self) -> Room:
         """What may be claimed beside what is in flight now."""
         now = time.monotonic()
-        young = slowed = tests = 0
+        whole = SIDE_POOL * self._slots
+        young = slowed = tests = alerts = 0
         newest_suspect = float("-inf")
         for attempt_id, claim in self._claims.items():
             since = self._since[attempt_id]
             if claim.suspect:
                 newest_suspect = max(newest_suspect, since)
-            if claim.trigger == Trigger.TEST:
+            if claim.is_alert:
+                alerts += 1
+            elif claim.trigger == Trigger.TEST:
                 tests += 1
             elif claim.slowed or now - since >= SLOW_AFTER_SECONDS:
                 slowed += 1
             else:
                 young += 1
         return {
-            "slots": self.most - len(self),
-            "slowed_slots": max(0, self.most // 2 - slowed),
+            "slots": whole - (len(self) - alerts),
+            "slowed_slots": max(0, whole // 2 - slowed),
             "other_slots": max(0, self._slots - young),
             "test_slots": max(0, self._slots - tests),
+            "alert_slots": max(0, ALERTS_AT_ONCE - alerts),
             "alone": now - newest_suspect >= SUSPECT_SECONDS,
         }

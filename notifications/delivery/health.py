@@ -35,7 +35,7 @@ REMEMBERED_CHANNELS = 10_000
 # When the attempts were sent that channels have in flight.
 UNANSWERED = """
 SELECT channel_id, lease_expires_at - make_interval(secs => %s) FROM notifications_delivery
-WHERE channel_id = ANY(%s) AND lease_token IS NOT NULL AND next_trigger <> 'test'
+WHERE channel_id = ANY(%s) AND lease_token IS NOT NULL AND next_trigger <> 'test' AND NOT is_alert
 """
 
 

@@ -22,11 +22,13 @@ WHERE lease_token IS NOT NULL AND lease_expires_at < statement_timestamp()
 ORDER BY id LIMIT %s FOR UPDATE SKIP LOCKED
 """
 # The attempt of a lease that ran out ends as unknown, and the row is due at once with the same event id. A test is sent
-# once; the third unknown in a row fails. Where no attempt was begun, the worker died before it could send anything.
+# once; the third unknown in a row fails, but of an alert. Where no attempt was begun, the worker died before it could
+# send anything.
 RECOVER = """
 WITH expired AS MATERIALIZED (
     SELECT delivery.id, delivery.attempts_made, delivery.next_trigger, fresh.attempt_id,
-        delivery.unknowns_in_row + 1 >= %(unknowns)s OR delivery.next_trigger = 'test' AS last
+        delivery.next_trigger = 'test'
+            OR delivery.unknowns_in_row + 1 >= %(unknowns)s AND NOT delivery.is_alert AS last
     FROM unnest(%(ids)s::text[], %(attempts)s::text[]) AS fresh(id, attempt_id)
     JOIN notifications_delivery delivery ON delivery.id = fresh.id
 ),
@@ -58,12 +60,13 @@ SET lease_token = NULL, lease_expires_at = NULL, outcome = 'unknown', status_cod
     next_attempt_at = CASE WHEN NOT told.last THEN statement_timestamp() END,
     finished_at = CASE WHEN told.last THEN statement_timestamp() END
 FROM told WHERE delivery.id = told.id
-RETURNING delivery.channel_id, delivery.status, delivery.next_trigger = 'test'
+RETURNING delivery.channel_id, delivery.status, delivery.next_trigger = 'test' OR delivery.is_alert
 """
 WORKER_DIED = "The worker stopped before it could record the answer; the message may have arrived."
 NOT_SENT = "The worker stopped before it began to send; nothing was sent."
 
-# What a deleted channel left pending, or a transaction that overlapped the deletion recorded for it.
+# What a deleted channel left pending, or a transaction that overlapped the deletion recorded for it; alerts apart,
+# which are judged at their turn.
 ABANDON = """
 UPDATE notifications_delivery delivery
 SET status = 'failed', next_attempt_at = NULL, finished_at = statement_timestamp(), error = %(error)s
@@ -71,7 +74,7 @@ WHERE id IN (
     SELECT left_over.id FROM channels_app_channel channel
     CROSS JOIN LATERAL (
         SELECT id FROM notifications_delivery
-        WHERE channel_id = channel.id AND status = 'pending' AND lease_token IS NULL
+        WHERE channel_id = channel.id AND status = 'pending' AND lease_token IS NULL AND NOT is_alert
         LIMIT %(batch)s FOR UPDATE SKIP LOCKED
     ) left_over
     WHERE channel.archived_at IS NOT NULL
@@ -108,7 +111,7 @@ def recover() -> int:
             "unknowns": UNKNOWNS_BEFORE_FAILING,
         }
         cursor.execute(RECOVER, values)
-        lost = Counter(channel for channel, status, is_test in cursor.fetchall() if status == "failed" and not is_test)
+        lost = Counter(channel for channel, status, aside in cursor.fetchall() if status == "failed" and not aside)
         for channel_id, number in sorted(lost.items()):
             alert_raising.deliveries_lost(channel_id=channel_id, number=number)
         count(Counted(channel_id, "failed") for channel_id in lost.elements())

@@ -13,6 +13,7 @@ from channels_app.models import Channel
 from channels_app.services import lock_channel
 from channels_app.transports import Answer, Outcome
 from notifications import history
+from notifications.alerts import turn
 from notifications.delivery import health, policy
 from notifications.delivery.claim import Claim
 from notifications.delivery.maintenance import CHANNEL_DELETED, NOT_SENT
@@ -90,7 +91,7 @@ def record(results: Sequence[Result], tally: Tally | None = None) -> int:
     if unsent := [result.claim.attempt_id for result in results if result.answer is None]:
         _note_unsent(unsent)
     for result, answer in sent:
-        if answer.outcome == Outcome.GONE:
+        if answer.outcome == Outcome.GONE and not result.claim.is_alert:
             _pause_gone(result.claim, answer.error)
     if not sent:
         return 0
@@ -115,11 +116,19 @@ def _record(sent: Sequence[tuple[Result, Answer]], tally: Tally | None) -> int:
             cursor.execute(RECORD, {"results": json.dumps(rows), "deleted": CHANNEL_DELETED})
             # By attempt; those whose lease was lost are missing.
             after = {attempt_id: (status, troubled) for attempt_id, status, troubled in cursor.fetchall()}
+        for row, (result, answer) in zip(rows, sent, strict=True):
+            if result.claim.is_alert and result.claim.attempt_id in after:
+                away = not (row["succeeded"] or policy.is_refused_for_good(answer))
+                turn.settle(
+                    channel_id=result.claim.channel.pk,
+                    succeeded=row["succeeded"],
+                    wait_seconds=row["wait_seconds"] if away else None,
+                )
         # What a worker that lost its lease says is of long ago.
         real = [
             (result, answer)
             for result, answer in sent
-            if result.claim.trigger != Trigger.TEST and result.claim.attempt_id in after
+            if result.claim.attempt_id in after and not (result.claim.is_alert or result.claim.trigger == Trigger.TEST)
         ]
         health.learn(
             health.Experience(
@@ -183,7 +192,7 @@ def _record_alone(result: Result, answer: Answer, tally: Tally | None) -> int:
 
 def _row(result: Result, answer: Answer) -> dict[str, Any]:
     claim = result.claim
-    succeeded = answer.outcome == Outcome.SUCCEEDED
+    succeeded, wait_seconds = _verdict(claim, answer)
     return {
         "delivery_id": claim.delivery_id,
         "lease_token": str(claim.lease_token),
@@ -199,10 +208,21 @@ def _row(result: Result, answer: Answer) -> dict[str, Any]:
         "connection": vars(answer.connection),
         "reached": answer.reached,
         "succeeded": succeeded,
-        "wait_seconds": None
-        if succeeded or claim.trigger == Trigger.TEST
-        else policy.seconds_until_retry(answer, automatic_retries=claim.automatic_retries),
+        "wait_seconds": wait_seconds,
     }
+
+
+def _verdict(claim: Claim, answer: Answer) -> tuple[bool, float | None]:
+    """Whether it is delivered, and in how many seconds it is tried again; None: it is not."""
+    if claim.is_alert:
+        # Recipients that are refused for good never take it; the others were told.
+        reached = bool(claim.reached or answer.reached)
+        if answer.outcome == Outcome.SUCCEEDED or (reached and policy.is_refused_for_good(answer)):
+            return True, None
+        return False, policy.seconds_until_alert(answer, tries=claim.number)
+    if answer.outcome == Outcome.SUCCEEDED or claim.trigger == Trigger.TEST:
+        return answer.outcome == Outcome.SUCCEEDED, None
+    return False, policy.seconds_until_retry(answer, automatic_retries=claim.automatic_retries)
 
 
 def _is_ours(claim: Claim) -> bool:

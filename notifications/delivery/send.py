@@ -7,8 +7,10 @@ import structlog
 from django.conf import settings
 
 from channels_app.encryption import SecretUnreadable
-from channels_app.transports import Answer, Message, Outcome
+from channels_app.transports import Answer, Message, Notice, Outcome
 from channels_app.transports import send as send_once
+from notifications.alert_targets import NOBODY
+from notifications.alerts.wording import notice_of_alert
 from notifications.delivery.claim import Claim
 from notifications.notices import notice_of
 
@@ -52,13 +54,15 @@ def send(claim: Claim) -> Result:
 
 
 def _answer(claim: Claim, timeout: float) -> Answer:
+    if claim.channel.system and not claim.channel.recipients:
+        return Answer(Outcome.INTERNAL_ERROR, error=NOBODY)
     try:
         destination = claim.channel.destination(now=claim.now())
         message = Message(
             id=claim.event_id,
             body=claim.body.encode(),
             delivery_id=claim.delivery_id,
-            notice=lambda: notice_of(claim.body, order_id=claim.order_id, contact_id=claim.contact_id),
+            notice=lambda: _notice(claim),
             reached=claim.reached,
         )
         return send_once(destination, message, now=claim.now(), timeout=timeout)
@@ -69,3 +73,9 @@ def _answer(claim: Claim, timeout: float) -> Answer:
         return Answer(
             Outcome.INTERNAL_ERROR, url=claim.channel.url, error=f"A fault of Tidings: {type(error).__name__}."
         )
+
+
+def _notice(claim: Claim) -> Notice:
+    if claim.words is not None:
+        return notice_of_alert(claim.words, administrators=claim.channel.system)
+    return notice_of(claim.body, order_id=claim.order_id, contact_id=claim.contact_id)

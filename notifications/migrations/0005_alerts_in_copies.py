@@ -6,7 +6,12 @@ import django.db.models.functions.comparison
 import django.db.models.functions.datetime
 import notifications.models.alerts
 from django.db import migrations, models
+from typeid import TypeID
 from typeid.codecs import base32
+
+
+def new_alert_copy_id():
+    return str(TypeID("alc"))
 
 
 def give_new_ids(apps, schema_editor):
@@ -62,7 +67,7 @@ class Migration(migrations.Migration):
         migrations.CreateModel(
             name='AlertCopy',
             fields=[
-                ('id', models.CharField(default=notifications.models.alerts.new_alert_copy_id, editable=False, max_length=40, primary_key=True, serialize=False)),
+                ('id', models.CharField(default=new_alert_copy_id, editable=False, max_length=40, primary_key=True, serialize=False)),
                 ('next_try_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), null=True)),
                 ('claimed_at', models.DateTimeField(null=True)),
                 ('tries', models.PositiveSmallIntegerField(default=0)),

@@ -4,32 +4,38 @@ The three nouns: an event is recorded once with its body; a delivery is one even
 time that a delivery was sent. Written by `notifications.receivers`, `.services` and `.delivery` only.
 """
 
-from notifications.models.alerts import Alert, AlertChannel, AlertCopy, new_alert_copy_id, new_alert_id
+from notifications.models.alerts import Alert, AlertChannel, new_alert_id
 from notifications.models.deliveries import (
     EVENT_TEXTS,
     IS_HELD,
     IS_WAITING,
+    IS_WITHDRAWN,
+    TESTS_AT_ONCE,
+    AlertDelivery,
     Delivery,
     DeliveryAttempt,
     Trigger,
     new_attempt_id,
     new_delivery_id,
 )
-from notifications.models.events import TEST_EVENT_PREFIX, Event, new_event_id, new_test_event_id
+from notifications.models.events import ALERT_PREFIX, TEST_EVENT_PREFIX, Event, new_event_id, new_test_event_id
 from notifications.models.health import FAILURES_BEFORE_PROBING, ChannelBacklog, ChannelHealth, ChannelHour, Heartbeat
 from notifications.models.history import HistoryEntry
 from notifications.models.replays import ReplayJob, new_replay_id
 from notifications.models.routing import EventChannel, EventTypeSwitch, validate_event_type
 
 __all__ = [
+    "ALERT_PREFIX",
     "EVENT_TEXTS",
     "FAILURES_BEFORE_PROBING",
     "IS_HELD",
     "IS_WAITING",
+    "IS_WITHDRAWN",
+    "TESTS_AT_ONCE",
     "TEST_EVENT_PREFIX",
     "Alert",
     "AlertChannel",
-    "AlertCopy",
+    "AlertDelivery",
     "ChannelBacklog",
     "ChannelHealth",
     "ChannelHour",
@@ -42,7 +48,6 @@ __all__ = [
     "HistoryEntry",
     "ReplayJob",
     "Trigger",
-    "new_alert_copy_id",
     "new_alert_id",
     "new_attempt_id",
     "new_delivery_id",

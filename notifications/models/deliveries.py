@@ -1,5 +1,7 @@
 """How telling one channel of one event went. Written by `notifications.receivers`, `.services` and `.delivery` only."""
 
+from typing import ClassVar
+
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
 from django.db.models import Q
@@ -31,12 +33,23 @@ class Trigger(models.TextChoices):
     REPLAY = "replay", "Replay"
 
 
+class _OfEvents(models.Manager["Delivery"]):
+    def get_queryset(self) -> models.QuerySet["Delivery"]:
+        return super().get_queryset().filter(is_alert=False)
+
+
+class _OfAlerts(models.Manager["AlertDelivery"]):
+    def get_queryset(self) -> models.QuerySet["AlertDelivery"]:
+        return super().get_queryset().filter(is_alert=True)
+
+
 class Delivery(models.Model):
     """One event for one channel, and a row of the queue: pending and due at `next_attempt_at` (database time).
 
     In flight while `lease_token` is set; whoever holds the token may record the attempt, nobody else. A lease that ran
     out (its worker died) makes the row due again. `automatic_retries` counts those of the present cycle; a manual
-    retry begins a new one. `unknowns_in_row` counts attempts whose worker died.
+    retry begins a new one. `unknowns_in_row` counts attempts whose worker died. `is_alert`: it tells of an alert,
+    outside every rate, and counts nowhere; `objects` leaves it out, `AlertDelivery.objects` has it.
     """
 
     class Status(models.TextChoices):
@@ -56,6 +69,7 @@ class Delivery(models.Model):
     automatic_retries = models.PositiveSmallIntegerField(default=0)
     unknowns_in_row = models.PositiveSmallIntegerField(default=0)
     replayed = models.BooleanField(default=False, db_default=False, help_text="A replay began its present cycle.")
+    is_alert = models.BooleanField(default=False, db_default=False, editable=False)
     lease_token = models.UUIDField(null=True, blank=True)
     lease_expires_at = models.DateTimeField(null=True, blank=True)
     # Recipients that have the message, where a channel has several: another attempt is for the others.
@@ -65,6 +79,9 @@ class Delivery(models.Model):
     error = models.TextField(blank=True, help_text="Why it is not delivered, in words.")
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True, blank=True)
+
+    objects = _OfEvents()
+    every: ClassVar[models.Manager["Delivery"]] = models.Manager()
 
     class Meta:
         verbose_name_plural = "deliveries"
@@ -89,6 +106,12 @@ class Delivery(models.Model):
                 fields=["channel", "next_attempt_at"],
                 condition=Q(status="pending", unknowns_in_row__gt=0),
                 name="delivery_suspect",
+            ),
+            # delivery.claim: the alerts, outside every rate. alerts.turn: what waits for one target.
+            models.Index(
+                fields=["channel", "next_attempt_at"],
+                condition=Q(status="pending", is_alert=True),
+                name="delivery_alert_due",
             ),
             # replay: how many of those that it has moved wait on a channel.
             models.Index(fields=["channel"], condition=Q(status="pending", replayed=True), name="delivery_replayed"),
@@ -152,6 +175,27 @@ class Delivery(models.Model):
         self.next_attempt_at, self.finished_at = None, Now()
 
 
+class AlertDelivery(Delivery):
+    """An alert for one target: the administrators (a system channel), or a channel that was chosen for it.
+
+    A failed one was refused for good, or withdrawn: then it has no outcome, and `error` says why.
+    """
+
+    objects = _OfAlerts()  # type: ignore[assignment,misc] # the others, instead
+
+    class Meta:
+        proxy = True
+        default_permissions = ()
+
+    @property
+    def withdrawn(self) -> bool:
+        return self.status == self.Status.FAILED and not self.outcome
+
+
+# As `AlertDelivery.withdrawn`.
+IS_WITHDRAWN = Q(status=Delivery.Status.FAILED, outcome="")
+# So many tests that people send may be in flight on one channel, over all processes.
+TESTS_AT_ONCE = 2
 # What is recorded and not being sent right now. Tests go out even of a paused channel.
 IS_WAITING = Q(status=Delivery.Status.PENDING, lease_token=None) & ~Q(next_trigger=Trigger.TEST)
 # What `Delivery.shown_status` shows as held.

@@ -1,5 +1,7 @@
 """What happened, once, with the body that tells it."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models import Q
 from django.utils import timezone
@@ -9,6 +11,8 @@ from notifications.models.routing import validate_event_type
 from orders.models import Contact, Order, Source
 
 TEST_EVENT_PREFIX = "evt_test"
+# What the types of alerts begin with.
+ALERT_PREFIX = "alert."
 
 
 def new_event_id() -> str:
@@ -20,6 +24,11 @@ def new_test_event_id() -> str:
     return str(TypeID(TEST_EVENT_PREFIX))
 
 
+class _OfTheShop(models.Manager["Event"]):
+    def get_queryset(self) -> models.QuerySet["Event"]:
+        return super().get_queryset().exclude(type__startswith=ALERT_PREFIX)
+
+
 class Event(models.Model):
     """One occurrence, recorded in the transaction that made it so.
 
@@ -27,6 +36,7 @@ class Event(models.Model):
     failed, and then built from `facts` by a retry. `routing` keeps for each attached channel what became of it:
     `{"channel": id, "name": its name then, "outcome": a RoutingOutcome, "delivery": id or null}`.
     `erased_at` is when `notifications.erasure` took a person's data out of it: it is never sent again.
+    An alert is an event as well, which has its body in `Alert`; `objects` leaves it out.
     """
 
     class RoutingOutcome(models.TextChoices):
@@ -50,6 +60,9 @@ class Event(models.Model):
     routing = models.JSONField(default=list)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    objects = _OfTheShop()
+    every: ClassVar[models.Manager["Event"]] = models.Manager()
 
     class Meta:
         ordering = ["-id"]

@@ -11,13 +11,13 @@ from django.test.utils import CaptureQueriesContext
 from backoffice.notifications.alerts import ROWS, span
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from notifications import alert_targets, alerts, services
+from notifications import alert_raising, alert_targets, services
 from notifications.alert_raising import write_test
 from notifications.alerts import stages
-from notifications.models import Alert, AlertChannel, AlertCopy, HistoryEntry
+from notifications.models import Alert, AlertChannel, AlertDelivery, HistoryEntry
 from tests.backoffice.notifications_fixtures import admin, page_of, people, said, text_of, url, warehouse
 from tests.backoffice.reading import buttons_of
-from tests.notifications.alerting import failing, let_pass
+from tests.notifications.alerting import failing, let_pass, send_due
 
 ROLES = ("Order staff", "staff without a group")
 
@@ -159,13 +159,13 @@ class TestLatest:
             r"Warehouse was paused Warehouse (now|\d+ seconds? ago) Waits Administrators, \S+.* Waits Hook, \S+.*", row
         )
         assert f'href="{page_of(warehouse)}"' in page.content.decode()
-        alerts.send_due()
+        send_due()
         (row,) = rows(admin.get(url("alerts")))
         assert re.search(r"Sent Administrators, (now|\d+ seconds? ago) Next try Hook, .* from now", row)
         assert "The receiver answered 503" in row
         services.resume_channel(channel_id=warehouse.pk, by="grace")
         let_pass(minutes=5)
-        alerts.send_due()
+        send_due()
         (row,) = rows(admin.get(url("alerts")))
         assert re.search(r"Withdrawn Hook, (now|\d+ seconds? ago) It was no longer so when its turn came\.", row)
 
@@ -175,13 +175,13 @@ class TestLatest:
         receiver.answer = lambda request: 404
         services.pause_channel(channel_id=warehouse.pk, reason="", by="grace")
         for _ in range(3):
-            alerts.send_due()
+            send_due()
             let_pass(days=1)
         assert "Given up Hook" in rows(admin.get(url("alerts")))[0]
 
     def test_a_deleted_channel_keeps_its_name_and_leads_nowhere(self, admin, addressed, warehouse):
         services.pause_channel(channel_id=warehouse.pk, reason="", by="grace")
-        alerts.send_due()
+        send_due()
         services.archive_channel(channel_id=warehouse.pk, by="grace")
         page = admin.get(url("alerts"))
         assert "Warehouse (deleted)" in rows(page)[0]
@@ -196,7 +196,7 @@ class TestLatest:
         answer = admin.post(url("alerts_test"))
         assert said(answer)[-1] == "A test alert was sent within the last minute. Wait a moment."
         assert Alert.objects.get().facts == {"by": "notification"}
-        alerts.send_due()
+        send_due()
         assert rows(admin.get(url("alerts")))[0].startswith("This is a test alert –")
 
     def test_nothing_yet_says_so(self, admin):
@@ -205,13 +205,13 @@ class TestLatest:
 
 def test_many_alerts_are_on_several_pages_at_the_same_cost(admin, addressed, warehouse, ops, django_assert_num_queries):
     alert_targets.choose(channel_id=ops.pk, by="grace")
-    Alert.objects.create(kind="paused", channel=warehouse, body="{}", words={"title": "Number 0"})
+    alert_raising.write(Alert.Kind.PAUSED, channel_id=warehouse.pk)
+    Alert.objects.update(body="{}", words={"title": "Number 0"})
     with CaptureQueriesContext(connection) as one:
         admin.get(url("alerts"))
     for number in range(1, ROWS + 5):
-        alert = Alert.objects.create(kind="paused", channel=warehouse, body="{}", words={"title": f"Number {number}"})
-        AlertCopy.objects.create(alert=alert)
-        AlertCopy.objects.create(alert=alert, channel=ops)
+        alert_raising.write(Alert.Kind.PAUSED, channel_id=warehouse.pk)
+        Alert.objects.filter(body=None).update(body="{}", words={"title": f"Number {number}"})
     with django_assert_num_queries(len(one)):
         page = admin.get(url("alerts"))
     shown = rows(page)

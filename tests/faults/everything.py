@@ -14,7 +14,6 @@ def main(url: str) -> None:
     from api.keys import create_key, revoke_key
     from api.tasks import purge_idempotency_records
     from notifications import alert_targets, erasure, services
-    from notifications.alerts import send_due
     from notifications.events import EVENT_TYPES
     from notifications.models import Delivery
     from notifications.pausing import pause_channel
@@ -24,6 +23,7 @@ def main(url: str) -> None:
     from orders.inputs import TrackingInput
     from orders.models import Funnel, Product, Subscription, Survey
     from tests.calling import Caller
+    from tests.notifications.alerting import send_due
     from tests.orders.shop import contact_input, item, pay, place, refund
 
     Product.objects.get_or_create(

@@ -30,8 +30,7 @@ START_SECONDS, STARTS = 15, 5
 # Columns that hold a time to come, and by how much at most.
 TO_COME = {
     "previous_secret_until": timedelta(hours=24),
-    "next_attempt_at": timedelta(minutes=1),
-    "next_try_at": timedelta(hours=2),
+    "next_attempt_at": timedelta(hours=2),
     "lease_expires_at": timedelta(minutes=1),
     "probe_at": timedelta(minutes=1),
 }
@@ -110,7 +109,7 @@ def test_what_a_host_with_a_wrong_clock_writes_has_the_time_of_the_database(tidi
         *("orders_order.created_at", "orders_order.completed_at", "orders_subscription.canceled_at"),
         *("channels_app_channel.paused_at", "channels_app_channel.resumed_at", "channels_app_channel.archived_at"),
         *("channels_app_channel.previous_secret_until", "notifications_event.created_at"),
-        *("notifications_alertcopy.next_try_at", "api_idempotencyrecord.created_at", "api_apikey.last_used_at"),
+        *("notifications_deliveryattempt.started_at", "api_idempotencyrecord.created_at", "api_apikey.last_used_at"),
         *("notifications_eventtypeswitch.changed_at", "orders_order.tracking", "notifications_event.body"),
     } <= {name for name, _, _ in written}
 

@@ -1,18 +1,24 @@
 """What the tests of alerts have in common."""
 
 from collections.abc import Collection
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
 from django.contrib.auth.models import Group, User
 from django.core.mail.backends.locmem import EmailBackend
+from django.db import connection
 from django.db.models import F
 from django.utils import timezone
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from notifications import alert_targets
-from notifications.models import Alert, AlertCopy, ChannelBacklog, ChannelHealth, Delivery
+from notifications import alert_raising, alert_targets
+from notifications.delivery.claim import ALERTS_AT_ONCE, Claim, claim
+from notifications.delivery.record import record
+from notifications.delivery.send import send
+from notifications.models import Alert, AlertDelivery, ChannelBacklog, ChannelHealth, Delivery, Event
+from notifications.tasks import send_alerts
 
 
 class BrokenMail(EmailBackend):
@@ -34,6 +40,16 @@ def make_target(name: str, url: str = "https://example.com/", kind: str = "postb
     channel = create_channel(name=name, kind=kind, **(fields or {"url": url}))
     alert_targets.choose(channel_id=channel.pk, by="grace")
     return channel
+
+
+def make_alert(channel: Channel, *, days: int) -> str:
+    """The id of an alert of so many days ago, which was sent then."""
+    alert_id = alert_raising.write(Alert.Kind.PAUSED, channel_id=channel.pk)
+    then = timezone.now() - timedelta(days=days)
+    AlertDelivery.objects.filter(event=alert_id).update(status="succeeded", next_attempt_at=None, finished_at=then)
+    Alert.objects.filter(pk=alert_id).update(body="{}", created_at=then)
+    Event.every.filter(pk=alert_id).update(created_at=then)
+    return alert_id
 
 
 def failing(channel: Channel, failures: int = 5, **fields: Any) -> ChannelHealth:
@@ -64,29 +80,49 @@ def let_pass(**duration: float) -> None:
     gone = timedelta(**duration)
     moved = {
         Alert: ("created_at",),
-        AlertCopy: ("sent_at", "given_up_at", "next_try_at", "claimed_at"),
+        Event: ("created_at",),
         ChannelHealth: ("failing_since", "last_failed_at", "stage_at"),
         Channel: ("paused_at", "resumed_at"),
         ChannelBacklog: ("seen_at",),
-        Delivery: ("next_attempt_at",),
+        Delivery: ("finished_at", "next_attempt_at", "lease_expires_at"),
     }
     for model, columns in moved.items():
-        model._default_manager.update(**{column: F(column) - gone for column in columns})
+        model._base_manager.update(**{column: F(column) - gone for column in columns})
+
+
+def send_due() -> int:
+    """Send the alerts that are due, and no other delivery, as the engine does it. Returns how many were sent."""
+    sent = 0
+    while claims := claim_alerts():
+        with ThreadPoolExecutor() as senders:
+            record(list(senders.map(send, claims)))
+        connection.close()
+        done = AlertDelivery.objects.filter(pk__in=[each.delivery_id for each in claims], status="succeeded")
+        sent += done.count()
+    return sent
+
+
+def look_and_send() -> int:
+    """What beat has done every ten seconds, then `send_due`. Returns how many alerts were sent."""
+    send_alerts()
+    return send_due()
+
+
+def claim_alerts() -> list[Claim]:
+    """The alerts that are due, and no other delivery."""
+    return claim(slots=0, slowed_slots=0, alert_slots=ALERTS_AT_ONCE, alone=False)
 
 
 def told() -> list[tuple[str, str, str]]:
-    """(kind, target, how it stands) of every copy in the order in which the alerts were written."""
+    """(kind, target, how it stands) of every delivery of an alert, in the order in which the alerts were written."""
+    states = {"succeeded": "sent", "failed": "gave up", "pending": "waits"}
     return [
         (
-            copy.alert.kind,
-            copy.channel.name if copy.channel else "administrators",
-            "sent"
-            if copy.sent_at
-            else "withdrawn"
-            if copy.withdrawn_at
-            else "gave up"
-            if copy.given_up_at
-            else "waits",
+            delivery.event.alert.kind,
+            "administrators" if delivery.channel.system else delivery.channel.name,
+            "withdrawn" if delivery.withdrawn else states[delivery.status],
         )
-        for copy in AlertCopy.objects.select_related("alert", "channel").order_by("alert_id", "id")
+        for delivery in AlertDelivery.objects.select_related("event__alert", "channel").order_by(
+            "event_id", "-channel__system", "id"
+        )
     ]

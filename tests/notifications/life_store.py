@@ -21,7 +21,7 @@ TIMES = {
 }
 # Whoever refers to another one first.
 TABLES = [
-    *("deliveryattempt", "delivery", "event", "replayjob", "channelhealth", "channelhour", "alertcopy", "alert"),
+    *("deliveryattempt", "delivery", "event", "replayjob", "channelhealth", "channelhour", "alert"),
     *("historyentry", "eventchannel"),
 ]
 

@@ -9,10 +9,11 @@ from django.db.migrations.executor import MigrationExecutor
 from typeid import TypeID
 
 from channels_app.models import Channel
-from notifications import alerts, services
-from notifications.models import Alert, AlertCopy, ChannelHealth
+from notifications import services
+from notifications.alerts.adopting import adopt
+from notifications.models import Alert, AlertDelivery, ChannelHealth, Delivery, Event
 from notifications.tasks import send_alerts
-from tests.notifications.alerting import is_well, make_administrator
+from tests.notifications.alerting import is_well, make_administrator, send_due, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -60,7 +61,8 @@ def test_old_alerts_are_kept_with_what_became_of_them(old, settings):
     go_on()
 
     assert [
-        (each.kind, each.channel.name, each.open, each.body, each.facts["by"]) for each in Alert.objects.order_by("id")
+        (each.kind, each.channel.name, each.open, each.body, each.facts["by"])
+        for each in Alert.objects.order_by("event_id")
     ] == [
         ("failing", "Mailing", False, "", "grace"),
         ("failing", "Warehouse", True, "", "grace"),
@@ -68,14 +70,17 @@ def test_old_alerts_are_kept_with_what_became_of_them(old, settings):
     ]
     for alert in Alert.objects.all():
         assert TypeID.from_string(alert.pk).prefix == "alr"
+    assert adopt() == 3
+    assert adopt() == 0
     assert [
-        (copy.channel, copy.sent_at, copy.withdrawn_at, copy.next_try_at, copy.tries, copy.error)
-        for copy in AlertCopy.objects.order_by("alert_id")
+        (each.channel.system, each.status, each.withdrawn, each.finished_at, each.next_attempt_at, each.attempts_made)
+        for each in AlertDelivery.objects.order_by("event_id")
     ] == [
-        (None, None, LONG_AGO, None, 0, ""),
-        (None, LONG_AGO, None, None, 1, ""),
-        (None, None, None, LONG_AGO, 3, "Mail was away."),
+        (True, "failed", True, LONG_AGO, None, 0),
+        (True, "succeeded", False, LONG_AGO, None, 1),
+        (True, "pending", False, None, LONG_AGO, 3),
     ]
+    assert AlertDelivery.objects.get(status="pending").error == "Mail was away."
     health = ChannelHealth.objects.get()
     assert (health.stage, health.last_failed_at) == ("failing", None)
     assert health.stage_at is not None
@@ -83,7 +88,8 @@ def test_old_alerts_are_kept_with_what_became_of_them(old, settings):
     # And they are gone on with.
     make_administrator()
     is_well(Channel.objects.get(name="Warehouse"))
-    assert send_alerts() == 2
+    send_alerts()
+    assert send_due() == 2
     assert [message.subject for message in mail.outbox] == [
         "[Tidings] Mailing was paused",
         "[Tidings] Warehouse has recovered",
@@ -93,12 +99,37 @@ def test_old_alerts_are_kept_with_what_became_of_them(old, settings):
 def test_going_back_forgets_alerts_and_keeps_the_channels(channel):
     make_administrator()
     services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-    alerts.send_due()
+    send_due()
     old = go_back()
     try:
         OldAlert = old.get_model("notifications", "Alert")
         assert OldAlert.objects.count() == 0
+        for name in ("Delivery", "Event"):
+            assert old.get_model("notifications", name).objects.count() == 0
+        assert old.get_model("channels_app", "Channel").objects.count() == 1
         assert OldAlert.objects.create(kind="paused", channel_id=channel.pk, next_try_at=LONG_AGO).pk == 1
     finally:
         go_on()
     assert Alert.objects.get().channel == channel
+
+
+def test_what_a_process_of_the_release_before_writes_is_taken_over(channel):
+    """It keeps copies in a table of its own; one that it is sending is left to it until its time is over."""
+    make_administrator()
+    services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+    alert = Alert.objects.get()
+    Delivery.every.all().delete()
+    Event.every.all().delete()
+    Alert.objects.bulk_create([alert])
+    copy = "INSERT INTO notifications_alertcopy (id, alert_id, next_try_at, claimed_at, tries, reached, error)"
+    copy += " VALUES ('alc_1', %s, statement_timestamp() + %s, statement_timestamp(), 1, '{}', '')"
+    with connection.cursor() as cursor:
+        cursor.execute(copy, [alert.pk, timedelta(minutes=5)])
+    send_alerts()
+    assert told() == []
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE notifications_alertcopy SET next_try_at = statement_timestamp()")
+    send_alerts()
+    assert told() == [("paused", "administrators", "waits")]
+    assert send_due() == 1
+    assert mail.outbox[0].subject == "[Tidings] Warehouse was paused"

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,12 +11,27 @@ from django.db import connection
 from django.utils import timezone
 
 from channels_app.services import create_channel
-from notifications import alert_raising, alert_targets, alerts, monitoring, services
+from channels_app.transports import Answer, Outcome
+from notifications import alert_raising, alert_targets, monitoring, services
 from notifications.alert_raising import FAILING_KINDS
-from notifications.alerts import sending
-from notifications.alerts.claiming import NO_LONGER_SO, REPLACED, claim
-from notifications.models import Alert, AlertCopy, ChannelHealth
-from tests.notifications.alerting import failing, is_well, let_pass, make_administrator, make_target, told
+from notifications.alerts.turn import NO_LONGER_SO, REPLACED
+from notifications.delivery.claim import ALERTS_AT_ONCE, claim
+from notifications.delivery.engine import Engine
+from notifications.delivery.flights import Flights
+from notifications.delivery.maintenance import recover
+from notifications.delivery.record import record
+from notifications.delivery.send import Result, send
+from notifications.models import Alert, AlertDelivery, ChannelHealth
+from tests.notifications.alerting import (
+    claim_alerts,
+    failing,
+    is_well,
+    let_pass,
+    make_administrator,
+    make_target,
+    send_due,
+    told,
+)
 from tests.notifications.deliveries import make_delivery, make_due
 from tests.servers.receiver import Receiver
 from tests.waiting import wait_until
@@ -51,33 +67,33 @@ class TestHowOften:
     def test_a_flapping_channel_is_told_once_an_hour_and_only_while_it_fails(self, channel):
         failing(channel)
         alert_raising.channel_failing(channel_id=channel.pk)
-        assert alerts.send_due() == 1
+        assert send_due() == 1
         for _ in range(3):
             alert_raising.channel_failing(channel_id=channel.pk)
         assert told() == [("failing", "administrators", "sent"), ("failing", "administrators", "waits")]
-        assert alerts.send_due() == 0
+        assert send_due() == 0
         let_pass(minutes=59)
-        assert alerts.send_due() == 0
+        assert send_due() == 0
         let_pass(minutes=2)
-        assert alerts.send_due() == 1
+        assert send_due() == 1
         assert len(mail.outbox) == 2
 
         alert_raising.channel_failing(channel_id=channel.pk)
         is_well(channel)
         let_pass(hours=2)
-        assert alerts.send_due() == 0
+        assert send_due() == 0
         assert len(mail.outbox) == 2
         assert told()[-1] == ("failing", "administrators", "withdrawn")
-        assert AlertCopy.objects.latest("id").error == NO_LONGER_SO
+        assert AlertDelivery.objects.latest("id").error == NO_LONGER_SO
 
     def test_causes_do_not_wait_for_each_other(self, channel):
         other = create_channel(name="Mailing", kind="postback", url="https://example.com/")
         for each in (channel, other):
             failing(each)
             alert_raising.channel_failing(channel_id=each.pk)
-        assert alerts.send_due() == 2
+        assert send_due() == 2
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-        assert alerts.send_due() == 1
+        assert send_due() == 1
         assert sorted(message.subject for message in mail.outbox) == [
             "[Tidings] Mailing keeps failing",
             "[Tidings] Warehouse keeps failing",
@@ -88,7 +104,7 @@ class TestHowOften:
         services.pause_channel(channel_id=channel.pk, reason="First.", by="grace")
         services.resume_channel(channel_id=channel.pk, by="grace")
         services.pause_channel(channel_id=channel.pk, reason="Second.", by="eve")
-        assert alerts.send_due() == 1
+        assert send_due() == 1
         assert "paused by eve" in mail.outbox[0].body
         assert "Second." in mail.outbox[0].body
         assert Alert.objects.count() == 1
@@ -97,29 +113,29 @@ class TestHowOften:
         make_target("Ops", receiver.url)
         failing(channel)
         alert_raising.channel_failing(channel_id=channel.pk)
-        assert alerts.send_due() == 1
+        assert send_due() == 1
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
         let_pass(minutes=50)
-        assert alerts.send_due() == 1  # the mail goes out 50 minutes after the postback
+        assert send_due() == 1  # the mail goes out 50 minutes after the postback
         alert_raising.channel_failing(channel_id=channel.pk)
         let_pass(minutes=11)
-        assert alerts.send_due() == 1
+        assert send_due() == 1
         assert (len(receiver.received), len(mail.outbox)) == (2, 1)
         let_pass(minutes=50)
-        assert alerts.send_due() == 1
+        assert send_due() == 1
         assert (len(receiver.received), len(mail.outbox)) == (2, 2)
 
     def test_a_copy_that_could_not_be_sent_gives_way_to_a_newer_one(self, channel, broken_mail, settings):
         services.pause_channel(channel_id=channel.pk, reason="First.", by="grace")
-        alerts.send_due()
+        send_due()
         services.resume_channel(channel_id=channel.pk, by="grace")
         services.pause_channel(channel_id=channel.pk, reason="Second.", by="eve")
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
         let_pass(minutes=2)
-        assert alerts.send_due() == 1
+        assert send_due() == 1
         assert "Second." in mail.outbox[0].body
         assert told() == [("paused", "administrators", "withdrawn"), ("paused", "administrators", "sent")]
-        assert AlertCopy.objects.earliest("id").error == REPLACED
+        assert AlertDelivery.objects.earliest("id").error == REPLACED
 
     def test_which_one_is_newer_is_not_told_by_the_clocks_of_those_who_wrote_them(
         self, channel, broken_mail, settings, monkeypatch
@@ -128,25 +144,30 @@ class TestHowOften:
         ids = iter(["alr_7zzz", "alr_0000"])
         monkeypatch.setattr(alert_raising, "new_alert_id", lambda: next(ids))
         services.pause_channel(channel_id=channel.pk, reason="First.", by="grace")
-        alerts.send_due()
+        send_due()
         services.resume_channel(channel_id=channel.pk, by="grace")
         services.pause_channel(channel_id=channel.pk, reason="Second.", by="eve")
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
         let_pass(minutes=2)
-        assert alerts.send_due() == 1
+        assert send_due() == 1
         assert "Second." in mail.outbox[0].body
-        assert AlertCopy.objects.get(alert="alr_7zzz").error == REPLACED
+        assert AlertDelivery.objects.get(event="alr_7zzz").error == REPLACED
 
     def test_a_copy_waits_for_one_of_its_cause_that_is_on_its_way(self, channel):
         services.pause_channel(channel_id=channel.pk, reason="First.", by="grace")
-        first = claim()
-        assert first is not None
+        (first,) = claim_alerts()
         services.resume_channel(channel_id=channel.pk, by="grace")
         services.pause_channel(channel_id=channel.pk, reason="Second.", by="eve")
-        assert claim() is None
-        waiting = AlertCopy.objects.exclude(pk=first.copy_id).get()
-        assert waiting.next_try_at == AlertCopy.objects.get(pk=first.copy_id).next_try_at
-        assert waiting.tries == 0
+        assert claim_alerts() == []
+        waiting = AlertDelivery.objects.exclude(pk=first.delivery_id).get()
+        assert (waiting.in_flight, waiting.attempts_made) == (False, 0)
+        record([send(first)])
+        assert claim_alerts() == []
+        waiting.refresh_from_db()
+        assert waiting.next_attempt_at == AlertDelivery.objects.get(pk=first.delivery_id).finished_at + timedelta(
+            hours=1
+        )
+        assert (waiting.in_flight, waiting.attempts_made) == (False, 0)
 
     @pytest.mark.parametrize("no_longer", ["resumed", "deleted"])
     def test_what_is_no_longer_true_is_withdrawn(self, channel, no_longer):
@@ -155,7 +176,7 @@ class TestHowOften:
             services.resume_channel(channel_id=channel.pk, by="grace")
         else:
             services.archive_channel(channel_id=channel.pk, by="grace")
-        assert alerts.send_due() == 0
+        assert send_due() == 0
         assert mail.outbox == []
         assert told() == [("paused", "administrators", "withdrawn")]
 
@@ -164,7 +185,7 @@ class TestHowOften:
         failing(channel)
         alert_raising.write(kind, channel_id=channel.pk)
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-        assert alerts.send_due() == 1
+        assert send_due() == 1
         assert told() == [(kind, "administrators", "withdrawn"), ("paused", "administrators", "sent")]
 
 
@@ -174,23 +195,23 @@ class TestWhenMailIsAway:
         pauses = []
         for _ in range(8):
             before = timezone.now()
-            assert alerts.send_due() == 0
-            copy = AlertCopy.objects.get()
-            pauses.append(round((copy.next_try_at - before).total_seconds() / 60))
-            assert alerts.send_due() == 0  # not before its time
+            assert send_due() == 0
+            copy = AlertDelivery.objects.get()
+            pauses.append(round((copy.next_attempt_at - before).total_seconds() / 60))
+            assert send_due() == 0  # not before its time
             let_pass(days=1, minutes=1)
         assert pauses == [1, 4, 16, 64, 256, 1024, 1440, 1440]
-        assert (copy.tries, copy.error) == (8, "ConnectionRefusedError: Connection refused")
+        assert (copy.attempts_made, copy.error) == (8, "A fault of Tidings: ConnectionRefusedError.")
         assert monitoring.count().alerts_waiting == 1
 
     def test_it_goes_out_when_mail_is_back(self, channel, broken_mail, settings):
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-        alerts.send_due()
+        send_due()
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
         let_pass(minutes=2)
-        assert alerts.send_due() == 1
-        copy = AlertCopy.objects.get()
-        assert (copy.tries, copy.error, copy.claimed_at, len(mail.outbox)) == (2, "", None, 1)
+        assert send_due() == 1
+        copy = AlertDelivery.objects.get()
+        assert (copy.attempts_made, copy.error, copy.in_flight, len(mail.outbox)) == (2, "", False, 1)
         assert monitoring.count().alerts_waiting == 0
 
     def test_deliveries_go_on(self, engine, receiver, channel, broken_mail):
@@ -198,7 +219,7 @@ class TestWhenMailIsAway:
         for _ in range(5):
             make_delivery(channel)
         engine.deliver_due()
-        assert alerts.send_due() == 0
+        assert send_due() == 0
         receiver.answer = lambda request: 200
         good = make_delivery(channel)
         ChannelHealth.objects.update(probe_at=None)
@@ -212,9 +233,9 @@ class TestWhenMailIsAway:
         for name in ("A", "B", "C"):
             each = create_channel(name=name, kind="postback", url="https://example.com/")
             services.pause_channel(channel_id=each.pk, reason="", by="grace")
-        assert alerts.send_due() == 3
-        mails = AlertCopy.objects.filter(channel=None)
-        assert sorted(mails.values_list("tries", flat=True)) == [0, 0, 1]
+        assert send_due() == 3
+        mails = AlertDelivery.objects.filter(channel__system=True)
+        assert sorted(mails.values_list("attempts_made", flat=True)) == [0, 0, 1]
         assert len(receiver.received) == 3
 
     def test_whatever_waits_it_is_asked_after_growing_pauses_and_gets_all_once_it_is_back(self, broken_mail, settings):
@@ -222,14 +243,14 @@ class TestWhenMailIsAway:
             each = create_channel(name=name, kind="postback", url="https://example.com/")
             services.pause_channel(channel_id=each.pk, reason="", by="grace")
         for minutes, tries in ((0.9, 1), (0.2, 2), (3.7, 2), (0.5, 3)):
-            alerts.send_due()
+            send_due()
             let_pass(minutes=minutes)
-            alerts.send_due()
-            assert sum(AlertCopy.objects.values_list("tries", flat=True)) == tries, minutes
+            send_due()
+            assert sum(AlertDelivery.objects.values_list("attempts_made", flat=True)) == tries, minutes
         settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
         let_pass(minutes=17)
-        assert alerts.send_due() == 3
-        assert AlertCopy.objects.filter(sent_at=None).count() == 0
+        assert send_due() == 3
+        assert AlertDelivery.objects.exclude(status="succeeded").count() == 0
 
 
 class TestOneTargetAndAnother:
@@ -239,24 +260,23 @@ class TestOneTargetAndAnother:
             make_target("Broken", receiver.url)
             make_target("Well", well.url)
             services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-            assert alerts.send_due() == 2
+            assert send_due() == 2
             for _ in range(3):
                 let_pass(hours=5)
-                assert alerts.send_due() == 0
+                assert send_due() == 0
             receiver.answer = lambda request: 200
             let_pass(days=1)
-            assert alerts.send_due() == 1
+            assert send_due() == 1
             assert (len(receiver.received), len(well.received), len(mail.outbox)) == (5, 1, 1)
         bodies = {request.body for request in (*receiver.received, *well.received)}
         ids = {request.id for request in (*receiver.received, *well.received)}
         alert = Alert.objects.get()
         assert (bodies, ids) == ({alert.body.encode()}, {alert.pk})
 
-    def test_one_that_hangs_keeps_nobody_waiting(self, channel, slow, released):
+    def test_one_that_hangs_keeps_nobody_waiting(self, channel, slow, released, engine):
         make_target("Slow", slow.url)
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-        sent: list[int] = []
-        thread = threading.Thread(target=lambda: (sent.append(alerts.send_due()), connection.close()))
+        thread = threading.Thread(target=lambda: (engine.deliver_due(), connection.close()))
         thread.start()
         wait_until(lambda: slow.received and mail.outbox)
         other = create_channel(name="Mailing", kind="postback", url="https://example.com/")
@@ -265,20 +285,39 @@ class TestOneTargetAndAnother:
         assert len(slow.received) == 1
         released.set()
         thread.join(20)
-        assert sent == [4]
-        assert AlertCopy.objects.filter(sent_at=None).count() == 0
+        engine.deliver_due()
+        assert [state for _, _, state in told()] == ["sent"] * 4
+
+    def test_it_waits_neither_for_slots_nor_for_what_its_channel_waits_for(self, receiver):
+        """All hangs that may, and nothing but a probe in an hour is meant for the target."""
+        target = make_target("Ops", receiver.url)
+        failing(target, failures=9, probe_at=timezone.now() + timedelta(hours=1))
+        other = create_channel(name="Hanging", kind="postback", url=receiver.url)
+        make_delivery(other)
+        make_delivery(target)
+        (hanging,) = claim(slots=1, slowed_slots=0)
+        flights = Flights(64)
+        for number in range(flights.most - ALERTS_AT_ONCE):
+            flights.add(replace(hanging, attempt_id=f"att_{number}"))
+        assert flights.room()["slots"] == 0
+        services.pause_channel(channel_id=other.pk, reason="", by="grace")
+        claims = claim(**flights.room())
+        assert sorted(each.channel.name for each in claims) == ["Administrators", "Ops"]
+        for each in claims:
+            flights.add(each)
+        assert (flights.room()["slots"], flights.room()["alert_slots"]) == (0, ALERTS_AT_ONCE - 2)
 
     def test_what_is_refused_for_good_is_tried_three_times(self, channel, receiver):
         receiver.answer = lambda request: 404
         make_target("Revoked", receiver.url)
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
         for _ in range(6):
-            alerts.send_due()
+            send_due()
             let_pass(days=1, minutes=1)
         assert len(receiver.received) == 3
-        copy = AlertCopy.objects.exclude(channel=None).get()
-        assert (copy.tries, copy.next_try_at, copy.sent_at) == (3, None, None)
-        assert copy.given_up_at is not None
+        copy = AlertDelivery.objects.exclude(channel__system=True).get()
+        assert (copy.attempts_made, copy.next_attempt_at, copy.status) == (3, None, "failed")
+        assert (copy.withdrawn, copy.outcome) == (False, "http_error")
         assert copy.error.startswith("The receiver answered 404")
         assert monitoring.count().alerts_waiting == 0
 
@@ -288,76 +327,68 @@ class TestOneTargetAndAnother:
         make_target("Busy", receiver.url)
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
         before = timezone.now()
-        alerts.send_due()
-        copy = AlertCopy.objects.exclude(channel=None).get()
-        assert round((copy.next_try_at - before).total_seconds()) == 1800
+        send_due()
+        copy = AlertDelivery.objects.exclude(channel__system=True).get()
+        assert round((copy.next_attempt_at - before).total_seconds()) == 1800
         for _ in range(5):
             let_pass(days=1, minutes=1)
-            alerts.send_due()
+            send_due()
         assert len(receiver.received) == 6
         copy.refresh_from_db()
-        assert (copy.given_up_at, copy.sent_at) == (None, None)
+        assert copy.status == "pending"
 
 
 class TestTwoAtOnce:
-    def test_each_copy_is_sent_once(self, monkeypatch, receiver):
-        """Three processes: the lock within one is taken away."""
-
-        class NoLock:
-            def acquire(self, blocking: bool) -> bool:
-                return True
-
-            def release(self) -> None: ...
-
-        monkeypatch.setattr(sending, "_one_at_a_time", NoLock())
+    def test_each_is_sent_once(self, receiver):
+        """Three processes."""
         make_target("Ops", receiver.url)
         for number in range(12):
             each = create_channel(name=f"Channel {number}", kind="postback", url="https://example.com/")
             services.pause_channel(channel_id=each.pk, reason="", by="grace")
         barrier = threading.Barrier(3)
-        sent: list[int] = []
+        engines = [Engine() for _ in range(3)]
 
-        def run() -> None:
+        def run(engine: Engine) -> None:
             barrier.wait(10)
-            sent.append(alerts.send_due())
+            engine.deliver_due()
             connection.close()
 
-        threads = [threading.Thread(target=run) for _ in range(3)]
+        threads = [threading.Thread(target=run, args=[engine]) for engine in engines]
         for thread in threads:
             thread.start()
         for thread in threads:
             thread.join(60)
-        assert sum(sent) == 24
+        for engine in engines:
+            engine.stop()
+            assert engine.join(20)
+        assert AlertDelivery.objects.filter(status="succeeded").count() == 24
         assert len({message.subject for message in mail.outbox}) == len(mail.outbox) == 12
         assert len({request.id for request in receiver.received}) == len(receiver.received) == 12
-        assert set(AlertCopy.objects.values_list("tries", flat=True)) == {1}
+        assert set(AlertDelivery.objects.values_list("attempts_made", flat=True)) == {1}
 
-    def test_within_a_process_one_call_runs_at_a_time(self, channel):
+    def test_a_process_that_is_to_end_begins_with_no_further_one(self, channel, engine):
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-        with sending._one_at_a_time:
-            assert alerts.send_due() == 0
-        assert alerts.send_due() == 1
+        engine.stop()
+        engine.deliver_due()
+        assert told() == [("paused", "administrators", "waits")]
+        assert send_due() == 1
 
-    def test_a_process_that_is_to_end_begins_with_no_further_one(self):
-        for name in ("A", "B", "C"):
-            each = create_channel(name=name, kind="postback", url="https://example.com/")
-            services.pause_channel(channel_id=each.pk, reason="", by="grace")
-        assert alerts.send_due(stop=lambda: len(mail.outbox) == 1) == 1
-        assert alerts.send_due() == 2
-
-    def test_one_whose_process_died_is_taken_up_by_another(self, channel):
+    def test_one_whose_process_died_is_taken_up_by_another_however_often(self, channel):
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-        dead = claim()
-        assert dead is not None
-        assert alerts.send_due() == 0
-        let_pass(minutes=6)
-        assert alerts.send_due() == 1
-        copy = AlertCopy.objects.get()
-        assert (copy.tries, len(mail.outbox)) == (2, 1)
+        for number in range(1, 5):
+            (dead,) = claim_alerts()
+            assert dead.number == number
+            assert send_due() == 0
+            let_pass(minutes=6)
+            assert recover() == 1
+        assert Alert.objects.exclude(kind="paused").count() == 0
+        assert send_due() == 1
+        copy = AlertDelivery.objects.get()
+        assert (copy.attempts_made, len(mail.outbox)) == (5, 1)
         # What the dead one would say, should it come back, is of long ago.
-        before = AlertCopy.objects.values().get()
-        assert sending._record(dead, sending.Answer(sending.Outcome.TIMEOUT, error="Late.")) is False
-        assert AlertCopy.objects.values().get() == before
+        before = AlertDelivery.objects.values().get()
+        assert record([Result(dead, Answer(Outcome.TIMEOUT, error="Late."), 1)]) == 0
+        assert AlertDelivery.objects.values().get() == before
 
 
 def test_a_target_is_judged_at_its_turn(channel, receiver):
@@ -367,15 +398,15 @@ def test_a_target_is_judged_at_its_turn(channel, receiver):
     services.pause_channel(channel_id=made["Paused"].pk, reason="", by="grace")
     services.archive_channel(channel_id=made["Deleted"].pk, by="grace")
     alert_targets.leave_out(channel_id=made["Left out"].pk, by="grace")
-    alerts.send_due()
-    copies = AlertCopy.objects.filter(alert__channel=channel).exclude(channel=None)
+    send_due()
+    copies = AlertDelivery.objects.filter(event__alert__channel=channel).exclude(channel__system=True)
     assert dict(copies.values_list("channel__name", "error")) == {
         "Paused": "The channel is paused.",
         "Deleted": "The channel was deleted.",
         "Left out": "The channel is no longer chosen for alerts.",
         "Well": "",
     }
-    assert {copy.channel.name for copy in copies.filter(sent_at__isnull=False)} == {"Well"}
+    assert {copy.channel.name for copy in copies.filter(status="succeeded")} == {"Well"}
     assert [request.event["data"]["alert"]["title"] for request in receiver.received] == [
         "Warehouse was paused",
         "Paused was paused",
@@ -386,8 +417,8 @@ def test_a_target_whose_secret_is_lost_says_so_and_waits(channel, receiver, sett
     target = make_target("Ops", receiver.url)
     settings.SECRETS_ENCRYPTION_KEYS = ["b3RoZXItb3RoZXItb3RoZXItb3RoZXItb3RoZXItb3Q="]
     services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-    assert alerts.send_due() == 1
-    copy = AlertCopy.objects.get(channel=target)
+    assert send_due() == 1
+    copy = AlertDelivery.objects.get(channel=target)
     assert copy.error.startswith("The secrets of this channel cannot be read")
-    assert copy.next_try_at - timezone.now() > timedelta(seconds=30)
+    assert copy.next_attempt_at - timezone.now() > timedelta(seconds=30)
     assert receiver.received == []

@@ -13,14 +13,26 @@ from django.utils import timezone
 
 from backoffice.banners import banners_for
 from channels_app.models import Channel
-from notifications import alert_raising, alerts, services
+from notifications import alert_raising, services
 from notifications.alerts import stages
 from notifications.alerts.facts import in_zone
 from notifications.alerts.watching import failing_channels, recovered_channels, watch
+from notifications.delivery.record import record
+from notifications.delivery.send import send
 from notifications.display import exact_time
-from notifications.models import Alert, AlertCopy, ChannelHealth, HistoryEntry
+from notifications.models import Alert, AlertDelivery, ChannelHealth, HistoryEntry
 from notifications.tasks import send_alerts
-from tests.notifications.alerting import failing, fails_again, is_well, let_pass, make_administrator, make_target, told
+from tests.notifications.alerting import (
+    claim_alerts,
+    failing,
+    fails_again,
+    is_well,
+    let_pass,
+    look_and_send,
+    make_administrator,
+    make_target,
+    told,
+)
 from tests.notifications.deliveries import make_delivery
 from tests.servers.receiver import Receiver
 from tests.waiting import wait_until
@@ -43,7 +55,7 @@ def five_days(settings):
 def begins_to_fail(channel: Channel) -> None:
     failing(channel)
     alert_raising.channel_failing(channel_id=channel.pk)
-    assert send_alerts() == 1
+    assert look_and_send() == 1
 
 
 def days_later(days: float, channel: Channel | None = None) -> list[str]:
@@ -51,10 +63,10 @@ def days_later(days: float, channel: Channel | None = None) -> list[str]:
     let_pass(days=days)
     if channel:
         fails_again(channel)
-    before = set(AlertCopy.objects.filter(sent_at__isnull=False).values_list("pk", flat=True))
-    send_alerts()
-    sent = AlertCopy.objects.filter(sent_at__isnull=False).exclude(pk__in=before).order_by("alert_id")
-    return list(sent.values_list("alert__kind", flat=True))
+    before = set(AlertDelivery.objects.filter(status="succeeded").values_list("pk", flat=True))
+    look_and_send()
+    sent = AlertDelivery.objects.filter(status="succeeded").exclude(pk__in=before).order_by("event_id")
+    return list(sent.values_list("event__alert__kind", flat=True))
 
 
 class TestStages:
@@ -139,7 +151,9 @@ class TestStages:
 
     def test_a_restart_between_stages_forgets_nothing(self, channel, subprocess_environment):
         def another_process() -> None:
-            code = "import django; django.setup(); from notifications.tasks import send_alerts; send_alerts()"
+            code = (
+                "import django; django.setup(); from tests.notifications.alerting import look_and_send; look_and_send()"
+            )
             subprocess.run([sys.executable, "-c", code], env=subprocess_environment, check=True, capture_output=True)
 
         begins_to_fail(channel)
@@ -185,8 +199,8 @@ class TestStages:
         health = ChannelHealth.objects.get()
         assert (health.stage, health.failures_in_row) == ("failing", 5)
         assert health.stage_at == health.last_failed_at
-        assert days_later(0.1) == ["failing"]
-        assert days_later(0.9, channel) == ["still_failing"]
+        assert told()[-1] == ("failing", TO_ALL, "sent")
+        assert days_later(1, channel) == ["still_failing"]
 
     def test_resuming_begins_anew_with_the_next_failure(self, channel):
         begins_to_fail(channel)
@@ -258,7 +272,7 @@ class TestTwoAtOnce:
         begins_to_fail(channel)
         is_well(channel)
         at_once(send_alerts, 4)
-        send_alerts()
+        look_and_send()
         assert told() == [("failing", TO_ALL, "sent"), ("recovered", TO_ALL, "sent")]
 
     def test_a_delivery_that_arrives_at_the_last_moment_prevents_the_pause(self, channel):
@@ -295,7 +309,7 @@ class TestRecovered:
         alert_raising.channel_failing(channel_id=channel.pk)
         is_well(channel)
         for _ in range(3):
-            assert send_alerts() == 0
+            assert look_and_send() == 0
         assert told() == [("failing", TO_ALL, "withdrawn")]
         assert mail.outbox == []
         assert not Alert.objects.filter(open=True).exists()
@@ -306,7 +320,7 @@ class TestRecovered:
         begins_to_fail(channel)
         is_well(channel)
         for _ in range(3):
-            send_alerts()
+            look_and_send()
         assert told() == [
             ("failing", TO_ALL, "sent"),
             ("failing", "Away", "withdrawn"),
@@ -318,12 +332,12 @@ class TestRecovered:
         """The channel recovers while the mail that it fails is being sent."""
         failing(channel)
         alert_raising.channel_failing(channel_id=channel.pk)
-        claimed = alerts.sending.claim()
+        (claimed,) = claim_alerts()
         is_well(channel)
-        assert send_alerts() == 0
+        assert look_and_send() == 0
         assert Alert.objects.count() == 1
-        alerts.sending._record(claimed, alerts.sending.Answer(alerts.sending.Outcome.SUCCEEDED))
-        assert send_alerts() == 1
+        record([send(claimed)])
+        assert look_and_send() == 1
         assert told() == [("failing", TO_ALL, "sent"), ("recovered", TO_ALL, "sent")]
 
     def test_a_paused_channel_has_not_recovered_until_it_is_resumed_and_well(self, channel):
@@ -337,13 +351,13 @@ class TestRecovered:
     def test_in_an_hour_of_flapping_the_last_word_is_how_it_is(self, channel):
         begins_to_fail(channel)
         is_well(channel)
-        assert send_alerts() == 1  # recovered
+        assert look_and_send() == 1  # recovered
         ChannelHealth.objects.all().delete()
         failing(channel)
         alert_raising.channel_failing(channel_id=channel.pk)
-        assert send_alerts() == 0  # an hour after the one before
+        assert look_and_send() == 0  # an hour after the one before
         is_well(channel)
-        send_alerts()
+        look_and_send()
         assert told()[-1] == ("failing", TO_ALL, "withdrawn")
         assert days_later(1) == []
         assert [message.subject for message in mail.outbox] == [
@@ -354,23 +368,27 @@ class TestRecovered:
     def test_a_recovery_that_came_too_soon_to_be_told_is_told_when_it_lasts(self, channel):
         begins_to_fail(channel)
         is_well(channel)
-        assert send_alerts() == 1
+        assert look_and_send() == 1
         let_pass(minutes=61)
         ChannelHealth.objects.all().delete()
         failing(channel)
         alert_raising.channel_failing(channel_id=channel.pk)
-        assert send_alerts() == 1
-        AlertCopy.objects.filter(alert__kind="recovered").update(sent_at=timezone.now() - timedelta(minutes=30))
-        AlertCopy.objects.filter(alert__kind="failing").update(sent_at=timezone.now() - timedelta(minutes=20))
+        assert look_and_send() == 1
+        AlertDelivery.objects.filter(event__alert__kind="recovered").update(
+            finished_at=timezone.now() - timedelta(minutes=30)
+        )
+        AlertDelivery.objects.filter(event__alert__kind="failing").update(
+            finished_at=timezone.now() - timedelta(minutes=20)
+        )
         is_well(channel)
-        assert send_alerts() == 0
+        assert look_and_send() == 0
         fails_again(channel)
         ChannelHealth.objects.update(failures_in_row=5, stage="failing", stage_at=timezone.now())
         let_pass(minutes=31)
-        assert send_alerts() == 0
+        assert look_and_send() == 0
         assert told()[-1] == ("recovered", TO_ALL, "withdrawn")
         is_well(channel)
-        assert send_alerts() == 1
+        assert look_and_send() == 1
         assert told()[-1] == ("recovered", TO_ALL, "sent")
 
     def test_a_deleted_channel_is_told_of_no_more(self, channel):
@@ -394,11 +412,11 @@ def test_the_whole_way_with_a_real_receiver(engine, channel, receiver):
         for _ in range(5):
             make_delivery(channel)
         engine.deliver_due()
-        send_alerts()
+        look_and_send()
         for days in (1.1, 3, 1.1):
             let_pass(days=days)
             fail_again()
-            send_alerts()
+            look_and_send()
         held = make_delivery(channel)
         engine.deliver_due()
         held.refresh_from_db()
@@ -408,7 +426,7 @@ def test_the_whole_way_with_a_real_receiver(engine, channel, receiver):
         engine.deliver_due()
         held.refresh_from_db()
         assert held.status == "succeeded"
-        send_alerts()
+        look_and_send()
         kinds = ["failing", "still_failing", "last_warning", "paused", "recovered"]
         assert [request.event["type"] for request in ops.received] == [f"alert.{kind}" for kind in kinds]
         assert [message.subject.removeprefix("[Tidings] ") for message in mail.outbox] == [

@@ -8,12 +8,13 @@ from django.core.exceptions import ValidationError
 from standardwebhooks import Webhook
 
 from channels_app.models import Channel
-from notifications import alert_raising, alert_targets, alerts, history, services
+from notifications import alert_raising, alert_targets, history, services
 from notifications.alert_raising import write_test
+from notifications.alert_targets import ADMINISTRATORS_CHANNEL
 from notifications.errors import Conflict
-from notifications.models import Alert, AlertChannel, AlertCopy, HistoryEntry
+from notifications.models import Alert, AlertChannel, AlertDelivery, HistoryEntry
 from tests.channels_app.transports.mailing import mail_goes_to
-from tests.notifications.alerting import failing, let_pass, make_administrator, make_target, told
+from tests.notifications.alerting import failing, let_pass, make_administrator, make_target, send_due, told
 from tests.servers.mailserver import Mail, MailServer
 from tests.servers.slackserver import SECRET, SlackServer
 
@@ -62,14 +63,14 @@ class TestChoosing:
         target = make_target("Ops", receiver.url)
         services.archive_channel(channel_id=target.pk, by="grace")
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-        assert (list(alert_targets.chosen()), alert_targets.targets_for(None)) == ([], [None])
+        assert (list(alert_targets.chosen()), alert_targets.targets_for(None)) == ([], [ADMINISTRATORS_CHANNEL])
         assert told() == [("paused", "administrators", "waits")]
 
     def test_none_is_told_of_itself(self, receiver):
         target, other = make_target("Ops", receiver.url), make_target("Audit", receiver.url)
         services.pause_channel(channel_id=target.pk, reason="", by="grace")
         assert told() == [("paused", "administrators", "waits"), ("paused", "Audit", "waits")]
-        assert alert_targets.targets_for(other.pk) == [None, target.pk]
+        assert alert_targets.targets_for(other.pk) == [ADMINISTRATORS_CHANNEL, target.pk]
 
 
 class TestEachKind:
@@ -81,11 +82,11 @@ class TestEachKind:
         alert_raising.channel_failing(channel_id=channel.pk)
         written_at = Alert.objects.get().created_at
         receiver.answer = lambda request: 503
-        alerts.send_due()
+        send_due()
         receiver.answer = lambda request: 200
         Channel.objects.filter(pk=channel.pk).update(name="Depot")
         let_pass(minutes=2)
-        alerts.send_due()
+        send_due()
         first, second = receiver.received
         alert = Alert.objects.get()
         assert first.body == second.body
@@ -117,7 +118,7 @@ class TestEachKind:
     def test_what_is_about_no_channel_says_null(self, receiver):
         make_target("Ops", receiver.url)
         write_test(by="grace")
-        alerts.send_due()
+        send_due()
         told = receiver.received[0].event["data"]["alert"]
         assert (told["kind"], told["channel"], told["url"]) == ("test", None, None)
         assert told["text"].startswith("This is a test, sent by grace. Nothing is wrong.")
@@ -128,7 +129,7 @@ class TestEachKind:
             make_target("Ops", slack.url, kind="slack")
             failing(channel)
             alert_raising.channel_failing(channel_id=channel.pk)
-            assert alerts.send_due() == 2
+            assert send_due() == 2
         (message,) = slack.taken
         said = json.dumps(message)
         assert "Warehouse keeps failing" in said
@@ -141,9 +142,9 @@ class TestEachKind:
         with SlackServer() as slack:
             make_target("Ops", slack.url.replace("B00000001", "B00000002"), kind="slack")
             services.pause_channel(channel_id=channel.pk, reason="", by="grace")
-            alerts.send_due()
-        copy = AlertCopy.objects.exclude(channel=None).get()
-        assert (copy.sent_at, copy.tries) == (None, 1)
+            send_due()
+        copy = AlertDelivery.objects.exclude(channel__system=True).get()
+        assert (copy.status, copy.attempts_made) == ("pending", 1)
         assert copy.error
         assert SECRET not in copy.error
 
@@ -151,14 +152,14 @@ class TestEachKind:
         make_target("Ops", kind="email", recipients=["ops@example.com", "night@example.com"])
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
         with MailServer() as server, mail_goes_to(server.port):
-            assert alerts.send_due() == 2
+            assert send_due() == 2
         sent = {sent.message["Subject"]: sent for sent in server.mails}
         assert {subject: each.recipients for subject, each in sent.items()} == {
             "[Tidings] Warehouse was paused": ["ada@example.com"],
             "Warehouse was paused": ["ops@example.com", "night@example.com"],
         }
         ids = {each.message["Message-ID"].partition("@")[0][1:] for each in server.mails}
-        assert ids == set(AlertCopy.objects.values_list("pk", flat=True))
+        assert ids == set(AlertDelivery.objects.values_list("pk", flat=True))
         assert "belong to Notification administrators" in text_of(sent["[Tidings] Warehouse was paused"])
         assert "was chosen under Integrations, Alerts" in text_of(sent["Warehouse was paused"])
 
@@ -168,25 +169,25 @@ class TestEachKind:
         refuse = {"RCPT": lambda address: "451 4.3.0 Later" if address in busy else None}
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
         with MailServer(refuse=refuse) as server, mail_goes_to(server.port):
-            assert alerts.send_due() == 0
-            copy = AlertCopy.objects.get()
-            assert (copy.reached, copy.sent_at) == (["ada@example.com"], None)
+            assert send_due() == 0
+            copy = AlertDelivery.objects.get()
+            assert (copy.reached, copy.status) == (["ada@example.com"], "pending")
             assert "bob@example.com" in copy.error
             busy.clear()
             let_pass(minutes=2)
-            assert alerts.send_due() == 1
+            assert send_due() == 1
         assert [sent.recipients for sent in server.mails] == [["ada@example.com"], ["bob@example.com"]]
         copy.refresh_from_db()
-        assert (copy.reached, copy.error, copy.next_try_at) == (["ada@example.com", "bob@example.com"], "", None)
+        assert (copy.reached, copy.error, copy.next_attempt_at) == (["ada@example.com", "bob@example.com"], "", None)
 
     def test_a_recipient_that_is_refused_for_good_is_named_and_keeps_nobody_from_it(self, channel):
         make_administrator("bob")
         refuse = {"RCPT": lambda address: "550 5.1.1 No such user" if address == "bob@example.com" else None}
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
         with MailServer(refuse=refuse) as server, mail_goes_to(server.port):
-            assert alerts.send_due() == 1
-        copy = AlertCopy.objects.get()
-        assert (copy.reached, copy.next_try_at) == (["ada@example.com"], None)
+            assert send_due() == 1
+        copy = AlertDelivery.objects.get()
+        assert (copy.reached, copy.next_attempt_at) == (["ada@example.com"], None)
         assert "bob@example.com" in copy.error
         assert len(server.mails) == 1
 
@@ -203,14 +204,14 @@ class TestATest:
         make_target("Ops", receiver.url)
         alert = write_test(by="grace")
         assert told() == [("test", "administrators", "waits"), ("test", "Ops", "waits")]
-        assert alerts.send_due() == 2
+        assert send_due() == 2
         assert (receiver.received[0].id, mail.outbox[0].subject) == (alert.pk, "[Tidings] This is a test alert")
         entry = HistoryEntry.objects.latest("id")
         assert (entry.action, entry.by, entry.channel) == (history.Action.TESTED, "grace", None)
 
     def test_another_one_within_a_minute_is_refused(self):
         write_test(by="grace")
-        alerts.send_due()
+        send_due()
         let_pass(seconds=50)
         entries = HistoryEntry.objects.count()
         with pytest.raises(Conflict, match="within the last minute"):
@@ -218,5 +219,5 @@ class TestATest:
         assert (Alert.objects.count(), HistoryEntry.objects.count()) == (1, entries)
         let_pass(seconds=11)
         write_test(by="eve")
-        assert alerts.send_due() == 1
+        assert send_due() == 1
         assert len(mail.outbox) == 2

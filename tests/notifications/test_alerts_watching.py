@@ -10,13 +10,23 @@ from django.utils import timezone
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from notifications import alert_raising, alerts, retention, services
+from notifications import alert_raising, retention, services
 from notifications.alerts import watching, wording
 from notifications.alerts.watching import late_deliveries, watch
+from notifications.delivery.maintenance import recover
 from notifications.events import EVENT_TYPES
-from notifications.models import Alert, AlertCopy, ChannelBacklog, Delivery
+from notifications.models import Alert, AlertDelivery, ChannelBacklog, Delivery
 from notifications.tasks import send_alerts
-from tests.notifications.alerting import failing, is_well, let_pass, make_administrator, make_target, told
+from tests.notifications.alerting import (
+    failing,
+    is_well,
+    let_pass,
+    look_and_send,
+    make_administrator,
+    make_target,
+    send_due,
+    told,
+)
 from tests.notifications.deliveries import claim_all, make_delivery
 from tests.notifications.test_alerts_stages import at_once
 
@@ -45,7 +55,7 @@ def pass_and_send(**duration: float) -> list[str]:
     """What is told after that much time."""
     let_pass(**duration)
     before = len(mail.outbox)
-    send_alerts()
+    look_and_send()
     return [message.subject.removeprefix("[Tidings] ") for message in mail.outbox[before:]]
 
 
@@ -112,11 +122,11 @@ class TestLateDeliveries:
         late(channel)
         at_once(watch, 4)
         assert told() == [("overdue", TO_ALL, "waits")]
-        send_alerts()
+        look_and_send()
         let_pass(minutes=61)
         at_once(watch, 4)
         assert Alert.objects.count() == 2
-        send_alerts()
+        look_and_send()
         Delivery.objects.all().delete()
         at_once(watch, 4)
         assert Alert.objects.filter(kind="on_time").count() == 1
@@ -275,7 +285,7 @@ class TestLostSecrets:
         key = self.lose_the_key(settings)
         watch()
         settings.SECRETS_ENCRYPTION_KEYS = key
-        assert alerts.send_due() == 0
+        assert send_due() == 0
         assert told() == [("unreadable", TO_ALL, "withdrawn")]
 
     def test_of_two_at_once_one_tells(self, channel, settings):
@@ -300,18 +310,21 @@ class TestTheTask:
     def test_a_fault_in_looking_keeps_nothing_from_being_sent(self, channel, monkeypatch):
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
         monkeypatch.setattr(watching, "late_deliveries", lambda: 1 / 0)
-        assert send_alerts() == 1
+        assert look_and_send() == 1
 
     def test_postgresql_that_is_away_ends_nothing(self, channel, monkeypatch):
-        def away() -> None:
+        def away(*_: object) -> None:
             raise OperationalError("the connection is lost")
 
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
         with monkeypatch.context() as broken:
-            broken.setattr("notifications.alerts.sending.claim", lambda **_: away())
             broken.setattr("notifications.alerts.stages.next_steps", away)
-            assert send_alerts() == 0
-        assert send_alerts() == 1
+            send_alerts()
+            broken.setattr("notifications.alerts.turn.still_true", away)
+            assert send_due() == 0
+        let_pass(minutes=2)
+        assert recover() == 1
+        assert look_and_send() == 1
 
     def test_a_session_that_postgresql_ended_is_replaced(self, channel):
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
@@ -321,14 +334,14 @@ class TestTheTask:
         end_session(pid)
         send_alerts()
         connection.close()
-        send_alerts()
+        look_and_send()
         assert told() == [("paused", TO_ALL, "sent")]
         assert len(mail.outbox) == 1
 
     def test_an_alert_that_cannot_be_put_in_words_is_told_in_few(self, channel, monkeypatch):
         services.pause_channel(channel_id=channel.pk, reason="", by="grace")
         monkeypatch.setattr(wording, "facts_of", lambda alert: 1 / 0)
-        assert send_alerts() == 1
+        assert look_and_send() == 1
         assert mail.outbox[0].subject == "[Tidings] Warehouse was paused"
 
     def test_looking_costs_a_few_queries_while_all_is_well(self, channel, django_assert_num_queries, monkeypatch):
@@ -354,7 +367,7 @@ class TestForgetting:
         alert_raising.channel_failing(channel_id=channel.pk)
         other = create_channel(name="Mailing", kind="postback", url="https://example.com/")
         services.pause_channel(channel_id=other.pk, reason="", by="grace")
-        send_alerts()
+        look_and_send()
         let_pass(days=31)
         retention.purge()
         assert told() == [("failing", TO_ALL, "sent")]
@@ -363,4 +376,4 @@ class TestForgetting:
         assert pass_and_send() == []
         retention.purge()
         assert told() == [("recovered", TO_ALL, "sent")]
-        assert AlertCopy.objects.count() == 1
+        assert AlertDelivery.objects.count() == 1

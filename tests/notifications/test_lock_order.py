@@ -21,20 +21,28 @@ from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
 from notifications import alert_targets, erasure, replay, retention, services
-from notifications.alerts import claiming, sending, watching
-from notifications.delivery import claim as claiming_deliveries
+from notifications.alerts import watching
+from notifications.delivery import claim as claiming
 from notifications.delivery.claim import claim
 from notifications.delivery.maintenance import CHANNEL_DELETED, abandon, recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.errors import Conflict
 from notifications.events import EVENT_TYPES
-from notifications.models import AlertCopy, ChannelHealth, Delivery, DeliveryAttempt, Event, ReplayJob, new_delivery_id
+from notifications.models import (
+    AlertDelivery,
+    ChannelHealth,
+    Delivery,
+    DeliveryAttempt,
+    Event,
+    ReplayJob,
+    new_delivery_id,
+)
 from notifications.pausing import pause_channel
 from orders import services as shop
 from orders.errors import Conflict as OrderConflict
 from orders.models import Contact, Funnel, Order, Product
-from tests.notifications.alerting import make_administrator
+from tests.notifications.alerting import claim_alerts, make_administrator
 from tests.notifications.deliveries import make_delivery
 from tests.orders.shop import contact_input, item, pay, place, refund
 from tests.waiting import wait_until
@@ -128,7 +136,7 @@ def channels(db, attach, settings, monkeypatch) -> list[Channel]:
     settings.CHANNEL_CONCURRENCY = 100
     settings.POSTBACK_TIMEOUT_SECONDS = 0.1
     settings.FUNNEL_COMPLETION_SECONDS = 0.0
-    monkeypatch.setattr(claiming_deliveries, "LEASE_MARGIN_SECONDS", 0.2)
+    monkeypatch.setattr(claiming, "LEASE_MARGIN_SECONDS", 0.2)
     monkeypatch.setattr(retention, "BATCH", 20)
     monkeypatch.setattr(replay, "AT_ONCE", 20)
     monkeypatch.setattr(reencryption, "BATCH", 3)
@@ -208,8 +216,8 @@ def test_nobody_waits_for_somebody_who_waits_for_them(
 
     def tell(chance: random.Random) -> None:
         watching.watch()
-        while claimed := claiming.claim(but=[]):
-            sending._record(claimed, chance.choice(ANSWERS))
+        while claims := claim_alerts():
+            record([Result(each, chance.choice(ANSWERS), 1) for each in claims])
 
     def administrate(chance: random.Random) -> None:
         channel_id, by = chance.choice(channels).pk, "test"
@@ -260,7 +268,7 @@ def test_nobody_waits_for_somebody_who_waits_for_them(
 @pytest.mark.parametrize("sort", [sorted, lambda ids: sorted(ids, reverse=True)], ids=["forwards", "backwards"])
 def test_an_erasure_and_the_answers_that_come_in_meanwhile(sort, channels, lead, monkeypatch):
     """Both want all deliveries of a person. A third one holds the one in the middle until both have begun."""
-    monkeypatch.setattr(claiming_deliveries, "LEASE_MARGIN_SECONDS", 60)
+    monkeypatch.setattr(claiming, "LEASE_MARGIN_SECONDS", 60)
     events = Event.objects.bulk_create(
         Event(type="order.completed", source="shop", contact=lead, body="{}") for _ in range(9)
     )
@@ -326,7 +334,7 @@ def settle() -> None:
 def nothing_is_in_limbo(people: list[Contact]) -> None:
     """Constraints hold each row together; this holds the rows together."""
     assert DeliveryAttempt.objects.filter(outcome="started").count() == 0
-    assert AlertCopy.objects.filter(claimed_at__isnull=False).count() == 0
+    assert AlertDelivery.objects.exclude(lease_token=None).count() == 0
     for delivery in Delivery.objects.prefetch_related("attempts"):
         numbers = sorted(attempt.number for attempt in delivery.attempts.all())
         assert numbers == list(range(1, delivery.attempts_made + 1)), delivery.pk

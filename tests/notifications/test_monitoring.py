@@ -12,9 +12,9 @@ from django.utils import timezone
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import alert_raising, monitoring, services
-from notifications.delivery.claim import TESTS_AT_ONCE, claim
+from notifications.delivery.claim import claim
 from notifications.delivery.maintenance import beat
-from notifications.models import ChannelHealth, Delivery, Heartbeat
+from notifications.models import TESTS_AT_ONCE, ChannelHealth, Delivery, Heartbeat
 from notifications.waiting import CHANNELS_NAMED
 from tests.notifications.deliveries import make_delivery
 from tests.waiting import wait_until

@@ -14,7 +14,8 @@ from channels_app.services import pause_channel
 from notifications import retention, services
 from notifications.events import EVENT_TYPES
 from notifications.latencies import BOUNDS_MS
-from notifications.models import Alert, ChannelHour, Delivery, Event, HistoryEntry, ReplayJob
+from notifications.models import ALERT_PREFIX, Alert, ChannelHour, Delivery, Event, HistoryEntry, ReplayJob
+from tests.notifications.alerting import make_alert
 from tests.notifications.old_rows import after_each_batch, finished, held, kept
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -56,11 +57,10 @@ class TestWhatGoes:
             ChannelHour.objects.create(
                 channel=channel, hour=now - timedelta(days=days), succeeded=1, latencies=[0] * len(BOUNDS_MS)
             )
-            alert = Alert.objects.create(kind="paused", channel=channel, body="{}")
-            Alert.objects.filter(pk=alert.pk).update(created_at=now - timedelta(days=days))
+            alert_id = make_alert(channel, days=days)
         retention.purge()
         assert [hour.hour for hour in ChannelHour.objects.all()] == [now - timedelta(days=29)]
-        assert list(Alert.objects.values_list("pk", flat=True)) == [alert.pk]
+        assert list(Alert.objects.values_list("pk", flat=True)) == [alert_id]
 
     def test_finished_replays_go_and_running_ones_and_the_history_stay(self, channel):
         old, young = timezone.now() - timedelta(days=31), timezone.now() - timedelta(days=29)
@@ -106,10 +106,15 @@ class TestAHeldBacklog:
         def rows_read(staying: int) -> int:
             for number in range(staying):
                 held(channel, days=1000 - number)
-            values = {"until": timezone.now() - timedelta(days=30), "at": timezone.now() - timedelta(days=50)}
+            now = timezone.now()
+            values: dict[str, Any] = {"until": now - timedelta(days=30), "at": now - timedelta(days=50)}
+            values |= {"alerts": ALERT_PREFIX, "id": "", "batch": 2}
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute("SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off")
-                cursor.execute(f"EXPLAIN (ANALYZE, FORMAT JSON) {retention.PURGE}", {**values, "id": "", "batch": 2})
+                cursor.execute(
+                    f"EXPLAIN (ANALYZE, FORMAT JSON) {retention.PURGE}",
+                    values,
+                )
                 return sum(_read_from("event_created", cursor.fetchone()[0][0]["Plan"]))
 
         for number in range(10):

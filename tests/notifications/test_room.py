@@ -11,14 +11,14 @@ from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
 from notifications import services
 from notifications.delivery import flights as module
-from notifications.delivery.claim import ROWS_AT_ONCE, TESTS_AT_ONCE, Claim, claim
+from notifications.delivery.claim import ALERTS_AT_ONCE, ROWS_AT_ONCE, Claim, claim
 from notifications.delivery.engine import Engine
 from notifications.delivery.flights import SIDE_POOL, Flights
 from notifications.delivery.maintenance import recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result
 from notifications.events import EVENT_TYPES
-from notifications.models import Delivery, Event, Trigger
+from notifications.models import TESTS_AT_ONCE, Delivery, Event, Trigger
 from notifications.services import archive_channel
 from tests.notifications.deliveries import claim_all, let_leases_run_out, make_delivery
 from tests.waiting import wait_until
@@ -101,6 +101,7 @@ class TestFlights:
             "slowed_slots": SIDE_POOL * 4 // 2 - 4,
             "other_slots": 4,
             "test_slots": 4,
+            "alert_slots": ALERTS_AT_ONCE,
             "alone": True,
         }
 

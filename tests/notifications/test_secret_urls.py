@@ -13,12 +13,13 @@ from django.db import connection
 from api.keys import create_key
 from channels_app.encryption import SecretUnreadable
 from channels_app.models import Channel
-from notifications import alerts, services
+from notifications import services
 from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, DeliveryAttempt, HistoryEntry
 from tests.backoffice.notifications_fixtures import admin, page_of, people, text_of, url
 from tests.browser.pages import find_pages
 from tests.calling import Caller
+from tests.notifications.alerting import send_due
 from tests.notifications.deliveries import make_delivery
 from tests.notifications.reencrypting import NEW, OLD, run
 
@@ -181,7 +182,7 @@ def test_whatever_happens_it_is_told_nowhere(engine, receiver, people, call, set
         engine.deliver_due()
     services.send_test(channel_id=channel.pk, event_type=event_type, by="ada")
     engine.deliver_due()
-    alerts.send_due()
+    send_due()
     assert len(receiver.received) >= 4
     assert {arrived.path for arrived in receiver.received} == {"/hook/recognisable0key0123/?token=recognisable1"}
 

@@ -32,14 +32,15 @@ from api.keys import create_key
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports import Outcome
-from notifications import alerts, replay, services
+from notifications import replay, services
 from notifications.delivery.engine import Engine
 from notifications.delivery.maintenance import recover
 from notifications.events import EVENT_TYPES
-from notifications.models import Delivery, DeliveryAttempt, Event, Trigger
+from notifications.models import AlertDelivery, Delivery, DeliveryAttempt, Event, Trigger
 from tests.backoffice.notifications_fixtures import page_of, people, url
 from tests.browser.pages import find_pages
 from tests.calling import Caller
+from tests.notifications.alerting import send_due
 from tests.notifications.deliveries import claim_all, let_leases_run_out, make_delivery
 from tests.orders.shop import item, pay, place
 from tests.servers.receiver import Receiver
@@ -114,7 +115,7 @@ def deliver_in_every_way(keeper: Channel, engine: Engine, receiver: Receiver, se
     for answer in (lambda _: 503, lambda _: 42):  # 42 is no status of HTTP
         receiver.answer = answer
         deliver(keeper, engine)
-    assert alerts.send_due() == 1
+    assert AlertDelivery.objects.filter(status="succeeded").count() == 1
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         nowhere = f"http://127.0.0.1:{free.getsockname()[1]}/hook"
@@ -128,7 +129,7 @@ def deliver_in_every_way(keeper: Channel, engine: Engine, receiver: Receiver, se
     done.set()
     receiver.answer = lambda _: 410
     deliver(keeper, engine)
-    assert alerts.send_due() == 1
+    assert AlertDelivery.objects.filter(status="succeeded").count() == 2
     services.resume_channel(channel_id=keeper.pk, by="ada")
     receiver.answer = lambda _: 200
     died = make_delivery(keeper)

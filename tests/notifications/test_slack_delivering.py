@@ -11,10 +11,11 @@ from django.utils import timezone
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports.slack.refusals import NOT_FOUND, REFUSALS
-from notifications import alerts, services
+from notifications import services
 from notifications.events import EVENT_TYPES
 from notifications.events.bodies import sample_body
 from notifications.models import Delivery, Event
+from tests.notifications.alerting import send_due
 from tests.notifications.deliveries import make_due, story
 from tests.servers.slackserver import SECRET, MattermostServer, Says, SlackServer, mattermost_error, texts
 
@@ -186,7 +187,7 @@ def test_the_url_is_told_nowhere_whatever_the_receiver_says(engine, server, sale
     services.send_test(channel_id=sales.pk, event_type=EVENT_TYPES["order.completed"], by="ada")
     services.update_channel(channel_id=sales.pk, url=f"http://127.0.0.1:1{server.path}", by="ada")
     engine.deliver_due()
-    alerts.send_due()
+    send_due()
 
     outcomes = {outcome for delivery in Delivery.objects.all() for _, _, outcome, _ in story(delivery)}
     assert {"succeeded", "http_error", "gone", "blocked"} <= outcomes

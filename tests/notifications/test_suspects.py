@@ -9,7 +9,7 @@ from django.db.models.functions import Now
 
 from channels_app.services import create_channel, pause_channel
 from notifications import services
-from notifications.alerts.claiming import still_true
+from notifications.alerts.turn import still_true
 from notifications.alerts.wording import freeze
 from notifications.delivery import claim as module
 from notifications.delivery.claim import claim
