@@ -10,6 +10,7 @@ from api.auth import ScopedKey
 from api.build import build_api
 from api.models import Scope
 from notifications.events import EVENT_TYPES
+from notifications.events.alerts import ALERT_TYPES
 
 DESCRIPTION = """\
 System notifications for a commerce back office: shops and funnels report what happens, channels are told.
@@ -66,7 +67,7 @@ v1 = build_api(
         {"name": "Notifications", "description": "Event types, attached channels, events and deliveries."},
         {"name": "Postbacks", "description": "What a postback channel receives."},
     ],
-    event_types=EVENT_TYPES.values(),
+    event_types=[*EVENT_TYPES.values(), *ALERT_TYPES.values()],
 )
 v1.add_router("", storefront.router, auth=ScopedKey(Scope.STOREFRONT))
 v1.add_router("", channels.router, auth=ScopedKey(Scope.MANAGE))

@@ -36,7 +36,8 @@ def connect(event_type: EventType) -> None:
         del facts["signal"], facts["sender"]
         record_event(event_type, source=source or _source_of(facts), facts=facts)
 
-    event_type.signal.connect(receive, weak=False, dispatch_uid=event_type.key)
+    if event_type.signal is not None:
+        event_type.signal.connect(receive, weak=False, dispatch_uid=event_type.key)
 
 
 def _source_of(facts: Mapping[str, Any]) -> str:

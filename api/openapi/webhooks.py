@@ -1,4 +1,4 @@
-"""What a postback channel receives, as the `webhooks` of the OpenAPI document: one for each event type.
+"""What a postback channel receives, as the `webhooks` of the OpenAPI document: one for each type of event and alert.
 
 Made from the catalogue and the models of its payloads, so that a further event type needs nothing here.
 """
@@ -36,6 +36,21 @@ HEADERS = {
         "after `whsec_` stands for. Several, separated by spaces, while a secret is being rotated.",
         "v1,K5oZfzN95Z9UVu1EsfQmfVNQhnkZ2pj9o9NDN/H/pI4=",
     ),
+}
+
+
+_ANSWERS = {
+    "410": {"description": "Nothing is wanted here any more: the channel is paused."},
+    "default": {
+        "description": "Not received. 408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 525 and 530 are "
+        "retried up to three times, unless set otherwise; all others, redirects included, are not."
+    },
+}
+_ANSWERS_TO_ALERTS = {
+    "default": {
+        "description": "Not received. It is retried after 1, 4, 16 and more minutes, daily at last, while it is still "
+        "so; after an answer that is not retried otherwise, twice."
+    },
 }
 
 
@@ -100,11 +115,7 @@ def _webhook(event_type: EventType, define: Callable[[Definitions], None]) -> di
         },
         "responses": {
             "2XX": {"description": "Received. The body of the answer is not looked at."},
-            "410": {"description": "Nothing is wanted here any more: the channel is paused."},
-            "default": {
-                "description": "Not received. 408, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 525 and 530 are "
-                "retried up to three times, unless set otherwise; all others, redirects included, are not."
-            },
+            **(_ANSWERS_TO_ALERTS if event_type.signal is None else _ANSWERS),
         },
     }
 

@@ -19,16 +19,17 @@ from django.urls import reverse
 from channels_app.models import Channel
 from channels_app.transports import Link, Notice, Section
 from notifications.alerts.facts import Facts, facts_of, in_zone, one_line
-from notifications.models import Alert
+from notifications.events.alerts import ALERT_TYPES
+from notifications.events.bodies import build_body
+from notifications.models import ALERT_PREFIX, Alert
 from notifications.permissions import ADMINISTRATORS
-from orders.representations import time_text
+from orders.models import Source
 
 log = structlog.get_logger(__name__)
 
 Kind = Alert.Kind
 Tone = Literal["good", "bad", "neutral"]
 
-SOURCE = "admin"
 SUBJECT_PREFIX = "[Tidings] "
 LINK_TEXTS = {True: "Open the channel", False: "Open the dashboard"}
 
@@ -98,24 +99,19 @@ def freeze(alert: Alert) -> None:
         log.exception("alert_without_words", alert_id=alert.pk, kind=alert.kind)
         words = Words(alert.kind, title(alert), (f"{title(alert)}.",), (), _named(alert.channel), _url(alert))
     alert.words = vars(words)
-    alert.body = json.dumps(
-        {
-            "id": alert.pk,
-            "type": f"alert.{alert.kind}",
-            "timestamp": time_text(alert.created_at),
-            "source": SOURCE,
-            "data": {
-                "alert": {
-                    "kind": alert.kind,
-                    "channel": words.channel,
-                    "title": words.title,
-                    "text": _text(words),
-                    "url": words.url or None,
-                }
-            },
-        },
-        ensure_ascii=False,
-        separators=(",", ":"),
+    told = {
+        "kind": alert.kind,
+        "channel": words.channel,
+        "title": words.title,
+        "text": _text(words),
+        "url": words.url or None,
+    }
+    alert.body = build_body(
+        ALERT_TYPES[f"{ALERT_PREFIX}{alert.kind}"],
+        {"alert": told},
+        event_id=alert.pk,
+        created_at=alert.created_at,
+        source=Source.ADMIN,
     )
 
 

@@ -27,8 +27,9 @@ _FILED_UNDER: dict[str, type] = {"order": Order, "contact": Contact}
 class EventType:
     """One kind of occurrence.
 
-    `signal` announces it. `facts` are the arguments that it is sent with, less `source`, by name: a model, whose rows
-    are kept by their primary keys, or any other type, whose values are kept as JSON. Each may be None.
+    `signal` announces it; None: no app does, `notifications` records it itself. `facts` are the arguments that it is
+    sent with, less `source`, by name: a model, whose rows are kept by their primary keys, or any other type, whose
+    values are kept as JSON. Each may be None.
 
     `data` is the model of the event's `data` member. It is validated from the facts of the same names, unless `build`
     makes it of all facts. Either runs without a database statement. `personal` names those of its members, at whatever
@@ -43,7 +44,7 @@ class EventType:
     key: str
     label: str
     description: str
-    signal: Signal
+    signal: Signal | None
     facts: Mapping[str, Any]
     data: type[BaseModel]
     sample: Callable[[datetime], dict[str, Any]]

@@ -15,7 +15,7 @@ from api.openapi.references import public_name
 from api.v1 import _contact
 from channels_app.transports import Outcome
 from notifications.events import EVENT_TYPES
-from notifications.models import Event, ReplayJob, Trigger
+from notifications.models import Alert, Event, ReplayJob, Trigger
 from orders.models import Contact, Funnel, Order, OrderItem, Product, Source, Subscription, Survey, Transaction
 from tests.calling import Caller
 from tests.orders.shop import item, pay, place
@@ -126,6 +126,7 @@ def test_words_are_closed_where_sent_and_open_where_given_out(document: dict[str
         "AttemptOutcome": Outcome.values,
         "RoutingOutcome": Event.RoutingOutcome.values,
         "ReplayStatus": ReplayJob.Status.values,
+        "AlertKind": Alert.Kind.values,
         "OrderStatus": Order.Status.values,
         "ContactStatus": Contact.Status.values,
         "ProductKind": Product.Kind.values,

@@ -13,6 +13,7 @@ from django.test import Client
 from jsonschema import Draft202012Validator
 
 from notifications.events import EVENT_TYPES
+from notifications.events.alerts import ALERT_TYPES
 
 GOLDEN = sorted((Path(__file__).parents[1] / "notifications" / "golden").glob("*.json"))
 REAL = {"<id>": "01kaskf4zze4t9a1t8cdhyjvb5", "<time>": "2026-11-23T18:36:00.123456Z", "<number>": "1001"}
@@ -64,11 +65,13 @@ def grown(payload: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield copy
 
 
-def test_there_is_a_webhook_for_each_event_type_in_their_order(document: dict[str, Any]) -> None:
-    assert list(document["webhooks"]) == list(EVENT_TYPES)
+def test_there_is_a_webhook_for_each_event_type_in_their_order_and_for_each_alert(document: dict[str, Any]) -> None:
+    types = EVENT_TYPES | ALERT_TYPES
+    assert list(document["webhooks"]) == list(types)
     for key, webhook in document["webhooks"].items():
-        assert webhook["post"]["summary"] == EVENT_TYPES[key].label
-        assert EVENT_TYPES[key].description in webhook["post"]["description"]
+        assert webhook["post"]["summary"] == types[key].label
+        assert types[key].description in webhook["post"]["description"]
+        assert ("410" in webhook["post"]["responses"]) == (key in EVENT_TYPES)
         assert [parameter["name"] for parameter in webhook["post"]["parameters"]] == [
             "webhook-id",
             "webhook-timestamp",
