@@ -1,6 +1,6 @@
 """Writes down what is to be told, with a delivery for each target. One cause (a kind and a channel) waits once."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -19,12 +19,15 @@ Kind = Alert.Kind
 
 AT_MOST_EVERY = timedelta(hours=1)
 TEST_AT_MOST_EVERY = timedelta(minutes=1)
+# What may hit many channels at once waits for so long, so that it is told in one.
+TOGETHER_WITHIN = timedelta(seconds=30)
 # What tells that a channel fails, that deliveries are late, that a receiver is slow: their end is told as well.
 FAILING_KINDS = (Kind.FAILING, Kind.STILL_FAILING, Kind.LAST_WARNING)
 LATE_KINDS = (Kind.OVERDUE,)
 SLOW_KINDS = (Kind.SLOW,)
 # While what they tell of lasts, or its end is to be told, alerts of these kinds are open.
 OPEN_KINDS = (*FAILING_KINDS, *LATE_KINDS, *SLOW_KINDS, Kind.UNREADABLE)
+JOINED_KINDS = (*FAILING_KINDS, *SLOW_KINDS, Kind.RECOVERED, Kind.CAUGHT_UP, Kind.UNREADABLE, Kind.LOST)
 
 # One that nobody has been sent yet takes the newer facts.
 WRITE = """
@@ -74,6 +77,8 @@ def write(
 ) -> str:
     """Have this told to `targets` (all of them by default): at once, or an hour after the last one of its cause.
 
+    What may hit many channels at once waits for others of its kind, so that it is told in one alert.
+
     Call it in the transaction of the cause. Returns the id of the alert, which is that of one of the same cause where
     nobody has been sent that yet.
     """
@@ -99,17 +104,23 @@ def write(
         # The alert is locked until the end of the transaction, so nobody else adds to them.
         targets -= set(AlertDelivery.objects.filter(event_id=alert_id).values_list("channel_id", flat=True))
         told = _last_told(kind, channel_id)
+        wait = TOGETHER_WITHIN if may_be_joined(kind, facts or {}) else timedelta()
         AlertDelivery.objects.bulk_create(
             AlertDelivery(
                 event_id=alert_id,
                 event_type=f"{ALERT_PREFIX}{kind}",
                 channel_id=target,
                 is_alert=True,
-                next_attempt_at=_due(kind, told.get(target)),
+                next_attempt_at=_due(kind, wait, told.get(target)),
             )
             for target in sorted(targets)
         )
     return alert_id
+
+
+def may_be_joined(kind: str, facts: Mapping[str, Any]) -> bool:
+    """Whether this is told together with others of its kind. Of a pause by a person each says who did it and why."""
+    return kind in JOINED_KINDS or (kind == Kind.PAUSED and facts.get("by") == history.TIDINGS)
 
 
 def at_most_every(kind: str) -> timedelta:
@@ -125,7 +136,8 @@ def _last_told(kind: str, channel_id: str | None) -> dict[str, datetime]:
     return dict(sent.order_by().values_list("channel_id").annotate(Max("finished_at")))
 
 
-def _due(kind: str, last_told: datetime | None) -> Any:
+def _due(kind: str, wait: timedelta, last_told: datetime | None) -> Any:
+    soonest = Now() + Value(wait)
     if last_told is None:
-        return Now()
-    return Greatest(Now(), Value(last_told + at_most_every(kind), output_field=DateTimeField()))
+        return soonest
+    return Greatest(soonest, Value(last_told + at_most_every(kind), output_field=DateTimeField()))

@@ -181,14 +181,15 @@ def _choosable() -> list[tuple[str, str]]:
 def _told(rows: list[Alert]) -> list[tuple[Alert, str, list[Copy]]]:
     """Each with its title and how telling each target went."""
     copies: dict[str, list[Copy]] = {}
+    joined = {alert.pk for alert in rows if alert.told_with_id}
     sent = AlertDelivery.objects.filter(event__in=[alert.pk for alert in rows])
     # The administrators first: their system channel comes before those that were made.
     for delivery in sent.select_related("channel").order_by("-channel__system", "id"):
-        copies.setdefault(delivery.event_id, []).append(_copy(delivery))
+        copies.setdefault(delivery.event_id, []).append(_copy(delivery, joined=delivery.event_id in joined))
     return [(alert, alert.words.get("title") or wording.title(alert), copies.get(alert.pk, [])) for alert in rows]
 
 
-def _copy(delivery: AlertDelivery) -> Copy:
+def _copy(delivery: AlertDelivery, *, joined: bool) -> Copy:
     if delivery.status == delivery.Status.SUCCEEDED:
         state, word = "held" if delivery.error else "succeeded", "Sent"
     elif delivery.withdrawn:
@@ -206,5 +207,5 @@ def _copy(delivery: AlertDelivery) -> Copy:
         state=state,
         word=word,
         at=delivery.finished_at or (timezone.now() if delivery.in_flight else delivery.next_attempt_at),
-        note=delivery.error,
+        note=delivery.error or ("In one message with others." if joined and not delivery.attempts_made else ""),
     )

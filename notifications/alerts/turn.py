@@ -11,8 +11,10 @@ from django.db.models import F, Max, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
+from channels_app.transports import Outcome
 from notifications import monitoring, waiting
 from notifications.alert_raising import FAILING_KINDS, at_most_every
+from notifications.alerts.joining import MANY, waiting_with
 from notifications.alerts.wording import freeze
 from notifications.database_time import database_now
 from notifications.models import IS_WITHDRAWN, Alert, AlertChannel, AlertDelivery, ChannelHealth
@@ -27,6 +29,9 @@ REPLACED = "A newer one took its place."
 TARGET_DELETED = "The channel was deleted."
 TARGET_LEFT_OUT = "The channel is no longer chosen for alerts."
 TARGET_PAUSED = "The channel is paused."
+# What is told with another alert has its turn so long after that one.
+AFTER_THE_OTHER = timedelta(seconds=1)
+TOLD = {"status": Status.SUCCEEDED, "outcome": Outcome.SUCCEEDED, "error": "", "next_attempt_at": None}
 
 
 def pass_over(delivery_ids: Sequence[str], *, lease_token: UUID) -> set[str]:
@@ -61,9 +66,10 @@ def _pass_over(delivery_ids: Sequence[str], lease_token: UUID) -> set[str]:
             passed.add(delivery.pk)
             continue
         if alert.body is None:  # even if it is withdrawn: what is so later is another alert
-            freeze(alert)
-            alert.save(update_fields=["facts", "words", "body"])
-        if reason := _why_not(delivery, alert):
+            _freeze(alert)
+        if alert.told_with_id and _is_told(delivery, alert.told_with_id):
+            pass
+        elif reason := _why_not(delivery, alert):
             _withdraw(delivery, reason)
         elif (due := _not_before(delivery, alert)) is not None:
             _give_back(delivery, due=due)
@@ -73,12 +79,40 @@ def _pass_over(delivery_ids: Sequence[str], lease_token: UUID) -> set[str]:
     return passed
 
 
-def settle(*, channel_id: str, succeeded: bool, wait_seconds: float | None) -> None:
+def _freeze(alert: Alert) -> None:
+    """With the others that wait to be told of the same, where they are many. Each has words of its own as well, for
+    those who are not told of this one.
+    """
+    others = [each for each in waiting_with(alert) if still_true(each)] if still_true(alert) else []
+    others = others if len(others) + 1 >= MANY else []
+    for other in others:
+        other.told_with = alert
+        freeze(other)
+        other.save(update_fields=["facts", "words", "body", "told_with"])
+    freeze(alert, others)
+    alert.save(update_fields=["facts", "words", "body"])
+
+
+def _is_told(delivery: AlertDelivery, told_with: str) -> bool:
+    """Whether this target is told of it with another alert: then it has ended with that one, or waits for it."""
+    other = AlertDelivery.objects.filter(event_id=told_with, channel_id=delivery.channel_id).first()
+    if other is None or other.status == Status.FAILED:
+        return False
+    if other.next_attempt_at is None:
+        _end_lease(delivery, **TOLD, finished_at=other.finished_at)
+    else:
+        _give_back(delivery, due=max(other.next_attempt_at, database_now()) + AFTER_THE_OTHER)
+    return True
+
+
+def settle(alert_id: str, *, channel_id: str, succeeded: bool, wait_seconds: float | None) -> None:
     """An alert was sent to this target, or could not be: what else waits for it goes at once, or as late as that one.
 
+    Those that it spoke of as well are told.
     `wait_seconds` is until the next attempt, None where there is none. Call it in the transaction that records it.
     """
     if succeeded:
+        _waiting(channel_id, event__alert__told_with=alert_id).update(**TOLD, finished_at=Now())
         _waiting(channel_id, attempts_made__gt=0, next_attempt_at__gt=Now()).update(next_attempt_at=Now())
     elif wait_seconds is not None:
         until = Now() + timedelta(seconds=wait_seconds)
@@ -173,5 +207,5 @@ def _end_lease(delivery: AlertDelivery, **how: Any) -> None:
 def _waiting(channel_id: str, **which: Any) -> QuerySet[AlertDelivery]:
     """What waits for this target and nobody is sending or judging at this moment."""
     waiting = AlertDelivery.objects.filter(channel_id=channel_id, status=Status.PENDING, lease_token=None, **which)
-    keys = waiting.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True)
+    keys = waiting.select_for_update(skip_locked=True, of=("self",)).order_by("pk").values_list("pk", flat=True)
     return AlertDelivery.objects.filter(pk__in=list(keys))

@@ -5,7 +5,7 @@ afterwards, on every retry too, is made of them without the database.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -19,6 +19,7 @@ from django.urls import reverse
 from channels_app.models import Channel
 from channels_app.transports import Link, Notice, Section
 from notifications.alerts.facts import Facts, facts_of, in_zone, one_line
+from notifications.alerts.joining import title_of
 from notifications.events.alerts import ALERT_TYPES
 from notifications.events.bodies import build_body
 from notifications.models import ALERT_PREFIX, Alert
@@ -65,6 +66,15 @@ HELD = (
 )
 
 
+# So many channels are named in an alert about many.
+NAMED_AT_MOST = 50
+COMMON_KINDS = {Kind.FAILING, Kind.STILL_FAILING, Kind.LAST_WARNING}
+COMMON = (
+    "What to do first: look at what they have in common, such as a host, a network, a proxy or a certificate. What "
+    "fails at so many receivers at once is seldom the fault of each of them."
+)
+
+
 @dataclass(frozen=True)
 class Words:
     """What is told of one alert. `facts` are pairs of a label and a value; `url` is "" where no `PUBLIC_URL` is set."""
@@ -75,6 +85,7 @@ class Words:
     facts: tuple[tuple[str, str], ...]
     channel: dict[str, str] | None
     url: str
+    link: str = ""
 
     @classmethod
     def of(cls, kept: Mapping[str, Any]) -> "Words":
@@ -88,10 +99,13 @@ def title(alert: Alert) -> str:
     return TITLES[Kind(alert.kind)].format(one_line(alert.channel.name) if alert.channel else "")
 
 
-def freeze(alert: Alert) -> None:
-    """Make the words and the body of an alert whose turn has come. Reads the channel's health; not saved."""
+def freeze(alert: Alert, others: Sequence[Alert] = ()) -> None:
+    """Make the words and the body of an alert whose turn has come, and which speaks of these others as well.
+
+    Reads the health of their channels; not saved.
+    """
     try:
-        words = _words(alert)
+        words = _words_of_many([alert, *others]) if others else _words(alert)
     except Error:
         raise
     except Exception:
@@ -102,6 +116,7 @@ def freeze(alert: Alert) -> None:
     told = {
         "kind": alert.kind,
         "channel": words.channel,
+        "channels": [named for each in (alert, *others) if (named := _named(each.channel))],
         "title": words.title,
         "text": _text(words),
         "url": words.url or None,
@@ -129,6 +144,37 @@ def _words(alert: Alert) -> Words:
     )
 
 
+def _words_of_many(alerts: Sequence[Alert]) -> Words:
+    names = [one_line(each.channel.name) for each in alerts if each.channel]
+    listed = ", ".join(names[:NAMED_AT_MOST])
+    more = f" and {len(names) - NAMED_AT_MOST:,} more" if len(names) > NAMED_AT_MOST else ""
+    facts = []
+    for each in alerts[:NAMED_AT_MOST]:
+        about = dict(facts_of(each).pairs)
+        told = [about[label] for label in ("Address", "Waits for", "Latest failure") if label in about]
+        facts.append((about["Channel"], ", ".join(told)))
+    page = f"{settings.PUBLIC_URL}{reverse('admin:channels_app_channel_changelist')}" if settings.PUBLIC_URL else ""
+    return Words(
+        kind=alerts[0].kind,
+        title=title_of(alerts),
+        paragraphs=tuple(
+            filter(
+                None,
+                (
+                    f"{title_of(alerts)}: {listed}{more}.",
+                    COMMON if alerts[0].kind in COMMON_KINDS else "",
+                    "What becomes of the deliveries of each, and what to do, stands on its channel's page.",
+                    "" if page else "You find them in Tidings under Channels.",
+                ),
+            )
+        ),
+        facts=tuple(facts),
+        channel=None,
+        url=page,
+        link="Open the channels",
+    )
+
+
 def notice_of_alert(kept: str, *, administrators: bool) -> Notice:
     """The words of an alert as they were frozen (`Alert.words`, as JSON), for people. Needs no database connection.
 
@@ -145,7 +191,7 @@ def notice_of_alert(kept: str, *, administrators: bool) -> Notice:
         title=f"{SUBJECT_PREFIX if administrators else ''}{words.title}",
         paragraphs=words.paragraphs,
         sections=(Section("How it stands", words.facts),) if words.facts else (),
-        links=(Link(LINK_TEXTS[words.channel is not None], words.url),) if words.url else (),
+        links=(Link(words.link or LINK_TEXTS[words.channel is not None], words.url),) if words.url else (),
         tone=TONES.get(words.kind, "bad"),
         footer=f"Sent by Tidings {why}.",
     )

@@ -120,6 +120,7 @@ def _record(sent: Sequence[tuple[Result, Answer]], tally: Tally | None) -> int:
             if result.claim.is_alert and result.claim.attempt_id in after:
                 away = not (row["succeeded"] or policy.is_refused_for_good(answer))
                 turn.settle(
+                    result.claim.event_id,
                     channel_id=result.claim.channel.pk,
                     succeeded=row["succeeded"],
                     wait_seconds=row["wait_seconds"] if away else None,

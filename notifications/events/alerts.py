@@ -29,7 +29,10 @@ class AlertOut(BaseModel):
     """Something that is wrong with delivering, or right again."""
 
     kind: Annotated[str, Field(json_schema_extra={"enum": list(ALERT_KINDS)})]
-    channel: Annotated[AlertChannelOut | None, Field(description="What it is about; null where it is about none.")]
+    channel: Annotated[
+        AlertChannelOut | None, Field(description="What it is about; null where it is about none, or about several.")
+    ]
+    channels: Annotated[list[AlertChannelOut], Field(description="All that it is about.")]
     title: Annotated[str, Field(description="One line.", examples=["Warehouse keeps failing"])]
     text: Annotated[
         str,
@@ -55,6 +58,7 @@ def _alert(kind: str, label: str, description: str, title: str, *, channel: bool
         alert = AlertOut(
             kind=kind,
             channel=about if channel else None,
+            channels=[about] if channel else [],
             title=title,
             text=f"{title}.\n\nWhat to do: nothing.",
             url=None,

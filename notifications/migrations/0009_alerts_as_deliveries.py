@@ -93,5 +93,16 @@ class Migration(migrations.Migration):
                 ),
             ],
         ),
+        migrations.AddField(
+            model_name="alert",
+            name="told_with",
+            field=models.ForeignKey(
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.SET_NULL,
+                related_name="+",
+                to="notifications.alert",
+            ),
+        ),
         migrations.RunSQL(migrations.RunSQL.noop, FORGET),
     ]

@@ -19,7 +19,8 @@ class Alert(models.Model):
     `channel` is the one that it is about, null where it is about none. `facts` is what was so when it was written.
     Until the first of its deliveries has its turn, `body` is null and a newer alert of the same cause (kind and
     channel) takes its place; then `body`, for postbacks, and `words`, for people, are frozen. `open`: what it tells of
-    lasts, or that it is over is still to be told.
+    lasts, or that it is over is still to be told. `told_with`: the alert that speaks of this one as well, to the
+    targets that both have.
     """
 
     class Kind(models.TextChoices):
@@ -46,6 +47,7 @@ class Alert(models.Model):
     words = models.JSONField(default=dict)
     body = models.TextField(null=True)  # noqa: DJ001 (null is "not yet")
     open = models.BooleanField(default=False)
+    told_with = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

@@ -1,5 +1,6 @@
 import ipaddress
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from decimal import Decimal
 
 import pytest
@@ -7,7 +8,7 @@ from pytest_django import Settings
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
-from notifications import services
+from notifications import alert_raising, services
 from notifications.delivery.engine import Engine
 from notifications.events import EVENT_TYPES
 from orders.models import Contact, Funnel, Product
@@ -22,6 +23,12 @@ def quick_delivery(settings: Settings) -> None:
     settings.POSTBACK_RETRY_DELAYS_SECONDS = [0.0, 0.0, 0.0]
     settings.POSTBACK_TIMEOUT_SECONDS = 5.0
     settings.SWEEP_INTERVAL_SECONDS = 0.05
+
+
+@pytest.fixture(autouse=True)
+def quick_alerts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """None waits for others of its kind."""
+    monkeypatch.setattr(alert_raising, "TOGETHER_WITHIN", timedelta())
 
 
 @pytest.fixture

@@ -152,7 +152,9 @@ class TestStages:
     def test_a_restart_between_stages_forgets_nothing(self, channel, subprocess_environment):
         def another_process() -> None:
             code = (
-                "import django; django.setup(); from tests.notifications.alerting import look_and_send; look_and_send()"
+                "import django; django.setup(); from datetime import timedelta;"
+                "from notifications import alert_raising; alert_raising.TOGETHER_WITHIN = timedelta();"
+                "from tests.notifications.alerting import look_and_send; look_and_send()"
             )
             subprocess.run([sys.executable, "-c", code], env=subprocess_environment, check=True, capture_output=True)
 

@@ -106,6 +106,7 @@ class TestEachKind:
                 "alert": {
                     "kind": "failing",
                     "channel": {"id": channel.pk, "name": "Warehouse", "kind": "postback"},
+                    "channels": [{"id": channel.pk, "name": "Warehouse", "kind": "postback"}],
                     "title": "Warehouse keeps failing",
                     "url": page,
                 }
