@@ -19,9 +19,8 @@ from backoffice.frame import crumbs, may, page
 from channels_app.models import Channel
 from channels_app.transports import kind_label
 from channels_app.transports.email.mailserver import where_mail_ends
-from notifications import alert_targets, monitoring
-from notifications.alert_raising import write_test
-from notifications.alerts import stages, watching, wording
+from notifications import alert_raising, alert_targets, monitoring
+from notifications.alerts import joining, stages, watching, wording
 from notifications.delivery import policy
 from notifications.errors import Conflict
 from notifications.models import FAILURES_BEFORE_PROBING, Alert, AlertChannel, AlertDelivery
@@ -98,7 +97,7 @@ def remove(request: HttpRequest, channel_id: str) -> HttpResponse:
 @may_change
 def send_test(request: HttpRequest) -> HttpResponse:
     try:
-        write_test(by=request.user.get_username())
+        alert_raising.write_test(by=request.user.get_username())
     except Conflict as error:
         messages.error(request, str(error))
     else:
@@ -156,6 +155,8 @@ def _when() -> dict[str, Any]:
         "ahead": span(whole * stages.LAST_WARNING_AHEAD),
         "late": monitoring.in_words(monitoring.LONGEST_WAIT_SECONDS),
         "behind": span(watching.BEHIND_AFTER),
+        "together": monitoring.in_words(alert_raising.TOGETHER_WITHIN.total_seconds()),
+        "many": joining.MANY,
         "late_again": span(watching.LATE_AGAIN_AFTER),
         "refused": policy.ALERT_TRIES_IF_REFUSED,
         "first_pause": span(policy.ALERT_FIRST_PAUSE),

@@ -1,6 +1,7 @@
 """The whole demo: its own channels, the engine, its own receivers over HTTP, and its outbox."""
 
 from collections import Counter
+from datetime import timedelta
 from io import StringIO
 
 import pytest
@@ -12,6 +13,7 @@ from backoffice.accounts.demo_login import DEMO_LOGIN
 from channels_app.models import Channel
 from demo.models import KeptMail, ReceivedPostback, SlackMessage
 from demo.outbox import BACKEND
+from notifications import alert_raising
 from notifications.events import EVENT_TYPES
 from notifications.models import Delivery
 from notifications.services import retry_delivery
@@ -24,7 +26,10 @@ __all__ = ["engine", "quick_delivery"]
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_demo_shows_every_status_and_outcome_and_what_failed_arrives_after_a_repair(live_server, engine, settings):
+def test_the_demo_shows_every_status_and_outcome_and_what_failed_arrives_after_a_repair(
+    live_server, engine, settings, monkeypatch
+):
+    monkeypatch.setattr(alert_raising, "TOGETHER_WITHIN", timedelta())
     settings.PUBLIC_URL = f"http://127.0.0.1:{live_server.thread.port}"
     settings.EMAIL_BACKEND = BACKEND
     call_command("load_demo", stdout=StringIO())
@@ -73,6 +78,7 @@ def test_the_demo_shows_every_status_and_outcome_and_what_failed_arrives_after_a
     to_the_team = KeptMail.objects.filter(recipients=["olga.berg@example.com", "back-office@example.com"])
     assert Counter(to_the_team.values_list("times_received", flat=True)) == {1: 16}
     send_alerts()
+    engine.deliver_due()
     alerts = KeptMail.objects.filter(recipients=["admin@example.com"])
     told = " ".join(alerts.values_list("subject", flat=True))
     assert [name for name in ("Failing receiver", "Gone receiver", "Local receiver") if name in told] == [

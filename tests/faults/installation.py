@@ -201,7 +201,7 @@ class Installation:
 
     def settle(self, timeout: float = 60) -> None:
         """Wait until no delivery goes on by itself."""
-        pending = f"SELECT count(*) FROM {DELIVERIES} WHERE status = 'pending'"
+        pending = f"SELECT count(*) FROM {DELIVERIES} WHERE status = 'pending' AND NOT is_alert"
         wait_until(lambda: self.ask(pending) == [(0,)], timeout, interval=0.1)
 
     def clear(self) -> None:

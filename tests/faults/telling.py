@@ -26,7 +26,8 @@ def tell(installation: Installation, receiver: Receivers) -> list[Told]:
         f"SELECT delivery.event_id, channel.name, delivery.status, array_agg(attempt.outcome ORDER BY attempt.number) "
         f"FROM {DELIVERIES} delivery "
         f"JOIN channels_app_channel channel ON channel.id = delivery.channel_id "
-        f"LEFT JOIN {ATTEMPTS} attempt ON attempt.delivery_id = delivery.id GROUP BY delivery.id, channel.id"
+        f"LEFT JOIN {ATTEMPTS} attempt ON attempt.delivery_id = delivery.id "
+        f"WHERE NOT delivery.is_alert GROUP BY delivery.id, channel.id"
     )
     return [Told(event, path, status, tuple(outcomes), arrivals[path, event]) for event, path, status, outcomes in rows]
 
