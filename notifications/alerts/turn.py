@@ -1,12 +1,13 @@
 """Judges alerts at their turn: the engine has claimed them, and asks which of them are not to be sent now."""
 
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import connection, transaction
+from django.db import Error, connection, transaction
 from django.db.models import F, Max, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
@@ -29,8 +30,10 @@ REPLACED = "A newer one took its place."
 TARGET_DELETED = "The channel was deleted."
 TARGET_LEFT_OUT = "The channel is no longer chosen for alerts."
 TARGET_PAUSED = "The channel is paused."
-# What is told with another alert has its turn so long after that one.
-AFTER_THE_OTHER = timedelta(seconds=1)
+# What cannot be judged now, since another process is at it, has its turn again after this; what is told with another
+# alert so long after that one; and what could not be judged because of a fault after a minute.
+A_MOMENT = timedelta(seconds=1)
+AFTER_A_FAULT = timedelta(minutes=1)
 TOLD = {"status": Status.SUCCEEDED, "outcome": Outcome.SUCCEEDED, "error": "", "next_attempt_at": None}
 
 
@@ -39,7 +42,7 @@ def pass_over(delivery_ids: Sequence[str], *, lease_token: UUID) -> set[str]:
 
     What is no longer so, or no longer to be told to this target, is withdrawn; what was told within the hour is due
     again when that is over. The words and the body of an alert are frozen at the first turn of one of its deliveries.
-    Raises nothing: what could not be judged is returned as well, and its lease runs out.
+    Raises nothing: what could not be judged is returned as well, and due again in a minute.
     """
     if not delivery_ids:
         return set()
@@ -47,22 +50,34 @@ def pass_over(delivery_ids: Sequence[str], *, lease_token: UUID) -> set[str]:
         return _pass_over(delivery_ids, lease_token)
     except Exception:
         log.exception("alerts_not_judged", deliveries=list(delivery_ids))
+        connection.close()
+        with suppress(Error):  # then the leases run out
+            for delivery in _ours(delivery_ids, lease_token):
+                _give_back(delivery, due=Now() + AFTER_A_FAULT)
         return set(delivery_ids)
 
 
 @transaction.atomic
 def _pass_over(delivery_ids: Sequence[str], lease_token: UUID) -> set[str]:
     with connection.cursor() as cursor:
-        # One at a time: two deliveries of one cause to one target would not see each other.
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('alerts: a claim', 0))")
+        # One at a time: two deliveries of one cause to one target would not see each other. It is not waited for, since
+        # what was claimed beside the alerts would wait as well.
+        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('alerts: a claim', 0))")
+        alone = cursor.fetchone() == (True,)
     passed = set()
-    ours = AlertDelivery.objects.filter(pk__in=delivery_ids, lease_token=lease_token)
-    for delivery in ours.select_related("channel").order_by("next_attempt_at", "id"):
+    for delivery in _ours(delivery_ids, lease_token):
+        if not alone:
+            _give_back(delivery, due=Now() + A_MOMENT)
+            passed.add(delivery.pk)
+            continue
         # One that a newer alert of its cause is just taking the place of comes again in a moment.
         locked = Alert.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
         alert = locked.select_related("channel__health").filter(pk=delivery.event_id).first()
         if alert is None:
-            _give_back(delivery, due=Now())
+            if Alert.objects.filter(pk=delivery.event_id).exists():
+                _give_back(delivery, due=Now() + A_MOMENT)
+            else:
+                _withdraw(delivery, NO_LONGER_SO)
             passed.add(delivery.pk)
             continue
         if alert.body is None:  # even if it is withdrawn: what is so later is another alert
@@ -77,6 +92,11 @@ def _pass_over(delivery_ids: Sequence[str], lease_token: UUID) -> set[str]:
             continue
         passed.add(delivery.pk)
     return passed
+
+
+def _ours(delivery_ids: Sequence[str], lease_token: UUID) -> QuerySet[AlertDelivery]:
+    ours = AlertDelivery.objects.filter(pk__in=delivery_ids, lease_token=lease_token)
+    return ours.select_related("channel").order_by("next_attempt_at", "id")
 
 
 def _freeze(alert: Alert) -> None:
@@ -101,15 +121,15 @@ def _is_told(delivery: AlertDelivery, told_with: str) -> bool:
     if other.next_attempt_at is None:
         _end_lease(delivery, **TOLD, finished_at=other.finished_at)
     else:
-        _give_back(delivery, due=max(other.next_attempt_at, database_now()) + AFTER_THE_OTHER)
+        _give_back(delivery, due=max(other.next_attempt_at, database_now()) + A_MOMENT)
     return True
 
 
 def settle(alert_id: str, *, channel_id: str, succeeded: bool, wait_seconds: float | None) -> None:
     """An alert was sent to this target, or could not be: what else waits for it goes at once, or as late as that one.
 
-    Those that it spoke of as well are told.
-    `wait_seconds` is until the next attempt, None where there is none. Call it in the transaction that records it.
+    Those that it spoke of as well are told. `wait_seconds` is until the next attempt, None where there is none. Call it
+    in the transaction that records it.
     """
     if succeeded:
         _waiting(channel_id, event__alert__told_with=alert_id).update(**TOLD, finished_at=Now())

@@ -97,6 +97,7 @@ class Migration(migrations.Migration):
             model_name="alert",
             name="told_with",
             field=models.ForeignKey(
+                db_constraint=False,
                 db_index=False,
                 null=True,
                 on_delete=django.db.models.deletion.SET_NULL,

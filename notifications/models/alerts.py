@@ -47,7 +47,9 @@ class Alert(models.Model):
     words = models.JSONField(default=dict)
     body = models.TextField(null=True)  # noqa: DJ001 (null is "not yet")
     open = models.BooleanField(default=False)
-    told_with = models.ForeignKey("self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False)
+    told_with = models.ForeignKey(
+        "self", null=True, on_delete=models.SET_NULL, related_name="+", db_index=False, db_constraint=False
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     class Meta:

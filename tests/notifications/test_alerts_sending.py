@@ -339,6 +339,30 @@ class TestOneTargetAndAnother:
 
 
 class TestTwoAtOnce:
+    def test_one_that_is_being_judged_or_written_by_another_comes_again_in_a_moment(self, channel):
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        lock = "SELECT pg_advisory_xact_lock(hashtextextended('alerts: a claim', 0))"
+        for held in (lock, "SELECT FROM notifications_alert FOR UPDATE"):
+            other = connection.copy()
+            try:
+                with other.cursor() as cursor:
+                    cursor.execute(f"BEGIN; {held}")
+                    assert claim_alerts() == []
+                    cursor.execute("ROLLBACK")
+            finally:
+                other.close()
+            copy = AlertDelivery.objects.get()
+            assert (copy.in_flight, copy.attempts_made) == (False, 0)
+            assert claim_alerts() == []
+            let_pass(seconds=2)
+        assert send_due() == 1
+
+    def test_one_whose_alert_is_gone_is_withdrawn(self, channel):
+        services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+        Alert.objects.all()._raw_delete(using="default")
+        assert claim_alerts() == []
+        assert AlertDelivery.objects.get().withdrawn
+
     def test_each_is_sent_once(self, receiver):
         """Three processes."""
         make_target("Ops", receiver.url)

@@ -13,7 +13,6 @@ from channels_app.services import create_channel
 from notifications import alert_raising, retention, services
 from notifications.alerts import watching, wording
 from notifications.alerts.watching import late_deliveries, watch
-from notifications.delivery.maintenance import recover
 from notifications.events import EVENT_TYPES
 from notifications.models import Alert, AlertDelivery, ChannelBacklog, Delivery
 from notifications.tasks import send_alerts
@@ -322,8 +321,9 @@ class TestTheTask:
             send_alerts()
             broken.setattr("notifications.alerts.turn.still_true", away)
             assert send_due() == 0
+        assert told() == [("paused", TO_ALL, "waits")]
+        assert send_due() == 0
         let_pass(minutes=2)
-        assert recover() == 1
         assert look_and_send() == 1
 
     def test_a_session_that_postgresql_ended_is_replaced(self, channel):
