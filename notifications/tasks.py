@@ -8,6 +8,7 @@ from django.db import Error
 from notifications import doorbell, recounting, retention
 from notifications.alerts.adopting import adopt
 from notifications.alerts.watching import watch
+from notifications.delivery.alone import send_late_alerts
 from notifications.delivery.clock import engine
 from notifications.delivery.maintenance import beat
 from notifications.models import Heartbeat
@@ -52,14 +53,14 @@ def recount() -> int:
 
 @shared_task(name="notifications.tasks.send_alerts", one_at_a_time=True)
 def send_alerts() -> None:
-    """Look for what is to be told of what goes wrong; the engine sends it.
+    """Look for what is to be told of what goes wrong; the engine sends it, or this task where the engines are stuck.
 
     A fault in it, or PostgreSQL that is away, is left to the next call. A worker that is told to end does not begin.
     """
     if shutting_down.is_set():
         return
-    try:
-        adopt()
-        watch()
-    except Exception:
-        log.exception("alerts_not_written")
+    for step in (adopt, watch, send_late_alerts):
+        try:
+            step()
+        except Exception:
+            log.exception("alerts_not_written", step=step.__name__)

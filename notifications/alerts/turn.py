@@ -7,15 +7,15 @@ from typing import Any
 from uuid import UUID
 
 import structlog
-from django.db import Error, connection, transaction
+from django.db import Error, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F, Max, QuerySet
 from django.db.models.expressions import Combinable
 from django.db.models.functions import Now
 
 from channels_app.transports import Outcome
 from notifications import monitoring, waiting
-from notifications.alert_raising import FAILING_KINDS, at_most_every
-from notifications.alerts.joining import MANY, waiting_with
+from notifications.alert_raising import FAILING_KINDS, TOGETHER_WITHIN, at_most_every
+from notifications.alerts.joining import waiting_with
 from notifications.alerts.wording import freeze
 from notifications.database_time import database_now
 from notifications.models import IS_WITHDRAWN, Alert, AlertChannel, AlertDelivery, ChannelHealth
@@ -66,32 +66,47 @@ def _pass_over(delivery_ids: Sequence[str], lease_token: UUID) -> set[str]:
         alone = cursor.fetchone() == (True,)
     passed = set()
     for delivery in _ours(delivery_ids, lease_token):
-        if not alone:
-            _give_back(delivery, due=Now() + A_MOMENT)
+        try:
+            with transaction.atomic():
+                go = alone and _has_its_turn(delivery)
+                if not alone:
+                    _give_back(delivery, due=Now() + A_MOMENT)
+        except (OperationalError, InterfaceError):
+            raise
+        except Exception as fault:
+            # One that cannot be judged keeps no others from it.
+            log.exception("alert_not_judged", alert_id=delivery.event_id, delivery_id=delivery.pk)
+            go = False
+            _end_lease(
+                delivery, next_attempt_at=Now() + AFTER_A_FAULT, error=f"A fault of Tidings: {type(fault).__name__}."
+            )
+        if not go:
             passed.add(delivery.pk)
-            continue
-        # One that a newer alert of its cause is just taking the place of comes again in a moment.
-        locked = Alert.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
-        alert = locked.select_related("channel__health").filter(pk=delivery.event_id).first()
-        if alert is None:
-            if Alert.objects.filter(pk=delivery.event_id).exists():
-                _give_back(delivery, due=Now() + A_MOMENT)
-            else:
-                _withdraw(delivery, NO_LONGER_SO)
-            passed.add(delivery.pk)
-            continue
-        if alert.body is None:  # even if it is withdrawn: what is so later is another alert
-            _freeze(alert)
-        if alert.told_with_id and _is_told(delivery, alert.told_with_id):
-            pass
-        elif reason := _why_not(delivery, alert):
-            _withdraw(delivery, reason)
-        elif (due := _not_before(delivery, alert)) is not None:
-            _give_back(delivery, due=due)
-        else:
-            continue
-        passed.add(delivery.pk)
     return passed
+
+
+def _has_its_turn(delivery: AlertDelivery) -> bool:
+    """Whether it is to be sent now. Else it is withdrawn, given back, or was told with another one."""
+    # One that a newer alert of its cause is just taking the place of comes again in a moment.
+    locked = Alert.objects.select_for_update(skip_locked=True, no_key=True, of=("self",))
+    alert = locked.select_related("channel__health").filter(pk=delivery.event_id).first()
+    if alert is None:
+        if Alert.objects.filter(pk=delivery.event_id).exists():
+            _give_back(delivery, due=Now() + A_MOMENT)
+        else:
+            _withdraw(delivery, NO_LONGER_SO)
+        return False
+    if alert.body is None:  # even if it is withdrawn: what is so later is another alert
+        _freeze(alert)
+    if alert.told_with_id and _is_told(delivery, alert.told_with_id):
+        return False
+    if reason := _why_not(delivery, alert):
+        _withdraw(delivery, reason)
+    elif (due := _not_before(delivery, alert)) is not None:
+        _give_back(delivery, due=due)
+    else:
+        return True
+    return False
 
 
 def _ours(delivery_ids: Sequence[str], lease_token: UUID) -> QuerySet[AlertDelivery]:
@@ -103,8 +118,7 @@ def _freeze(alert: Alert) -> None:
     """With the others that wait to be told of the same, where they are many. Each has words of its own as well, for
     those who are not told of this one.
     """
-    others = [each for each in waiting_with(alert) if still_true(each)] if still_true(alert) else []
-    others = others if len(others) + 1 >= MANY else []
+    others = waiting_with(alert, is_so=still_true)
     for other in others:
         other.told_with = alert
         freeze(other)
@@ -133,7 +147,8 @@ def settle(alert_id: str, *, channel_id: str, succeeded: bool, wait_seconds: flo
     """
     if succeeded:
         _waiting(channel_id, event__alert__told_with=alert_id).update(**TOLD, finished_at=Now())
-        _waiting(channel_id, attempts_made__gt=0, next_attempt_at__gt=Now()).update(next_attempt_at=Now())
+        put_off = {"next_attempt_at__gt": Now(), "event__alert__created_at__lt": Now() - TOGETHER_WITHIN * 2}
+        _waiting(channel_id, **put_off).update(next_attempt_at=Now())
     elif wait_seconds is not None:
         until = Now() + timedelta(seconds=wait_seconds)
         _waiting(channel_id, next_attempt_at__lt=until).update(next_attempt_at=until)

@@ -212,8 +212,10 @@ def _tell_the_end(troubles: Collection[Alert.Kind], end: Alert.Kind, channel_id:
     trouble = _open(troubles, channel_id)
     of_trouble = AlertDelivery.objects.filter(event__alert__in=trouble)
     waiting = of_trouble.filter(status="pending")
-    if waiting.exists():
-        waiting.filter(lease_token=None).update(next_attempt_at=Now())
+    # What is told with another alert waits for that one, however long its target is away; others are told meanwhile.
+    alone = waiting.filter(event__alert__told_with=None)
+    if alone.exists():
+        AlertDelivery.objects.filter(pk__in=alone.values("pk"), lease_token=None).update(next_attempt_at=Now())
         return  # until then it is not known who was told
     told = _latest(of_trouble.filter(status="succeeded"))
     ends = AlertDelivery.objects.filter(event__alert__kind=end, event__alert__channel_id=channel_id)
@@ -223,7 +225,8 @@ def _tell_the_end(troubles: Collection[Alert.Kind], end: Alert.Kind, channel_id:
     present = set(targets_for(channel_id)) - _paused_targets()
     uninformed = {target for target, at in told.items() if target in present and (told_of_end.get(target) or at) <= at}
     if not uninformed:
-        trouble.update(open=False)
+        if not waiting.exists():
+            trouble.update(open=False)
         return
     if missing := uninformed - on_its_way:
         since = [facts["since"] for facts in trouble.values_list("facts", flat=True) if "since" in facts]

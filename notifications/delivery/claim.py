@@ -4,7 +4,7 @@ All times are the database's; a claimed row carries a lease that its worker must
 """
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
@@ -100,6 +100,15 @@ class Leased:
     leased_from: datetime
 
 
+@dataclass
+class Alerts:
+    """Alerts that a claim has leased; once they are judged, `passed` are the ids of those that were given back."""
+
+    token: UUID = field(default_factory=uuid4)
+    leased: list[Leased] = field(default_factory=list)
+    passed: set[str] = field(default_factory=set)
+
+
 def lease_seconds() -> float:
     return settings.POSTBACK_TIMEOUT_SECONDS + LEASE_MARGIN_SECONDS
 
@@ -113,43 +122,62 @@ def claim(
     alert_slots: int = 0,
     alone: bool = True,
     marks: Marks | None = None,
+    alerts: Alerts | None = None,
 ) -> list[Claim]:
     """Lease up to `slots` due deliveries (100 at most) and begin an attempt of each.
 
     At most `slowed_slots` of them are on slowed channels, at most `test_slots` are tests, and beyond one of each
-    channel with nothing in flight it takes no more than `other_slots` have room for. Beside all that it takes up to
-    `alert_slots` alerts. With `alone`, a delivery whose worker died goes before all others, and is then the only one.
+    channel with nothing in flight it takes no more than `other_slots` have room for. Beside all that it leases up to
+    `alert_slots` alerts, to be found in `alerts`: see `begin_alerts`. With `alone`, a delivery whose worker died goes
+    before all others, and is then the only one.
 
     Two transactions. The first one is short: the lock, and the claim, whose snapshot therefore sees every lease that
     another process committed, so the caps hold over all processes; of that nothing large is read. The second one
     reads what is to be sent, of the rows that still carry the lease. Where the lock cannot be had in time, because
-    who holds it is slow or frozen, nothing is claimed. An alert is judged between the two, with the lock released: one
-    that is not to be sent now is given back, and the next one of its target is looked for. The look begins at
+    who holds it is slow or frozen, nothing is claimed. The look begins at
     `marks`, which are then set anew. Raises `django.db.Error` when PostgreSQL is away.
     """
     token = uuid4()
     marks = Marks() if marks is None else marks
-    limits = {
-        "slots": min(slots, ROWS_AT_ONCE),
-        "slowed_slots": slowed_slots,
-        "other_slots": slots if other_slots is None else other_slots,
-        "test_slots": slots if test_slots is None else test_slots,
-        "alert_slots": alert_slots,
-    }
-    leased: list[Leased] = []
-    passed = {""}
-    while passed and not leased:
-        try:
-            leased = _lease(token, marks, alone=alone, **limits)
-        except OperationalError as error:
-            if not isinstance(error.__cause__, LockNotAvailable):
-                raise
-            log.warning("claim_lock_not_available")
-            return []
-        passed = turn.pass_over([each.id for each in leased if each.is_alert], lease_token=token)
-        leased = [each for each in leased if each.id not in passed]
+    try:
+        leased = _lease(
+            token,
+            marks,
+            slots=min(slots, ROWS_AT_ONCE),
+            slowed_slots=slowed_slots,
+            other_slots=slots if other_slots is None else other_slots,
+            test_slots=slots if test_slots is None else test_slots,
+            alert_slots=0 if alerts is None else alert_slots,
+            alone=alone,
+        )
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+        log.warning("claim_lock_not_available")
+        return []
+    if alerts is not None:
+        alerts.token, alerts.leased = token, [each for each in leased if each.is_alert]
+        leased = [each for each in leased if not each.is_alert]
     claims = _begin(leased, token) if leased else []
     _mark(marks, leased, claims)
+    return claims
+
+
+def begin_alerts(alerts: Alerts) -> list[Claim]:
+    """Judge claimed alerts, and begin an attempt of each that is to be sent now; the others are given back.
+
+    Apart from `claim`, so that what was claimed beside them can be under way meanwhile. Raises `django.db.Error` when
+    PostgreSQL is away.
+    """
+    alerts.passed = turn.pass_over([each.id for each in alerts.leased], lease_token=alerts.token)
+    leased = [each for each in alerts.leased if each.id not in alerts.passed]
+    if not leased:
+        return []
+    administrators = alert_targets.recipients()
+    claims = _begin(leased, alerts.token)
+    for each in claims:
+        if each.channel.system:
+            each.channel.recipients = administrators
     return claims
 
 
@@ -168,7 +196,7 @@ def _mark(marks: Marks, leased: list[Leased], claims: list[Claim]) -> None:
     leased_from = {each.id: each.leased_from for each in leased}
     newest: dict[str, Claim] = {}
     for each in claims:
-        if each.trigger not in {Trigger.TEST, Trigger.MANUAL} and not (each.suspect or each.is_alert):
+        if each.trigger not in {Trigger.TEST, Trigger.MANUAL} and not each.suspect:
             known = newest.setdefault(each.channel.pk, each)
             if each.due_at > known.due_at:
                 newest[each.channel.pk] = each
@@ -241,7 +269,4 @@ def _named(cursor: Any) -> list[dict[str, Any]]:
 def _claim(row: dict[str, Any], token: UUID, asked: float) -> Claim:
     of_channel = {name.removeprefix("channel_"): row.pop(name) for name in list(row) if name.startswith("channel_")}
     row["reached"] = tuple(row["reached"])
-    channel = Channel(**of_channel)
-    if channel.system:
-        channel.recipients = alert_targets.recipients()
-    return Claim(lease_token=token, read_at_monotonic=asked, channel=channel, **row)
+    return Claim(lease_token=token, read_at_monotonic=asked, channel=Channel(**of_channel), **row)

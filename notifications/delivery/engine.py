@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import Error, connection
 
 from notifications import replay
-from notifications.delivery.claim import Claim, claim, is_cut, lease_seconds
+from notifications.delivery.claim import Alerts, Claim, begin_alerts, claim, is_cut, lease_seconds
 from notifications.delivery.flights import Flights
 from notifications.delivery.maintenance import ABANDON_BATCH, abandon, beat, recover
 from notifications.delivery.marks import Marks
@@ -105,6 +105,8 @@ class Engine:
                 if self._tally.is_due():
                     self._count()
                 results = self._gather()
+            elif self._cut and not self._stopping.is_set():
+                results = []
             elif self._marks and not self._stopping.is_set():
                 self._marks.demand_whole_look()
                 results = []
@@ -143,12 +145,19 @@ class Engine:
     def _fill(self) -> None:
         began = time.monotonic()
         self._marks.begin_look(began)
-        claims = claim(**self._flights.room(), marks=self._marks)
+        alerts = Alerts()
+        claims = claim(**self._flights.room(), marks=self._marks, alerts=alerts)
         self._marks.end_look(began, time.monotonic() - began)
+        self._submit(claims)
+        self._cut = is_cut(claims)
+        if alerts.leased:
+            self._submit(begin_alerts(alerts))
+            self._cut = self._cut or bool(alerts.passed)
+
+    def _submit(self, claims: list[Claim]) -> None:
         for each in claims:
             self._flights.add(each)
             self._pool.submit(self._send, each)
-        self._cut = is_cut(claims)
 
     def _do_chores(self) -> bool:
         """What is done once a sweep, after the claim, so that nothing due waits for it. Whether more may be due now."""

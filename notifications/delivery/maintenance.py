@@ -13,6 +13,8 @@ from notifications.models import new_attempt_id
 from notifications.tally import Counted, count
 
 UNKNOWNS_BEFORE_FAILING = 3
+# Alerts never fail of them, so they are not counted on.
+MOST_UNKNOWNS = 100
 # Leases that ran out, so many in one transaction.
 RECOVER_BATCH = 1000
 
@@ -53,7 +55,7 @@ told AS (
 )
 UPDATE notifications_delivery delivery
 SET lease_token = NULL, lease_expires_at = NULL, outcome = 'unknown', status_code = NULL,
-    unknowns_in_row = unknowns_in_row + 1,
+    unknowns_in_row = least(unknowns_in_row + 1, %(most_unknowns)s),
     error = told.error,
     next_trigger = CASE WHEN told.last THEN delivery.next_trigger ELSE 'recovered' END,
     status = CASE WHEN told.last THEN 'failed' ELSE 'pending' END,
@@ -109,6 +111,7 @@ def recover() -> int:
             "died": WORKER_DIED,
             "not_sent": NOT_SENT,
             "unknowns": UNKNOWNS_BEFORE_FAILING,
+            "most_unknowns": MOST_UNKNOWNS,
         }
         cursor.execute(RECOVER, values)
         lost = Counter(channel for channel, status, aside in cursor.fetchall() if status == "failed" and not aside)

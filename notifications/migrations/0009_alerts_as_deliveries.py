@@ -10,6 +10,8 @@ DELETE FROM notifications_deliveryattempt attempt USING notifications_delivery d
 WHERE delivery.id = attempt.delivery_id AND delivery.is_alert;
 DELETE FROM notifications_delivery WHERE is_alert;
 DELETE FROM notifications_event WHERE starts_with(type, 'alert.');
+DELETE FROM notifications_channelhealth USING channels_app_channel channel WHERE channel.id = channel_id AND system;
+DELETE FROM notifications_channelhour USING channels_app_channel channel WHERE channel.id = channel_id AND system;
 DELETE FROM channels_app_channel WHERE system;
 """
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import alert_raising, alert_targets
-from notifications.delivery.claim import ALERTS_AT_ONCE, Claim, claim
+from notifications.delivery.claim import ALERTS_AT_ONCE, Alerts, Claim, begin_alerts, claim
 from notifications.delivery.record import record
 from notifications.delivery.send import send
 from notifications.models import Alert, AlertDelivery, ChannelBacklog, ChannelHealth, Delivery, Event
@@ -103,13 +103,20 @@ def send_due() -> int:
 
 def look_and_send() -> int:
     """What beat has done every ten seconds, then `send_due`. Returns how many alerts were sent."""
+    before = AlertDelivery.objects.filter(status="succeeded").count()
     send_alerts()
-    return send_due()
+    send_due()
+    return AlertDelivery.objects.filter(status="succeeded").count() - before
 
 
 def claim_alerts() -> list[Claim]:
     """The alerts that are due, and no other delivery."""
-    return claim(slots=0, slowed_slots=0, alert_slots=ALERTS_AT_ONCE, alone=False)
+    while True:
+        alerts = Alerts()
+        claim(slots=0, slowed_slots=0, alert_slots=ALERTS_AT_ONCE, alone=False, alerts=alerts)
+        claims = begin_alerts(alerts)
+        if claims or not alerts.passed:
+            return claims
 
 
 def told() -> list[tuple[str, str, str]]:

@@ -8,6 +8,7 @@ from django.core import mail
 from channels_app.models import Channel
 from channels_app.services import create_channel
 from notifications import alert_raising, alert_targets, history, services
+from notifications.alerts import joining
 from notifications.events.alerts import AlertData
 from notifications.models import Alert, AlertDelivery, ChannelHealth
 from notifications.pausing import pause_channel
@@ -212,3 +213,82 @@ def test_a_test_is_never_told_with_another():
         "[Tidings] Alpha was paused",
         "[Tidings] This is a test alert",
     }
+
+
+def test_those_that_fail_while_the_first_one_waits_are_told_with_it(monkeypatch):
+    """An outage reaches twelve channels two seconds apart; the engine looks all the time."""
+    monkeypatch.setattr(alert_raising, "TOGETHER_WITHIN", timedelta(seconds=30))
+    for number in range(12):
+        fail(f"C{number:02}")
+        send_due()
+        let_pass(seconds=2)
+    assert mail.outbox == []
+    let_pass(seconds=7)
+    send_due()
+    assert [message.subject for message in mail.outbox] == ["[Tidings] 12 channels keep failing"]
+    assert {state for _, _, state in told()} == {"sent"}
+
+
+def test_while_one_target_is_away_the_others_are_told_of_recoveries(receiver):
+    make_target("Ops", receiver.url)
+    receiver.answer = lambda request: 503
+    _, second, _ = fail("Alpha", "Beta", "Gamma")
+    look_and_send()
+    is_well(second)
+    look_and_send()
+    look_and_send()
+    assert [message.subject for message in mail.outbox] == [
+        "[Tidings] 3 channels keep failing",
+        "[Tidings] Beta has recovered",
+    ]
+    receiver.answer = lambda request: 200
+    let_pass(minutes=5)
+    for _ in range(3):
+        look_and_send()
+    assert [request.event["data"]["alert"]["title"] for request in receiver.received[-2:]] == [
+        "3 channels keep failing",
+        "Beta has recovered",
+    ]
+    assert len(mail.outbox) == 2
+
+
+def test_one_that_was_told_within_the_hour_does_not_speak_for_others(receiver):
+    (alpha,) = fail("Alpha")
+    assert send_due() == 1
+    let_pass(minutes=10)
+    make_target("Ops", receiver.url)
+    alert_raising.channel_failing(channel_id=alpha.pk)
+    fail("Beta", "Gamma", "Delta")
+    send_due()
+    assert [message.subject for message in mail.outbox] == [
+        "[Tidings] Alpha keeps failing",
+        "[Tidings] 3 channels keep failing",
+    ]
+    assert sorted(request.event["data"]["alert"]["title"] for request in receiver.received) == [
+        "3 channels keep failing",
+        "Alpha keeps failing",
+    ]
+
+
+def test_no_target_hears_of_itself_whatever_the_order(receiver):
+    (first,) = fail("Alpha")
+    target = make_target("Ops", receiver.url)
+    failing(target)
+    alert_raising.write(Alert.Kind.FAILING, channel_id=first.pk)
+    alert_raising.channel_failing(channel_id=target.pk)
+    fail("Beta", "Gamma")
+    send_due()
+    assert receiver.received
+    for request in receiver.received:
+        assert target.pk not in {each["id"] for each in request.event["data"]["alert"]["channels"]}
+
+
+def test_so_many_are_in_one_at_most(monkeypatch):
+    monkeypatch.setattr(joining, "AT_MOST", 4)
+    fail(*(f"C{number}" for number in range(9)))
+    send_due()
+    assert [message.subject for message in mail.outbox] == [
+        "[Tidings] 4 channels keep failing",
+        "[Tidings] 4 channels keep failing",
+        "[Tidings] C8 keeps failing",
+    ]

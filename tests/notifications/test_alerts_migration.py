@@ -13,7 +13,7 @@ from notifications import services
 from notifications.alerts.adopting import adopt
 from notifications.models import Alert, AlertDelivery, ChannelHealth, Delivery, Event
 from notifications.tasks import send_alerts
-from tests.notifications.alerting import is_well, make_administrator, send_due, told
+from tests.notifications.alerting import is_well, look_and_send, make_administrator, send_due, told
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -88,8 +88,7 @@ def test_old_alerts_are_kept_with_what_became_of_them(old, settings):
     # And they are gone on with.
     make_administrator()
     is_well(Channel.objects.get(name="Warehouse"))
-    send_alerts()
-    assert send_due() == 2
+    assert look_and_send() == 2
     assert [message.subject for message in mail.outbox] == [
         "[Tidings] Mailing was paused",
         "[Tidings] Warehouse has recovered",

@@ -1,9 +1,10 @@
 """How often alerts are sent, when they are withdrawn, and what becomes of one that cannot be sent."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta
+from uuid import UUID
 
 import pytest
 from django.core import mail
@@ -14,14 +15,16 @@ from channels_app.services import create_channel
 from channels_app.transports import Answer, Outcome
 from notifications import alert_raising, alert_targets, monitoring, services
 from notifications.alert_raising import FAILING_KINDS
+from notifications.alerts import turn
 from notifications.alerts.turn import NO_LONGER_SO, REPLACED
-from notifications.delivery.claim import ALERTS_AT_ONCE, claim
+from notifications.delivery.claim import ALERTS_AT_ONCE, Alerts, begin_alerts, claim
 from notifications.delivery.engine import Engine
 from notifications.delivery.flights import Flights
 from notifications.delivery.maintenance import recover
 from notifications.delivery.record import record
 from notifications.delivery.send import Result, send
 from notifications.models import Alert, AlertDelivery, ChannelHealth
+from notifications.tasks import send_alerts
 from tests.notifications.alerting import (
     claim_alerts,
     failing,
@@ -301,7 +304,9 @@ class TestOneTargetAndAnother:
             flights.add(replace(hanging, attempt_id=f"att_{number}"))
         assert flights.room()["slots"] == 0
         services.pause_channel(channel_id=other.pk, reason="", by="grace")
-        claims = claim(**flights.room())
+        alerts = Alerts()
+        assert claim(**flights.room(), alerts=alerts) == []
+        claims = begin_alerts(alerts)
         assert sorted(each.channel.name for each in claims) == ["Administrators", "Ops"]
         for each in claims:
             flights.add(each)
@@ -413,6 +418,71 @@ class TestTwoAtOnce:
         before = AlertDelivery.objects.values().get()
         assert record([Result(dead, Answer(Outcome.TIMEOUT, error="Late."), 1)]) == 0
         assert AlertDelivery.objects.values().get() == before
+
+
+def test_one_that_cannot_be_judged_keeps_no_other_from_it(channel, receiver, monkeypatch):
+    make_target("Ops", receiver.url)
+    other = create_channel(name="Mailing", kind="postback", url="https://example.com/")
+    for each in (channel, other):
+        services.pause_channel(channel_id=each.pk, reason="", by="grace")
+    real = turn.still_true
+    monkeypatch.setattr(turn, "still_true", lambda alert: real(alert) if alert.channel == other else 1 / 0)
+    assert send_due() == 2
+    ill = AlertDelivery.objects.filter(event__alert__channel=channel)
+    assert set(ill.values_list("status", "error", "attempts_made")) == {
+        ("pending", "A fault of Tidings: ZeroDivisionError.", 0)
+    }
+    monkeypatch.undo()
+    let_pass(minutes=2)
+    assert send_due() == 2
+
+
+def test_the_engine_gives_its_mind_to_deliveries_before_it_judges_alerts(channel, engine, receiver, monkeypatch):
+    """The postback has arrived before the alerts that were claimed with it are judged."""
+    other = create_channel(name="Other", kind="postback", url="https://example.com/")
+    services.pause_channel(channel_id=other.pk, reason="", by="grace")
+    make_delivery(channel)
+    real = turn.pass_over
+    arrived: list[int] = []
+
+    def judge(delivery_ids: Sequence[str], *, lease_token: UUID) -> set[str]:
+        arrived.append(wait_until(lambda: len(receiver.received)))
+        passed: set[str] = real(delivery_ids, lease_token=lease_token)
+        return passed
+
+    monkeypatch.setattr(turn, "pass_over", judge)
+    engine.deliver_due()
+    assert arrived[0] == 1
+    assert len(mail.outbox) == 1
+
+
+def test_many_that_are_over_are_withdrawn_in_one_run(engine):
+    for number in range(30):
+        each = create_channel(name=f"Channel {number}", kind="postback", url="https://example.com/")
+        services.pause_channel(channel_id=each.pk, reason="", by="grace")
+        services.resume_channel(channel_id=each.pk, by="grace")
+    engine.deliver_due()
+    assert {state for _, _, state in told()} == {"withdrawn"}
+    assert mail.outbox == []
+
+
+def test_where_no_engine_takes_them_beat_has_them_sent(channel):
+    services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+    send_alerts()
+    assert mail.outbox == []
+    let_pass(minutes=2)
+    send_alerts()
+    assert len(mail.outbox) == 1
+
+
+def test_what_a_worker_of_the_release_before_gave_up_is_sent(channel):
+    """It finds no body: it ends as a fault of Tidings once its retries are used up."""
+    services.pause_channel(channel_id=channel.pk, reason="", by="grace")
+    AlertDelivery.objects.update(
+        status="failed", outcome="internal_error", next_attempt_at=None, finished_at=timezone.now(), attempts_made=4
+    )
+    send_alerts()
+    assert send_due() == 1
 
 
 def test_a_target_is_judged_at_its_turn(channel, receiver):
