@@ -1,4 +1,4 @@
-"""What the demo's own receivers keep: what arrived, the mail that was not sent, and whether the failing one works."""
+"""What the demo keeps: what its receivers got, mail in place of sending it, and the state of a receiver."""
 
 import json
 from typing import Any
@@ -33,7 +33,7 @@ class ReceivedPostback(models.Model):
     class Meta:
         ordering = ["-received_at", "-id"]
         indexes = [
-            # The page, newest first, and keeping.forget_oldest.
+            # The page, newest first, and `forget_oldest`.
             models.Index(fields=["-received_at", "-id"], name="received_newest_first"),
         ]
         constraints = [
@@ -84,7 +84,7 @@ class SlackMessage(models.Model):
 
 class KeptMails(models.QuerySet["KeptMail"]):
     def shown_to(self, person: User | AnonymousUser) -> "KeptMails":
-        """Not to everybody those with which whoever reads them enters the account of somebody else."""
+        """All of them for a superuser; for others none that lets its reader into another person's account."""
         if person.is_active and person.is_superuser:
             return self
         for mail in self.filter(for_superusers=None).iterator(chunk_size=50):  # of before, or of an older process
@@ -127,3 +127,15 @@ def _indented(body: str) -> str:
     except (ValueError, RecursionError):
         return body
     return indented.encode(errors="replace").decode()  # half a character, as JSON can escape it, is no text
+
+
+def storable(value: str, longest: int | None = None) -> str:
+    """`value` without what PostgreSQL cannot store (NUL, lone surrogates), cut to `longest` characters."""
+    return value.encode(errors="replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}")[:longest]
+
+
+def forget_oldest(model: type[models.Model], *, kept: int) -> None:
+    """Delete all rows but the first `kept` in the order of the model."""
+    too_many = list(model._default_manager.values_list("pk", flat=True)[kept : 2 * kept])
+    if too_many:
+        model._default_manager.filter(pk__in=too_many).delete()

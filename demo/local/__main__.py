@@ -14,8 +14,7 @@ import time
 from pathlib import Path
 
 from demo.local import environment, processes, programs
-from demo.local.leftovers import Records
-from demo.local.lock import AlreadyRunning, DataFolderLock
+from demo.local.other_runs import AlreadyRunning, DataFolderLock, Records
 from demo.local.processes import Service
 from demo.local.servers import Postgres, ServerError, Valkey, socket_folder
 from demo.local.supervisor import RunFailed, StopRequested, Supervisor

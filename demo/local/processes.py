@@ -2,7 +2,7 @@
 
 Each child leads a session of its own, so that a Ctrl-C in the terminal reaches the launcher alone, and its
 helpers (the workers of gunicorn) can be signalled as a group. On Linux the kernel signals a child when its
-starter dies in whatever way (`PR_SET_PDEATHSIG`); elsewhere the next start cleans up (`demo.local.leftovers`).
+starter dies in whatever way (`PR_SET_PDEATHSIG`); elsewhere the next start cleans up (`demo.local.other_runs`).
 """
 
 import contextlib

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 
 from demo.local import processes
-from demo.local.leftovers import Records
+from demo.local.other_runs import Records
 from demo.local.processes import Child, Service
 
 _POLL_SECONDS = 0.1

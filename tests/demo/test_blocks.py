@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from demo.blocks import LONGEST_TEXT, MOST_BLOCKS, blocks_of, mrkdwn
+from demo.slack import LONGEST_TEXT, MOST_BLOCKS, blocks_of, mrkdwn
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ import pytest
 from django.test import Client
 
 from channels_app.transports.postback.signature import new_secret
-from demo.answers import FAILING
 from demo.models import ReceivedPostback, ReceiverState
-from demo.receiving import works
+from demo.receivers import FAILING, works
 from tests.demo.conftest import urls_of
 
 pytestmark = pytest.mark.django_db

@@ -8,10 +8,10 @@ from standardwebhooks import Webhook
 
 from channels_app.services import create_channel, update_channel
 from channels_app.transports.postback.signature import new_secret, sign
-from demo import receiving
+from demo import receivers
 from demo.models import ReceivedPostback
 from demo.pages import MAX_BODY_BYTES
-from demo.signatures import TOLERANCE_SECONDS, check_signature
+from demo.receivers import TOLERANCE_SECONDS, check_signature
 from notifications.services import archive_channel
 from tests.demo.conftest import WAREHOUSE_URL
 
@@ -172,7 +172,7 @@ def test_the_values_of_a_channels_extra_headers_are_neither_kept_nor_shown(post,
 
 
 def test_only_the_newest_are_kept(post, monkeypatch):
-    monkeypatch.setattr(receiving, "KEPT", 3)
+    monkeypatch.setattr(receivers, "KEPT", 3)
     for number in range(5):
         post("warehouse", message_id=f"evt_{number}")
     assert list(ReceivedPostback.objects.values_list("webhook_id", flat=True)) == ["evt_4", "evt_3", "evt_2"]

@@ -7,7 +7,7 @@ from django.db import connection, transaction
 
 from backoffice.accounts.demo_login import DEMO_ADDRESS, DEMO_LOGIN
 from channels_app.models import Channel
-from demo.local_channels import load_channels, point_channels_here
+from demo.channels import load_channels, point_channels_here
 from demo.story import tell_story
 from demo.times import ago
 from orders.models import Contact, Funnel, Product

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from demo.local import processes
-from demo.local.leftovers import Records
+from demo.local.other_runs import Records
 from demo.local.processes import Child, Service
 from demo.local.servers import Postgres, socket_folder
 from tests.waiting import wait_until

@@ -11,7 +11,8 @@ from django.urls import reverse
 
 from channels_app.models import Channel
 from channels_app.services import update_channel
-from demo.answers import BUSY, FAILING, GONE, MOVED, REMOVED
+from demo.receivers import BUSY, FAILING, GONE, MOVED
+from demo.slack import REMOVED
 from notifications.events import EVENT_TYPES
 from notifications.services import attach_channel, create_channel, pause_channel, set_event_type_enabled
 from orders.models import Source
