@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
@@ -23,6 +23,7 @@ from api.idempotency import idempotent
 from api.openapi.document import Document
 from api.parsing import StrictParser, strict_query
 from notifications.events import EventType
+from orders.representations import time_text
 
 
 class AnswerEncoder(NinjaJSONEncoder):
@@ -30,7 +31,7 @@ class AnswerEncoder(NinjaJSONEncoder):
 
     def default(self, o: Any) -> Any:
         if isinstance(o, datetime):
-            return o.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+            return time_text(o)
         if isinstance(o, Decimal):
             return f"{o:.2f}"
         return super().default(o)

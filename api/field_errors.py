@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+from channels_app.text import cut
+from notifications.display import counted
 from orders.text import printable
 
 # A body of 256 KiB can hold tens of thousands of wrong members; nobody reads the rest. Names of members and what a
@@ -35,18 +37,14 @@ def field_path(path: Iterable[str | int]) -> str:
         else:
             name = printable(part[: MAX_FIELD_LENGTH + 1])
             written += f".{name}" if written else name
-    return shortened(written, MAX_FIELD_LENGTH)
-
-
-def shortened(text: str, longest: int) -> str:
-    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return cut(written, MAX_FIELD_LENGTH)
 
 
 def bounded(errors: Iterable[FieldError]) -> list[FieldError]:
     """The first `MAX_ERRORS`, none of them long, each once. No more are taken from the iterable."""
     return list(
         dict.fromkeys(
-            FieldError(shortened(error.field, MAX_FIELD_LENGTH), shortened(error.message, MAX_MESSAGE_LENGTH))
+            FieldError(cut(error.field, MAX_FIELD_LENGTH), cut(error.message, MAX_MESSAGE_LENGTH))
             for error in islice(errors, MAX_ERRORS)
         )
     )
@@ -111,8 +109,7 @@ def _always(text: str) -> Callable[[Mapping[str, Any]], str]:
 
 def _counted(text: str, number: str, thing: str) -> Callable[[Mapping[str, Any]], str]:
     def write(context: Mapping[str, Any]) -> str:
-        count = context[number]
-        return f"{text} {count} {thing}{'' if count == 1 else 's'}."
+        return f"{text} {counted(context[number], thing)}."
 
     return write
 

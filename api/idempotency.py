@@ -14,7 +14,7 @@ from datetime import timedelta
 from functools import wraps
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 from django.http import HttpRequest, HttpResponse
 from ninja.operation import Operation
@@ -24,6 +24,7 @@ from api.models import ApiKey, IdempotencyRecord
 from api.parsing import parse_object
 from api.problems import Problem
 from channels_app.encryption import SecretUnreadable, decrypt, encrypt
+from orders.locks import key_of, try_lock
 
 HEADER = "Idempotency-Key"
 REPLAYED_HEADER = "Idempotent-Replayed"
@@ -102,10 +103,7 @@ def _lock(owner: ApiKey, key: str) -> bool:
 
     PostgreSQL lets go of it after the commit is visible, so that whoever gets it next sees the kept answer.
     """
-    digest = hashlib.sha256(f"{HEADER} {owner.pk} {key}".encode()).digest()
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], signed=True)])
-        return bool(cursor.fetchone()[0])
+    return try_lock(key_of(f"{HEADER} {owner.pk} {key}"))
 
 
 def _keep(owner: ApiKey, key: str, fingerprint: str, response: HttpResponse) -> None:

@@ -14,7 +14,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja.errors import HttpError
 
-from api.field_errors import MAX_MESSAGE_LENGTH, FieldError, bounded, shortened
+from api.field_errors import MAX_MESSAGE_LENGTH, FieldError, bounded
+from channels_app.text import cut
 from orders.text import is_clean
 
 PREFIX = "/api/v1"
@@ -65,7 +66,7 @@ class Problem(HttpError):
             "type": "about:blank",
             "title": phrase(self.status_code),
             "status": self.status_code,
-            "detail": shortened(self.message, MAX_MESSAGE_LENGTH),
+            "detail": cut(self.message, MAX_MESSAGE_LENGTH),
         }
         if self.errors:
             body["errors"] = _as_many_as_fit(self.errors)

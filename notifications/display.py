@@ -48,9 +48,12 @@ def number(value: int) -> str:
     return str(intcomma(value))
 
 
-def counted(count: int, noun: str) -> str:
-    """`1 channel`, `3 channels`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+def counted(count: int, noun: str, *, grouped: bool = False) -> str:
+    """`1 channel`, `3 channels`, `12345 deliveries`; `grouped` sets thousands apart: `12,345 deliveries`."""
+    if count == 1:
+        return f"1 {noun}"
+    several = f"{noun[:-1]}ies" if noun.endswith("y") else f"{noun}s"
+    return f"{number(count) if grouped else count} {several}"
 
 
 def money(amount: Decimal, currency: str) -> str:

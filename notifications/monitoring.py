@@ -12,6 +12,7 @@ from redis.retry import Retry
 
 from channels_app.models import Channel
 from notifications import waiting
+from notifications.display import counted
 from notifications.models import FAILURES_BEFORE_PROBING, AlertDelivery, ChannelHealth, Heartbeat
 from notifications.patience import within
 from notifications.waiting import Lateness
@@ -78,7 +79,7 @@ class Condition:
             for each in self.lateness.waiting_for_channels
         ]
         if more := self.lateness.channels - len(self.lateness.worst):
-            found.append(f"Deliveries to {more} more {'channel' if more == 1 else 'channels'} wait, for less long.")
+            found.append(f"Deliveries to {counted(more, 'more channel')} wait, for less long.")
         return found
 
 

@@ -17,6 +17,7 @@ from django.db import connection, transaction
 from notifications.latencies import BOUNDS_MS
 from notifications.models import Heartbeat
 from notifications.stats import DAYS
+from orders.locks import try_lock
 
 # The hour in which this long before the last recount lies is counted again.
 OVERLAP = timedelta(minutes=5)
@@ -25,10 +26,8 @@ HOUR = timedelta(hours=1)
 LONGEST_RUN_SECONDS = 10
 SHARE = 20
 
-BEGIN = """
-SELECT pg_try_advisory_xact_lock(hashtextextended('recount', 0)), statement_timestamp(),
-    (SELECT at FROM notifications_heartbeat WHERE name = %(name)s)
-"""
+LOCK = "recount"
+NOW_AND_LAST = "SELECT statement_timestamp(), (SELECT at FROM notifications_heartbeat WHERE name = %(name)s)"
 # By the indexes delivery_succeeded and delivery_failed. In the order of the channels, as whoever counts.
 RECOUNT = """
 INSERT INTO notifications_channelhour AS kept (channel_id, hour, succeeded, failed, latencies)
@@ -62,7 +61,7 @@ _rests_until = 0.0  # monotonic, in this process
 def recount(*, stop: Callable[[], bool] = lambda: False) -> int:
     """Recount the hours since the last time; at first, and after an update, those of a month. Returns how many.
 
-    It goes on where it was stopped, takes a twentieth of the time at most, and leaves it to whoever is at it already.
+    It goes on where it was stopped, takes a twentieth of the time at most, and ends while another process recounts.
     Raises `django.db.Error` when PostgreSQL is away.
     """
     global _rests_until
@@ -86,13 +85,16 @@ def recount(*, stop: Callable[[], bool] = lambda: False) -> int:
 
 @transaction.atomic
 def _recount_hour(*, first: bool) -> bool | None:
-    """Recount the hour in which the last recount ended. Whether there is a later one; None: somebody else is at it."""
+    """Recount the hour in which the last recount ended. Returns whether there is a later one.
+
+    None where another process is recounting.
+    """
     name = Heartbeat.Name.RECOUNT
+    if not try_lock(LOCK):
+        return None
     with connection.cursor() as cursor:
-        cursor.execute(BEGIN, {"name": name})
-        alone, now, until = cursor.fetchone()
-        if not alone:
-            return None
+        cursor.execute(NOW_AND_LAST, {"name": name})
+        now, until = cursor.fetchone()
         oldest = now - timedelta(days=min(DAYS, settings.RETENTION_DAYS) + 1)
         since = max(oldest, (until or oldest) - (OVERLAP if first else timedelta()))
         hour = _beginning(since)

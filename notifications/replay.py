@@ -15,6 +15,7 @@ from django.db.models.functions import Now
 
 from channels_app.services import lock_channel
 from notifications import doorbell, history
+from notifications.display import counted
 from notifications.errors import Conflict
 from notifications.events import EVENT_TYPES
 from notifications.models import TEST_EVENT_PREFIX, Delivery, ReplayJob
@@ -74,7 +75,7 @@ def start_replay(
         raise Conflict("A replay of this channel is running already.") from error
     job.refresh_from_db()
     if job.count and not dry_run:
-        failed = "1 failed delivery" if job.count == 1 else f"{job.count:,} failed deliveries"
+        failed = counted(job.count, "failed delivery", grouped=True)
         history.record(
             action=history.Action.REPLAYED,
             by=by,

@@ -19,10 +19,10 @@ import structlog
 from django.conf import settings
 from django.db import OperationalError, connection, models, transaction
 from django.db.models import Q
-from psycopg.errors import LockNotAvailable
 
 from notifications.models import ALERT_PREFIX, Alert, ChannelHour, Event, ReplayJob
 from notifications.tally import take_back
+from orders.locks import try_lock, waited_too_long
 
 log = structlog.get_logger(__name__)
 
@@ -31,10 +31,6 @@ BATCH = 500
 # Rows are skipped where somebody holds them; this is for whoever holds a whole table, as a migration does.
 LOCK_TIMEOUT = "500ms"
 
-# One who purges a table at a time; let go of with the batch, so that a pooled connection never keeps it.
-BEGIN = """
-SELECT set_config('lock_timeout', %(lock_timeout)s, true), pg_try_advisory_xact_lock(hashtextextended(%(name)s, 0))
-"""
 # Deliveries are locked before their event, like whoever erases or retries one. One that is retried at this moment is
 # not locked here, or not found by the retry; an event with a delivery that is not locked stays whole. So all that a
 # whole one has is locked. Who refers to what is checked at the commit, so the order of the deletions does not matter.
@@ -78,7 +74,7 @@ FROM passed ORDER BY created_at DESC, id DESC LIMIT 1
 """
 
 
-class _SomebodyElseIsAtIt(Exception):
+class _AnotherPurge(Exception):
     """Another purge has this table, or somebody holds all of it."""
 
 
@@ -120,7 +116,7 @@ def forget(rows: models.QuerySet[Any], *, at: str, stop: Callable[[], bool] = la
                 keys = list(found.values_list(at, "pk")[:BATCH])
                 _, deleted = rows.model._base_manager.filter(pk__in=[pk for _, pk in keys]).delete()
                 gone += deleted.get(rows.model._meta.label, 0)
-        except _SomebodyElseIsAtIt:
+        except _AnotherPurge:
             break
         if len(keys) < BATCH:
             break
@@ -145,7 +141,7 @@ def _forget_events(until: datetime, gone: dict[str, int], stop: Callable[[], boo
                 if row is not None and row[-1]:  # of an hour that is still kept
                     finished = json.loads(row[-1])
                     take_back((channel, datetime.fromisoformat(at), status) for channel, at, status in finished)
-        except _SomebodyElseIsAtIt:
+        except _AnotherPurge:
             return
         if row is None:
             return
@@ -158,15 +154,13 @@ def _forget_events(until: datetime, gone: dict[str, int], stop: Callable[[], boo
 
 @contextmanager
 def _batch(table: str) -> Iterator[None]:
-    """A transaction that waits for nobody. Raises `_SomebodyElseIsAtIt`."""
+    """A transaction that waits for no other one, and purges `table` alone. Raises `_AnotherPurge`."""
     try:
         with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(BEGIN, {"lock_timeout": LOCK_TIMEOUT, "name": f"purge {table}"})
-                if not cursor.fetchone()[1]:
-                    raise _SomebodyElseIsAtIt
+            if not try_lock(f"purge {table}", lock_timeout=LOCK_TIMEOUT):
+                raise _AnotherPurge
             yield
     except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
-            raise _SomebodyElseIsAtIt from error
+        if waited_too_long(error):
+            raise _AnotherPurge from error
         raise

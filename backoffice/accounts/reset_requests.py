@@ -8,12 +8,13 @@ that there is something to do, no address and no link.
 from datetime import timedelta
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models.functions import Now
 from django.utils.crypto import salted_hmac
 
 from backoffice.accounts.models import ResetRequest
 from orders.email_keys import ascii_form
+from orders.locks import take_lock
 
 log = structlog.get_logger(__name__)
 
@@ -34,9 +35,7 @@ def request_link(email: str, client: str | None) -> None:
     key = salted_hmac(__name__, ascii_form(email), algorithm="sha256").hexdigest()
     recent = ResetRequest.objects.filter(requested_at__gt=Now() - COUNTED_FOR)
     with transaction.atomic():
-        with connection.cursor() as cursor:
-            # One at a time: of two at once each would be the third.
-            cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", ["password reset"])
+        take_lock("password reset")  # of two at once each would be the third
         of_address = recent.filter(address_key=key)[:MOST_FOR_AN_ADDRESS].count()
         of_client = recent.filter(client=client)[:MOST_FROM_A_CLIENT].count() if client else 0
         if of_address >= MOST_FOR_AN_ADDRESS or of_client >= MOST_FROM_A_CLIENT:

@@ -17,7 +17,7 @@ from backoffice.frame import address_of, page
 from backoffice.stale_pages import in_a_sentence
 from channels_app.models import Channel
 from notifications import services
-from notifications.display import number
+from notifications.display import counted
 from notifications.errors import Conflict
 from notifications.models import EventChannel
 from notifications.replay import start_replay
@@ -114,12 +114,11 @@ def replay(request: HttpRequest, channel: Channel) -> HttpResponse:
     except Conflict as refused:
         messages.error(request, f"Nothing was sent. {refused}")
         return to(channel)
+    failed = counted(job.count, "failed delivery", grouped=True)
     if not sure:
-        return _page(
-            request, channel, "channels_app/replay_count.html", form=form, count=_failed(job.count), any=job.count > 0
-        )
+        return _page(request, channel, "channels_app/replay_count.html", form=form, count=failed, any=job.count > 0)
     if job.count:
-        messages.success(request, f"{_failed(job.count)} will be sent again, a few at a time.")
+        messages.success(request, f"{failed} will be sent again, a few at a time.")
     else:
         messages.info(request, f"Nothing failed on {channel.name} since then, so nothing is sent again.")
     return to(channel)
@@ -135,7 +134,3 @@ def _page(request: HttpRequest, channel: Channel, template: str, **context: Any)
         back=address_of(channel),
         **context,
     )
-
-
-def _failed(count: int) -> str:
-    return "1 failed delivery" if count == 1 else f"{number(count)} failed deliveries"

@@ -13,7 +13,7 @@ from backoffice.stale_pages import Facts
 from channels_app.encryption import UNREADABLE
 from channels_app.models import Channel
 from channels_app.transports import takes
-from notifications.display import ago, moment, number, time_in_words
+from notifications.display import ago, counted, moment, number, time_in_words
 from notifications.events import EVENT_TYPES
 from notifications.models import IS_WAITING, ChannelHealth, Delivery
 from notifications.stats import Backlog, Summary
@@ -75,11 +75,9 @@ class Waiting:
 
     def __str__(self) -> str:
         """`1 delivery`, `12 deliveries`, `more than 1,000 deliveries`."""
-        if self.counted == 1:
-            return "1 delivery"
         if self.counted > COUNT_AT_MOST:
             return f"more than {number(COUNT_AT_MOST)} deliveries"
-        return f"{number(self.counted)} deliveries"
+        return counted(self.counted, "delivery", grouped=True)
 
 
 def waiting(channel: Channel) -> Waiting:

@@ -23,7 +23,7 @@ from backoffice.notifications.log_admin import LogAdmin, without_edge
 from backoffice.recipients import recipients_of_delivery
 from channels_app.transports import takes
 from notifications import services
-from notifications.display import pretty_json
+from notifications.display import counted, pretty_json
 from notifications.errors import Conflict
 from notifications.events import event_label
 from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery, DeliveryAttempt
@@ -187,5 +187,5 @@ def _in_a_sentence(delivery: Delivery) -> str:
     """How it stands, for those who hear the page."""
     if delivery.in_flight:
         return f"Attempt {delivery.attempts_made} is being made."
-    made = f"{delivery.attempts_made} attempt{'' if delivery.attempts_made == 1 else 's'}"
+    made = counted(delivery.attempts_made, "attempt")
     return f"{delivery.shown_status.capitalize()} after {made}. {delivery.error}".strip()

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from backoffice.frame import crumbs, page
 from backoffice.notifications.filters import EventFilters
 from backoffice.notifications.log_admin import LogAdmin
-from notifications.display import pretty_json
+from notifications.display import counted, pretty_json
 from notifications.events import event_label
 from notifications.models import EVENT_TEXTS, TEST_EVENT_PREFIX, Delivery, Event, EventChannel, EventTypeSwitch
 from notifications.services import retry_refused_because
@@ -119,7 +119,7 @@ def _of_delivery(name: str, delivery: Delivery | None) -> str:
     if delivery.shown_status == "held":
         return f"{name} has not been told yet: the channel is paused. It will be once somebody resumes the channel."
     if delivery.attempts_made:
-        made = "1 attempt" if delivery.attempts_made == 1 else f"{delivery.attempts_made} attempts"
+        made = counted(delivery.attempts_made, "attempt")
         return f"{name} has not been reached yet: {made} failed so far, and it is tried again."
     return f"{name} has not been told yet: the delivery is waiting to be sent."
 

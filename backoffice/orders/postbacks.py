@@ -13,6 +13,7 @@ from django.shortcuts import get_object_or_404
 from django.utils import timezone
 
 from backoffice.frame import look_again_after
+from notifications.display import counted
 from notifications.errors import Conflict
 from notifications.events import EVENT_TYPES, event_label
 from notifications.models import EVENT_TEXTS, IS_HELD, Delivery, Event
@@ -87,7 +88,7 @@ class Tally:
     @property
     def sentence(self) -> str:
         waiting = self.total - self.succeeded - self.failed - self.held
-        parts = [f"{self.succeeded} of {self.total} postback{'' if self.total == 1 else 's'} delivered"]
+        parts = [f"{self.succeeded} of {counted(self.total, 'postback')} delivered"]
         parts += [f"{self.failed} failed"] if self.failed else []
         parts += [f"{waiting} on the way"] if waiting else []
         parts += [f"{self.held} held until the channel is resumed"] if self.held else []

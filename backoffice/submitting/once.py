@@ -7,7 +7,6 @@ it waits for the first. What was refused keeps nothing, so the token is as good 
 A form without a token, from a script or a page that is older than this, is taken as it is.
 """
 
-import hashlib
 import json
 from collections.abc import Callable
 from datetime import timedelta
@@ -30,6 +29,7 @@ from backoffice.submitting.models import Submission
 from backoffice.submitting.refused import already_sent, opened_by_another, still_running
 from backoffice.submitting.tokens import FIELD, HEADER, Token, new_token, token_of
 from channels_app.encryption import SecretUnreadable, decrypt, encrypt
+from orders.locks import key_of, take_lock
 
 # A browser that is started again may send a form of last week anew.
 KEPT_FOR = timedelta(days=7)
@@ -81,14 +81,13 @@ def _lock(token: Token) -> bool:
 
     PostgreSQL lets go of it after the commit is visible, so that whoever gets it next sees the kept answer.
     """
-    digest = hashlib.sha256(f"{_SALT} {token.user_id} {token.nonce}".encode()).digest()
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(
                 "SELECT current_setting('lock_timeout'), set_config('lock_timeout', %s, true)", [LONGEST_WAIT]
             )
             usual, _ = cursor.fetchone()
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [int.from_bytes(digest[:8], signed=True)])
+            take_lock(key_of(f"{_SALT} {token.user_id} {token.nonce}"))
             cursor.execute("SELECT set_config('lock_timeout', %s, true)", [usual])
     except OperationalError:
         return False

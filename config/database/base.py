@@ -16,6 +16,7 @@ from django.db.backends.base.base import NO_DB_ALIAS
 from django.db.backends.postgresql import base
 from psycopg_pool import ConnectionPool, PoolTimeout
 
+from channels_app.text import one_line
 from config.database.limits import set_limit
 
 # How every transaction begins, in one round trip. Its isolation is ours, not the database's default. And a process that
@@ -166,4 +167,4 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
 
 def _in_one_line(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return one_line(str(error)) or type(error).__name__

@@ -3,13 +3,13 @@ from datetime import timedelta
 
 import structlog
 from django.conf import settings
-from django.db import InterfaceError, OperationalError, connection, transaction
+from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import Q
 from django.db.models.functions import Now
-from psycopg.errors import LockNotAvailable
 
 from orders import signals
 from orders.errors import Conflict
+from orders.locks import try_lock, waited_too_long
 from orders.models import Order
 from orders.services.lookups import lock_order, read_again
 
@@ -17,10 +17,7 @@ logger = structlog.get_logger(__name__)
 
 # Orders are skipped where somebody holds them; this is for what is needed beside, such as a channel being deleted.
 LOCK_TIMEOUT = "2s"
-ONE_SWEEP = """
-SELECT set_config('lock_timeout', %s, true),
-    pg_try_advisory_xact_lock(hashtextextended('orders: completing stale funnel orders', 0))
-"""
+ONE_SWEEP = "orders: completing stale funnel orders"
 
 
 def reach_thank_you(*, number: str) -> Order:
@@ -62,7 +59,7 @@ def complete_stale_funnel_orders(*, batch: int = 500, stop: Callable[[], bool] =
             except _AnotherSweep:
                 return completed
             except (OperationalError, InterfaceError) as error:
-                if not isinstance(error.__cause__, LockNotAvailable):
+                if not waited_too_long(error):
                     raise  # The database itself is at fault; the next sweep goes on.
                 logger.warning("order_not_completed", order=order.number, error="Somebody holds what it needs.")
             except Exception:
@@ -96,10 +93,8 @@ def _be_the_only_sweep() -> None:
     no session of its own behind a pooler, and holds no order for longer than its own completion. Of two sweeps that
     meet, the one that finds the other at an order ends, so one always goes on.
     """
-    with connection.cursor() as cursor:
-        cursor.execute(ONE_SWEEP, [LOCK_TIMEOUT])
-        if not cursor.fetchone()[1]:
-            raise _AnotherSweep
+    if not try_lock(ONE_SWEEP, lock_timeout=LOCK_TIMEOUT):
+        raise _AnotherSweep
 
 
 def _complete(order: Order) -> Order:

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from channels_app.transports.http.answers import one_line
+from channels_app.text import printable_line
 
 LONGEST_LINE_SHOWN = 200
 CLOSING = 421
@@ -88,5 +88,5 @@ class NotSMTPError(Exception):
 
 def shown(text: str) -> str:
     """A text from outside as part of a sentence: printable, on one line, at most 200 characters."""
-    line = one_line(text)
+    line = printable_line(text)
     return line if len(line) <= LONGEST_LINE_SHOWN else f"{line[:LONGEST_LINE_SHOWN]}…"

@@ -49,11 +49,6 @@ def storable(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def one_line(text: str) -> str:
-    """What a receiver said, as part of a sentence: printable, white space as one space."""
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
-
-
 def retry_after(value: str | None, *, now: datetime) -> float | None:
     """`Retry-After` (RFC 9110, section 10.2.3: seconds or a date) as seconds from `now`, 0 to 3600.
 

@@ -18,7 +18,7 @@ import functools
 from dataclasses import dataclass, field
 from urllib.parse import unquote, urlsplit
 
-from channels_app.transports.http.answers import one_line
+from channels_app.text import cut, printable_line
 from channels_app.transports.http.errors import AnswerError, EgressProxyError, NotHTTPError
 from channels_app.transports.http.head import Head
 from channels_app.transports.http.reading import AnswerReader
@@ -115,8 +115,8 @@ def _has_sign_of_a_proxy(head: Head) -> bool:
 
 def _told(head: Head) -> str:
     """What a proxy has answered, with what it says of the reason; credentials are for an operator to mend."""
-    detail = next((one_line(head.headers[name]) for name in _DETAILS if head.headers.get(name)), "")
-    if len(detail) > LONGEST_DETAIL:
-        detail = f"{detail[: LONGEST_DETAIL - 1].rstrip()}…"
+    detail = next(
+        (cut(printable_line(head.headers[name]), LONGEST_DETAIL) for name in _DETAILS if head.headers.get(name)), ""
+    )
     told = f"{named(head.status)} ({detail.rstrip('.')})" if detail else named(head.status)
     return f"{told}; an operator must mend EGRESS_PROXY_URL" if head.status == _CREDENTIALS_WANTED else told

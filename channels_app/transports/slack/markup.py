@@ -13,6 +13,8 @@ import re
 from collections.abc import Callable
 from urllib.parse import quote, urlsplit
 
+from channels_app.text import one_line as text_line
+
 ELLIPSIS = "…"
 _APART = "\N{ZERO WIDTH SPACE}"
 _ALIKE = {
@@ -47,10 +49,8 @@ _PARTED = re.compile(
 # Between two of them stands a formula; one that a digit follows ends none.
 _DOLLAR = re.compile(r"\$(?!\d)")
 
-# Half characters, which no encoding takes, and what turns the direction of all that follows, or is nothing at all.
-_NOT_SEEN = re.compile(r"[\ud800-\udfff\u202a-\u202e\u2066-\u2069\u200b\ufeff]")
-# Mattermost takes the symbol for a new line for one.
-_CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\u2424]")
+# Characters of no width; and Mattermost takes the symbol for a new line for one.
+_IN_ONE_LINE = str.maketrans({"\u200b": "", "\ufeff": "", "\u2424": " "})
 # What would end the text of a link, and all that a URL may hold but for what would end it: in Markdown a bracket does.
 _IN_A_LINK = str.maketrans({"|": "\N{DIVIDES}", "[": "(", "]": ")"})
 _IN_A_URL = "%!#$&'*+,/:;=?@[]~"
@@ -60,8 +60,8 @@ Write = Callable[[str], str]
 
 
 def one_line(text: str) -> str:
-    """Without line breaks, control characters and what is not seen; white space is one space."""
-    return " ".join(_CONTROLS.sub(" ", _NOT_SEEN.sub("", text)).split())
+    """As `channels_app.text.one_line`, and without what these two take for a line break or show as nothing."""
+    return text_line(text.translate(_IN_ONE_LINE))
 
 
 def mrkdwn(text: str) -> str:

@@ -8,8 +8,8 @@ import json
 from dataclasses import replace
 from http import HTTPStatus
 
+from channels_app.text import cut, printable_line
 from channels_app.transports.base import Answer, Outcome
-from channels_app.transports.http.answers import one_line
 
 LONGEST_SAYING = 100
 # With these a receiver asks for patience: whether it gets it is for the settings to say.
@@ -110,8 +110,7 @@ def said(body: str) -> tuple[str, str]:
 
 
 def _shown(text: str) -> str:
-    line = one_line(text)
-    return line if len(line) <= LONGEST_SAYING else f"{line[: LONGEST_SAYING - 1].rstrip()}…"
+    return cut(printable_line(text), LONGEST_SAYING)
 
 
 def _sentence(text: str, saying: str) -> str:

@@ -3,13 +3,14 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.management.base import BaseCommand, CommandError
-from django.db import connection, transaction
+from django.db import transaction
 
 from backoffice.accounts.demo_login import DEMO_ADDRESS, DEMO_LOGIN
 from channels_app.models import Channel
 from demo.channels import load_channels, point_channels_here
 from demo.story import tell_story
 from demo.times import ago
+from orders.locks import take_lock
 from orders.models import Contact, Funnel, Product
 
 _LOCK = 0x7469646D  # one load at a time, also of two launchers on one database
@@ -25,8 +26,7 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         if not settings.DEMO:
             raise CommandError("DEMO is off: demo data brings a login that everybody knows.")
-        with connection.cursor() as cursor:
-            cursor.execute("SELECT pg_advisory_xact_lock(%s)", [_LOCK])
+        take_lock(_LOCK)
         if not _is_empty():
             changed = point_channels_here()
             _let_alerts_reach_the_login()

@@ -9,22 +9,19 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
+from channels_app.text import cut
+from channels_app.text import one_line as text_line
 from notifications.display import money, time_in_words
 
 VALUE_CHARACTERS = 300
-_BLANK = re.compile(r"[\s\x00-\x1f\x7f-\x9f]+")
-# Halves of characters, which no encoding takes, and what turns the direction of all that follows.
-_UNFIT = re.compile(r"[\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
 _AMOUNT = re.compile(r"-?[0-9]{1,18}(\.[0-9]{1,4})?")
 _NAME = re.compile(r"[a-z][a-z0-9]*([_-][a-z0-9]+)*")
 
 
 def one_line(text: str, longest: int = VALUE_CHARACTERS) -> str:
-    """Without line breaks and control characters, cut with an ellipsis; "" where nothing of it would be seen."""
-    line = _BLANK.sub(" ", _UNFIT.sub("", text)).strip()
-    if not any(character.isprintable() and character != " " for character in line):
-        return ""
-    return line if len(line) <= longest else f"{line[: longest - 1].rstrip()}…"
+    """As `channels_app.text.one_line`, cut to `longest` characters; "" where nothing of it would be seen."""
+    line = text_line(text)
+    return cut(line, longest) if any(each.isprintable() and each != " " for each in line) else ""
 
 
 def in_words(value: Any) -> str:
