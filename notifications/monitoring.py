@@ -3,18 +3,16 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from django.conf import settings
 from django.db import DatabaseError, connection
 from django.db.models import QuerySet
-from redis import Redis, RedisError
-from redis.backoff import NoBackoff
-from redis.retry import Retry
+from redis import RedisError
 
 from channels_app.models import Channel
 from notifications import waiting
 from notifications.display import counted
 from notifications.models import FAILURES_BEFORE_PROBING, AlertDelivery, ChannelHealth, Heartbeat
 from notifications.patience import within
+from notifications.redis_client import new_client
 from notifications.waiting import Lateness
 
 WORKER_SILENT_SECONDS = 60
@@ -169,19 +167,11 @@ def failing_channels() -> QuerySet[ChannelHealth]:
 
 
 def _broker_answers() -> bool:
-    client = Redis.from_url(
-        settings.REDIS_URL,
-        **settings.REDIS_TLS,
-        socket_timeout=BROKER_TIMEOUT_SECONDS,
-        socket_connect_timeout=BROKER_TIMEOUT_SECONDS,
-        retry=Retry(NoBackoff(), 0),
-    )
     try:
-        return bool(client.ping())
+        with new_client(BROKER_TIMEOUT_SECONDS) as client:
+            return bool(client.ping())
     except (RedisError, OSError):
         return False
-    finally:
-        client.close()
 
 
 def in_words(seconds: float | None) -> str:

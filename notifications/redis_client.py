@@ -8,9 +8,11 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 
-@cache
-def redis_client(timeout: float) -> Redis:
-    """Tries once; connecting and each answer have so many seconds. Its calls raise `redis.RedisError`."""
+def new_client(timeout: float) -> Redis:
+    """A client that tries once, with `timeout` seconds to connect and for each answer; its calls raise `RedisError`.
+
+    The caller closes it.
+    """
     return Redis.from_url(
         settings.REDIS_URL,
         **settings.REDIS_TLS,
@@ -18,3 +20,9 @@ def redis_client(timeout: float) -> Redis:
         socket_connect_timeout=timeout,
         retry=Retry(NoBackoff(), 0),
     )
+
+
+@cache
+def redis_client(timeout: float) -> Redis:
+    """As `new_client`, one for all callers in this process, with connections that are kept."""
+    return new_client(timeout)

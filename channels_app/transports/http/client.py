@@ -19,7 +19,6 @@ from channels_app.transports.http.pool import Pool
 from channels_app.transports.http.proxies import egress_proxy
 from channels_app.transports.http.statuses import outcome_of
 from channels_app.transports.net.addresses import refusal
-from channels_app.transports.net.certificates import named_instead
 from channels_app.transports.net.deadline import DeadlineContext, Exchange
 from channels_app.transports.net.dialing import (
     CONNECT_SECONDS,
@@ -30,7 +29,7 @@ from channels_app.transports.net.dialing import (
 )
 from channels_app.transports.net.faults import is_for_somebody_else
 from channels_app.transports.net.lookup import Lookups, Resolve
-from channels_app.transports.net.tls import tls_context
+from channels_app.transports.net.tls import named_instead, tls_context
 from channels_app.transports.redactor import Redactor
 from channels_app.transports.rules import DEFAULT_PORTS, MASK, check_url
 

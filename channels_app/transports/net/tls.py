@@ -1,13 +1,23 @@
-"""Our TLS: what is trusted, and what is spoken."""
+"""TLS of outgoing connections: what is trusted and spoken, and whom a refused certificate names instead.
+
+A refused handshake shows nothing of the certificate, so it is made once more without asking for the name, and ended
+before a byte of the request is sent. The authority that signed it must be a known one either way.
+"""
 
 import functools
 import ssl
 import threading
+from dataclasses import replace
+from typing import cast
 
 import certifi
 
-from channels_app.transports.net.deadline import DeadlineContext
+from channels_app.transports.net.deadline import DeadlineContext, Exchange
+from channels_app.transports.net.dialing import AddressRefusedError, Dialer, NoConnectionError
 
+LONGEST_LOOK_SECONDS = 3.0
+NAMED_AT_MOST = 3
+LONGEST_NAME = 253
 _one_at_a_time = threading.Lock()
 
 
@@ -34,3 +44,24 @@ def _make(bundle: str, any_name: bool, http: bool) -> DeadlineContext:
     if bundle:
         context.load_verify_locations(bundle)
     return context
+
+
+def named_instead(dialer: Dialer, host: str, port: int, bundle: str) -> str:
+    """The names in the certificate that `host` shows, as part of a sentence; "" where that cannot be told in time."""
+    try:
+        exchange = Exchange(min(LONGEST_LOOK_SECONDS, dialer.exchange.left()))
+        sock = replace(dialer, exchange=exchange).dial(host, port)
+        with tls_context(bundle, any_name=True).wrap_socket(sock, server_hostname=host) as shaken:
+            certificate = shaken.getpeercert() or {}
+    except (AddressRefusedError, NoConnectionError, OSError, ValueError):
+        return ""
+    # Whoever made the certificate may have put anything into it.
+    shown = cast(tuple[tuple[str, str], ...], certificate.get("subjectAltName", ()))
+    names = [name for kind, name in shown if kind in {"DNS", "IP Address"} and _is_a_name(name)]
+    if len(names) > NAMED_AT_MOST:
+        names[NAMED_AT_MOST:] = [f"{len(names) - NAMED_AT_MOST} more"]
+    return " and ".join(filter(None, [", ".join(names[:-1]), *names[-1:]]))
+
+
+def _is_a_name(text: str) -> bool:
+    return text.isprintable() and len(text) <= LONGEST_NAME
