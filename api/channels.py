@@ -301,7 +301,7 @@ def rotate_secret(request: HttpRequest, channel_id: str, body: Rotation) -> Chan
 
 
 def _noted(request: HttpRequest, channel: Channel) -> Channel:
-    """The channel for an answer that gives the values of its headers to somebody who did not just send them."""
+    """The channel for an answer that gives the values of its headers to a caller that did not just send them."""
     key_id: int = request.auth.pk  # type: ignore[attr-defined]  # an ApiKey; ninja's own attribute
     services.note_headers_given(channel=channel, by=caller(request), api_key_id=key_id)
     return channel

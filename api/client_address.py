@@ -6,7 +6,7 @@ import re
 from django.conf import settings
 from django.http import HttpRequest
 
-# Whoever has an IPv6 address has at least so many of them (RFC 6177), and takes another for each guess.
+# A client with one IPv6 address has at least so many of them (RFC 6177), and may take another for each guess.
 IPV6_PREFIX = 64
 # IPv4 addresses as a translator writes them (RFC 6052, section 2.1).
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
@@ -14,11 +14,12 @@ _PORT = re.compile(r"\[(?P<ipv6>[^\]]*)\](:[0-9]{1,5})?|(?P<ipv4>[0-9.]+):[0-9]{
 
 
 def client_address(request: HttpRequest) -> str | None:
-    """The IP address of the client, None where it cannot be told (a proxy on a Unix socket).
+    """The IP address of the client, None where it is unknown (a proxy on a Unix socket).
 
-    Anybody can send `X-Forwarded-For`, so it counts only as far as `TRUSTED_PROXY_COUNT` says: each proxy appends whom
-    it was asked by, hence with n proxies in front the n-th entry from the right is the client as the outermost of them
-    saw it. What stands to the left of it is hearsay. Some write a port behind it, which changes with each connection.
+    Any client can send `X-Forwarded-For`, so it counts only as far as `TRUSTED_PROXY_COUNT` says: each proxy appends
+    the address of its peer, hence with n proxies in front the n-th entry from the right is the client as the outermost
+    of them saw it. What stands to the left of it is not trusted. Some write a port behind it, which changes with each
+    connection.
     """
     address = _address(request)
     return str(address) if address else None

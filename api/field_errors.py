@@ -9,7 +9,7 @@ from channels_app.text import cut
 from notifications.display import counted
 from orders.text import printable
 
-# A body of 256 KiB can hold tens of thousands of wrong members; nobody reads the rest. Names of members and what a
+# A body of 256 KiB can hold tens of thousands of wrong members; no caller reads the rest. Names of members and what a
 # rule says of a value can be as long as the body.
 MAX_ERRORS = 100
 MAX_FIELD_LENGTH = 200

@@ -61,7 +61,7 @@ def _migrations() -> frozenset[tuple[str, str]]:
 @never_cache
 @require_safe
 def healthz(_request: HttpRequest) -> JsonResponse:
-    """The process is up. It asks nobody else, so a broken database does not get it restarted."""
+    """The process is up. It asks no other service, so a broken database does not get it restarted."""
     return JsonResponse({"status": "ok"})
 
 
@@ -108,7 +108,7 @@ def deliveries(_request: HttpRequest) -> JsonResponse:
 
 
 class DeliveryCollector(Collector):
-    """Looks when it is asked, so every process tells the same."""
+    """Reads the database at each scrape, so that every process answers the same."""
 
     def collect(self) -> Iterable[Metric]:
         condition = monitoring.look()
@@ -167,7 +167,7 @@ def _by_channel(condition: monitoring.Condition, counts: monitoring.Counts) -> I
     yield due
 
 
-# What proxies, balancers and CDNs add to a request, of many kinds; nobody who asks for himself sends any of it.
+# What proxies, balancers and CDNs add to a request, of many kinds; a client that asks directly sends none of it.
 _SAID_BY_PROXIES = re.compile(
     r"(x-)?forwarded|via$|max-forwards|.*client-?ip|true-client-|proxy-|x-(real|original|originating|remote|peer)-"
     r"|x-(proxy|client|cluster|host|scheme|ssl|varnish)|ssl-client|(x-)?(akamai|fastly)-|cf-|cdn-|fly-"
@@ -181,9 +181,9 @@ _registry.register(DeliveryCollector())
 @never_cache
 @require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
-    """Prometheus' text format, for whoever has `METRICS_TOKEN` (as a bearer token).
+    """Prometheus' text format, for callers with `METRICS_TOKEN` as their bearer token.
 
-    While none is set, for whoever asks from loopback itself.
+    While none is set, for callers on loopback that are no proxy.
     """
     if not (_has_token(request) if settings.METRICS_TOKEN else _from_loopback(request)):
         return HttpResponse("Ask with METRICS_TOKEN as a bearer token; while none is set, from loopback.\n", status=403)
@@ -197,7 +197,7 @@ def _has_token(request: HttpRequest) -> bool:
 
 
 def _from_loopback(request: HttpRequest) -> bool:
-    """A proxy on this machine speaks for somebody else, and says so: see `_SAID_BY_PROXIES`."""
+    """Whether the caller is on this machine and no proxy, which would add one of `_SAID_BY_PROXIES`."""
     if any(_SAID_BY_PROXIES.match(name) for name in request.headers):
         return False
     try:

@@ -101,7 +101,7 @@ def _fingerprint(request: HttpRequest) -> str:
 def _lock(owner: ApiKey, key: str) -> bool:
     """Hold the key until this transaction ends; False at once where another one holds it.
 
-    PostgreSQL lets go of it after the commit is visible, so that whoever gets it next sees the kept answer.
+    PostgreSQL releases it after the commit is visible, so that the next holder sees the kept answer.
     """
     return try_lock(key_of(f"{HEADER} {owner.pk} {key}"))
 

@@ -1,6 +1,6 @@
-"""What a request says: JSON in the body, text in the query.
+"""Parses the body (JSON) and the query (text) of a request.
 
-Stricter than `json.loads` where leniency would come back as an error of ours, or as a number that nobody sent.
+Stricter than `json.loads` where leniency would come back as an error of ours, or as a number that was not sent.
 """
 
 import inspect
@@ -46,8 +46,8 @@ class StrictParser(Parser):
 def parse_object(body: bytes) -> dict[str, Any]:
     """Read a JSON object (RFC 8259) in UTF-8; a byte order mark is ignored, as section 8.1 allows.
 
-    Numbers: a whole one is an `int`, one with a fraction a `Decimal`, one with an exponent a `float`, so that whoever
-    takes money can tell them apart. Raises a 400 `Problem` for what is not JSON, is nested deeper than 64 levels,
+    Numbers: a whole one is an `int`, one with a fraction a `Decimal`, one with an exponent a `float`, so that fields
+    of money can distinguish them. Raises a 400 `Problem` for what is not JSON, is nested deeper than 64 levels,
     repeats a member (which the RFC leaves open; picking one of the two would be a guess), or holds a number that is
     not finite or not readable; 422 for JSON that is not an object, and for text, a member's name included, that holds
     what `orders.text` does not let in, naming where.
@@ -152,7 +152,7 @@ Run = Callable[..., HttpResponse]
 def strict_query(run: Run) -> Run:
     """Wrap `Operation.run` (ninja's decorators of mode `view`): a 422 for parameters that are unknown or repeated.
 
-    A misspelled filter that is passed over answers with everything; of two values of one, somebody meant the other.
+    A misspelled filter that is passed over answers with everything; of two values of one, the other may be meant.
     """
     operation: Operation = inspect.unwrap(run).__self__
 

@@ -41,7 +41,7 @@ DETAILS = {
 class Problem(HttpError):
     """A refusal: the status, a sentence for the caller, and where they apply field errors and headers.
 
-    Of the errors only as many are taken as are told, whoever collects them: see `api.field_errors.bounded`.
+    Keeps no more errors than an answer lists, however many are given: see `api.field_errors.bounded`.
     """
 
     def __init__(
@@ -102,7 +102,7 @@ class ProblemMiddleware:
 
     It also does what HTTP asks of every resource and ninja does not do: HEAD wherever there is GET, OPTIONS, reading a
     body that comes in chunks, and refusing one that is too large (413; where its length is announced, before a byte of
-    it is read), whose end nobody can tell (411), that is not JSON or is encoded (415).
+    it is read), whose end is unknown (411), that is not JSON or is encoded (415).
     """
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:

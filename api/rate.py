@@ -1,11 +1,11 @@
-"""How often somebody may call: `API_RATE_PER_MINUTE` calls of a key, and as many with wrong keys from one address.
+"""The rate limit: `API_RATE_PER_MINUTE` calls of a key, and as many with wrong keys from one address.
 
 Counted in Redis, over all processes. A minute begins with the first call in it: of the calls from then on the first
 `API_RATE_PER_MINUTE` are let in, all further ones are refused until it is over, and whatever comes after it begins the
 next. A call counts however it ends, also one that repeats an answer for its `Idempotency-Key`.
 
-Whoever guesses keys is refused before long, but nobody else who comes from the same address: with a right key only the
-calls of that key count. Otherwise everybody behind a proxy could be shut out by one of them.
+A client that guesses keys is refused before long, other clients at the same address are not: with a valid key only the
+calls of that key count. Otherwise one client could shut out all others behind its proxy.
 """
 
 import hashlib
@@ -28,7 +28,7 @@ TIMEOUT_SECONDS = 0.5
 # A Redis that does not answer twice in a row is asked again after this long, so that it does not hold up every call.
 ASKED_AGAIN_AFTER_SECONDS = 5.0
 FAILURES_IN_A_ROW = 2
-# Addresses share so many counts: somebody who has as many addresses as they like makes no more of them.
+# Addresses share so many counters, so that a client with any number of addresses makes no more of them.
 ADDRESS_COUNTS = 65536
 
 _failures = 0

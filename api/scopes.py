@@ -1,6 +1,6 @@
-"""What a scope gives, in the words of the back office: whoever makes a key of it must have all of this themselves.
+"""The permissions of the back office that a scope stands for: a user who makes a key of it must have all of them.
 
-Else a key is a way around what somebody may not do: it does whatever its scope allows, for whoever holds it.
+Else a key would be a way around a missing permission: its holder may do whatever its scope allows.
 """
 
 from collections.abc import Mapping, Sequence
@@ -51,7 +51,7 @@ def may_make(user: User | AnonymousUser, scope: str) -> bool:
 
 
 def may_not_make(scopes: Sequence[Scope]) -> str:
-    """What to say to somebody who may not make keys of these scopes: a sentence for each."""
+    """Why a user may not make keys of these scopes: a sentence for each."""
     return " ".join(
         f"A key of the scope {scope} can {DOES[scope]}, all of which you need to be allowed." for scope in scopes
     )

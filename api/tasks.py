@@ -11,7 +11,7 @@ from notifications.tasks import shutting_down
 def purge_idempotency_records() -> int:
     """Forget the kept answers that are older than a day, in batches. Returns how many.
 
-    A worker that is told to end does so after the present batch.
+    A worker that is asked to stop does so after the present batch.
     """
     old = IdempotencyRecord.objects.filter(created_at__lte=Now() - KEPT_FOR)
     return forget(old, at="created_at", stop=shutting_down.is_set)

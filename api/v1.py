@@ -44,7 +44,7 @@ not take (405) included.
 
 
 def _contact() -> dict[str, str]:
-    """Whoever runs this installation: its public address, and the one that it writes from, if that is of a domain."""
+    """The operator of this installation: its public URL, and the address of its mail, if that has a domain."""
     contact = {"name": "Whoever runs this installation of Tidings"}
     if settings.PUBLIC_URL:
         contact["url"] = settings.PUBLIC_URL

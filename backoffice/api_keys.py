@@ -57,7 +57,7 @@ class ApiKeyAdmin(ListedLookups, ModelAdmin):
     """To revoke a key is to change it, so that permission is asked for."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
-        """Whoever may do nothing that a key can do makes none."""
+        """Only users who hold all permissions of some scope may make a key."""
         allowed: bool = super().has_add_permission(request)
         return allowed and any(may_make(request.user, scope) for scope in Scope)
 
@@ -174,5 +174,5 @@ def _changes(record: ApiKey) -> list[Change]:
 
 
 def _person(request: HttpRequest) -> User:
-    """Who asks: `admin_view` lets nobody else in here."""
+    """The user of the request, who is staff: `admin_view` has checked it."""
     return cast(User, request.user)

@@ -51,7 +51,7 @@ _STARTED = time.monotonic()  # when this process did
 
 
 def banners_for(user: AbstractBaseUser | AnonymousUser | PermissionsMixin) -> list[Banner]:
-    """What this person is told; nothing to whom it does not concern. Two quick queries at most; never raises."""
+    """The banners for the user of the request, by their permissions. Two quick queries at most; never raises."""
     sees_log, sees_channels, sees_orders = (
         isinstance(user, PermissionsMixin) and user.has_perm(permission)
         for permission in ("notifications.view_delivery", "channels_app.view_channel", "orders.view_order")

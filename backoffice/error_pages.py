@@ -123,7 +123,7 @@ def too_slow(request: HttpRequest) -> HttpResponse:
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001 (Django gives it)
-    """Mostly somebody has logged in anew, in another tab: then what was typed is kept for them."""
+    """The answer to a form with a wrong CSRF token, mostly after a new login in another tab: what was typed is kept."""
     token = token_of(request)
     if _in_back_office(request) and token is not None:
         if token.user_id != request.user.pk:
@@ -153,7 +153,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
 
 
 def _in_back_office(request: HttpRequest) -> bool:
-    """A page of the back office, asked for by somebody who is logged in there."""
+    """Whether the request is for a page of the back office, by a user who is logged in there."""
     inside = request.path_info.startswith(reverse("admin:index"))
     return inside and hasattr(request, "user") and admin.site.has_permission(request)
 

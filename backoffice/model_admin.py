@@ -21,7 +21,7 @@ class ListedLookups:
     """Of a `ModelAdmin`: its list is narrowed by what `list_filter` names, and by nothing else.
 
     Django's own takes any lookup of any column, and those of some other tables: a regular expression that PostgreSQL
-    works at for minutes, or one letter after the other of what nobody is shown. What is not listed is a 400.
+    works at for minutes, or one letter after the other of what no page shows. What is not listed is a 400.
     """
 
     def lookup_allowed(self, lookup: str, value: Any, request: HttpRequest | None = None) -> bool:

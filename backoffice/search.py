@@ -1,7 +1,7 @@
 """The search at the top of every page: finds things by number, id, name or e-mail address.
 
-What is looked for is told by the shape of the term, and looked up by an index, so that a search costs about the same
-however much there is. Only what the person may open is looked for.
+The shape of the term says what is looked for, and an index finds it, so that a search costs about the same however
+much there is. Only what the user may open is looked for.
 """
 
 from collections.abc import Callable, Iterator
@@ -156,7 +156,7 @@ LOG = Place("Delivery log", "the number of an order, a name or an e-mail address
 
 @require_safe
 def search(request: HttpRequest) -> HttpResponse:
-    """One exact hit goes straight to its page. Whoever calls this has asked for staff."""
+    """One exact hit goes straight to its page. The caller has checked that the user is staff."""
     typed = " ".join(request.GET.get("q", "").split())
     places = _places(request)
     groups = []

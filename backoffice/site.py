@@ -29,7 +29,7 @@ class TidingsAdminSite(UnfoldAdminSite):
         return [*password_reset.urls(), *integrations.urls(self.admin_view)]
 
     def admin_view(self, view: Callable[..., HttpResponse], cacheable: bool = False) -> Callable[..., HttpResponse]:
-        """For staff alone. A form takes effect once, and whoever is logged out meanwhile loses nothing."""
+        """Wraps a view: for staff alone, a form takes effect once, and a user who was logged out loses no input."""
         from backoffice.submitting import drafts
         from backoffice.submitting.once import once
         from backoffice.submitting.refused import to_login
@@ -61,7 +61,7 @@ class TidingsAdminSite(UnfoldAdminSite):
         return {**super().each_context(request), "banners": banners}
 
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
-        """While there is nobody yet who could log in, the page says how the first user is made."""
+        """While there is no user yet who could log in, the page says how the first one is made."""
         from django.contrib.auth.models import User
 
         from backoffice.submitting import drafts, refused

@@ -1,4 +1,4 @@
-"""Forms that write only what was changed in them, and refuse what somebody else has changed meanwhile.
+"""Forms that write only what was changed in them, and refuse what another user or process has changed meanwhile.
 
 A page is made from what is stored then, and sent minutes later. Between the two, a shop reactivates the contact, or a
 colleague edits the same channel. So each form that edits something carries what it showed. When it is sent, each field
@@ -6,7 +6,7 @@ is compared three ways, with the row locked:
 
 - not changed here: what is stored now stays;
 - changed here alone: it is written;
-- changed here and by somebody else, to something else: nothing is written, and both values are shown. What was typed
+- changed here and elsewhere, to different values: nothing is written, and both values are shown. What was typed
   stays in its field; sending the form again, which shows what is so now, decides.
 
 Fields that make sense only together (an address, a URL and the credentials for it) are one group: a group that both
@@ -37,7 +37,7 @@ _HIDDEN = "(not shown)"
 
 @dataclass(frozen=True)
 class Conflict:
-    """A field that somebody else has changed since the page was opened."""
+    """A field that was changed elsewhere since the page was opened."""
 
     name: str
     label: str

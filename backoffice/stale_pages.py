@@ -43,7 +43,7 @@ def digest(secret: str | None) -> str:
 
 @dataclass(frozen=True)
 class Change:
-    """What somebody else made of a fact meanwhile."""
+    """A fact that was changed since the page was opened, and what it is now."""
 
     label: str
     before: str
@@ -57,9 +57,9 @@ class Change:
 
 
 class Facts:
-    """What people are shown of something before they press a button, as label -> words.
+    """The facts that a page shows before a button is pressed, as label -> words.
 
-    `secrets` are facts that are not shown, as label -> secret: of those it is only told that they were changed.
+    `secrets` are facts that are not shown, as label -> secret: of those the page only says that they were changed.
     """
 
     def __init__(

@@ -93,7 +93,7 @@ class Channel(models.Model):
 
     @property
     def has_secret_url(self) -> bool:
-        """Whether whoever knows the URL may post to it, so that it is told to nobody who does not ask for it."""
+        """Whether the URL is a credential by itself, so that it is shown only where it is asked for."""
         return takes(self.kind).secret_url or self.url_is_secret
 
     @property

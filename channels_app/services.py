@@ -17,7 +17,7 @@ from channels_app.transports.rules import MASK, RecipientsRefused, check_headers
 
 
 class _Unset:
-    """Tells "not given" from None."""
+    """The default of an argument that was not given, where None is a value."""
 
 
 UNSET: Any = _Unset()
@@ -74,7 +74,7 @@ def update_channel(
 
     A setting that is left out of `settings` stays as it is, unless the stored ones cannot be read.
 
-    A URL that is a secret is one until it is given anew: else whoever may not see it would have it shown.
+    A URL that is a secret is one until it is given anew: else a user without that permission could have it shown.
 
     Raises `ValidationError` like `create_channel`, `Channel.DoesNotExist` for an unknown or deleted one.
     """
@@ -131,7 +131,7 @@ def end_secret(*, channel_id: str, key: str) -> EarlierSecret | None:
 
 
 def _now(channel: Channel) -> datetime:
-    """The database's time, which is that of whoever signs."""
+    """The database's time, by which the workers sign."""
     now: datetime = Channel.objects.values_list(Now(), flat=True).get(pk=channel.pk)
     return now
 
@@ -231,7 +231,7 @@ def _plural(channel: Channel) -> str:
 
 
 def _without_mask(headers: dict[str, str]) -> dict[str, str]:
-    """The headers. Raises `ValueError` where somebody writes back what they read: the mask in place of a value."""
+    """The headers. Raises `ValueError` for the mask in place of a value, as a caller reads it."""
     for name, value in headers.items():
         if value == MASK:
             raise ValueError(f"Give the value of {name} itself: {MASK} stands for it where it is not shown.")

@@ -20,8 +20,8 @@ def refuse_unencoded(name: str, url: str) -> None:
     That is: a user name or password with a character that ends it early (`/`, `?`, `#`, `[`, `]`), with a `%` that
     begins no escape, or with escapes that are not UTF-8; an `@` or a `#` after the host; control characters, which
     parsers drop; a port that is no number. White space around the URL is passed over. A text without `://` is not
-    looked at: whether the scheme is a possible one is the caller's to say, and so is what path and query mean.
-    An `@` in a user name or password is let through, since every parser takes the last one for the end of it.
+    checked: the caller judges the scheme, and what path and query mean.
+    An `@` in a user name or password is accepted, since every parser takes the last one for the end of it.
 
     The message begins with `name`, says how to write such characters, and has no piece of the URL in it. It is raised
     outside of any `except` block, so that no chained error has one either. Call this before any parser sees the URL:
@@ -40,7 +40,7 @@ def _fault(url: str) -> str:
         return "has a line break, a tab or another control character in it."
     end = _END_OF_AUTHORITY.search(rest)
     authority, after = (rest[: end.start()], rest[end.start() :]) if end else (rest, "")
-    # What begins with a slash is a path on this machine, such as that of a socket: nobody signs in before it.
+    # What begins with a slash is a path on this machine, such as that of a socket: it has no user and password.
     if "@" in after and (authority or not after.startswith("/")):
         return "has an @ behind what is read as its host, most likely since its password ends early."
     if "#" in after:

@@ -47,5 +47,5 @@ def _put_right(environ: dict[str, Any] | None = None, **_: Any) -> None:
 
 
 def put_right_before_requests() -> None:
-    """Called once, when Django starts. Each WSGI handler, also that of tests, tells of a request before it makes it."""
+    """Called once, when Django starts. Each WSGI handler sends the signal before it makes the request object."""
     request_started.connect(_put_right, dispatch_uid="config.content_type")

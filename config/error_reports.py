@@ -1,4 +1,4 @@
-"""What Django's report of an error tells, which is mailed where somebody sets `ADMINS`: names, and no values."""
+"""Keeps values out of Django's error reports, which it mails to `ADMINS` where an operator sets them."""
 
 from collections.abc import ItemsView
 from typing import Any

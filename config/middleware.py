@@ -1,4 +1,4 @@
-"""The small middlewares: what is refused before anything reads it, and what a page and a log line know of who asks."""
+"""The small middlewares: what is refused before anything reads it, and the time zone and address of the client."""
 
 import zoneinfo
 from collections.abc import Callable
@@ -83,7 +83,7 @@ def _zone(name: str) -> zoneinfo.ZoneInfo | None:
 class LoggedRequestMiddleware(RequestMiddleware):
     """Gives each log line its request, as django-structlog's own does, with the address that logins count by.
 
-    Its own would take the word of whoever sends `X-Forwarded-For`.
+    Its own would trust any `X-Forwarded-For`.
     """
 
     @classmethod

@@ -1,4 +1,4 @@
-"""What every answer tells browsers, whoever gives it: pages, the API, static files, health checks and refusals."""
+"""The security headers of every answer: of pages, the API, static files, health checks and refusals."""
 
 from django.http import HttpRequest, HttpResponse
 from django.middleware.security import SecurityMiddleware

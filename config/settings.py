@@ -58,7 +58,7 @@ ALLOWED_HOSTS = env.list(
 CSRF_TRUSTED_ORIGINS = [f"{_public.scheme}://{_public.netloc}"] if PUBLIC_URL else []
 TRUSTED_PROXY_COUNT = environment.integer(env, "TRUSTED_PROXY_COUNT", 0, 0, 10)
 
-# What browsers are told. Scripts need neither cookie: forms carry the token of the second.
+# What is set for browsers. Scripts need neither cookie: forms carry the token of the second.
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
@@ -245,13 +245,13 @@ NINJA_PAGINATION_CLASS = "api.pagination.CursorPagination"
 globals().update(email_settings("EMAIL_URL", env.str("EMAIL_URL", default="consolemail://")))
 if DEMO and not env.str("EMAIL_URL", default=""):
     EMAIL_BACKEND = "demo.outbox.OutboxBackend"  # kept for /demo/outbox/, not sent
-EMAIL_TIMEOUT = 10  # a silent mail server holds nobody up for longer
+EMAIL_TIMEOUT = 10  # a silent mail server holds no caller up for longer
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = environment.mailbox(
     env, "EMAIL_FROM", f"Tidings <tidings@{_public.hostname or 'localhost'}>"
 )
 
 AUTHENTICATION_BACKENDS = [
-    "axes.backends.AxesStandaloneBackend",  # first: it refuses whoever is locked out before a password is looked at
+    "axes.backends.AxesStandaloneBackend",  # first: it refuses a locked out client before it checks a password
     "backoffice.accounts.refusals.RememberingBackend",
 ]
 AUTH_PASSWORD_VALIDATORS = [
@@ -267,11 +267,11 @@ LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
 
 # Guessing passwords: the fifth failure in a row for one name from one address locks that pair out until a quarter of
 # an hour after it. Counted in the database, so over all processes; asked at a login and at no other request. The
-# address is that of the connection. Behind proxies it would be theirs, the same for everybody, and so anybody could
+# address is that of the connection. Behind proxies it would be theirs, the same for all, and so any client could
 # lock a colleague out: TRUSTED_PROXY_COUNT says how many there are, and only so far X-Forwarded-For is believed.
-# API keys have 256 random bits: those who guess them are slowed down (`api.rate`), and nobody is locked out.
-# Whoever tries one password with many names reaches no such limit: fifty failures of an address within the same time
-# lock it out with every name. Of IPv6 a whole /64 counts as one.
+# API keys have 256 random bits: guessing them is slowed down (`api.rate`), and no client is locked out.
+# A client that tries one password with many names reaches no such limit: fifty failures of an address within the
+# same time lock it out with every name. Of IPv6 a whole /64 counts as one.
 AXES_FAILURE_LIMIT = 5
 LOGIN_FAILURES_OF_AN_ADDRESS = 50
 AXES_HANDLER = "backoffice.accounts.login.ThrottleHandler"

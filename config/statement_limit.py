@@ -1,4 +1,4 @@
-"""No statement of a web request runs for long: who asks has gone by then, and PostgreSQL would work on for nobody."""
+"""Limits the statements of a web request: its client has gone by then, and PostgreSQL would work on in vain."""
 
 import sys
 from collections.abc import Callable

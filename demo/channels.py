@@ -45,9 +45,9 @@ _CHANNELS = (
     _DemoChannel("Busy receiver (503, try in an hour)", BUSY, {"customer.created": (Source.FUNNEL,)}),
     _DemoChannel("Moved receiver (404)", MOVED, {"order.completed": (Source.ADMIN,)}),
     _DemoChannel("Gone receiver (410 pauses it)", GONE, {"subscription.canceled": _ALL}),
-    # The port of the discard service (RFC 863), which nobody runs.
+    # The port of the discard service (RFC 863), on which no program listens.
     _DemoChannel("Nobody listens (connection error)", "http://127.0.0.1:9/hook", {"product.conflict": _ALL}),
-    # A private address, which nobody should reach through a channel.
+    # A private address, which no channel may reach.
     _DemoChannel("Internal address (blocked)", "http://10.0.0.5/", {"survey.completed": _ALL}),
     _DemoChannel(
         "Bookkeeping (paused)",

@@ -15,7 +15,7 @@ from demo.mails import opens_an_account
 class ReceivedPostback(models.Model):
     """A postback that arrived at `/demo/receiver/<receiver>/`; sent again under the same id it stays one row.
 
-    All but `times_received` is of its latest arrival. `signature_holds` is null where that cannot be told.
+    All but `times_received` is of its latest arrival. `signature_holds` is null where it cannot be checked.
     """
 
     receiver = models.CharField(max_length=50)

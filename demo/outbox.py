@@ -47,7 +47,7 @@ class OutboxBackend(BaseEmailBackend):
     """
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Returns how many were kept: those that are to anybody. Raises `django.db.Error` unless `fail_silently`."""
+        """Returns how many were kept: those that have recipients. Raises `django.db.Error` unless `fail_silently`."""
         kept = 0
         try:
             for message in email_messages:

@@ -54,7 +54,7 @@ MAY_REPAIR = "channels_app.change_channel"
 @csrf_exempt
 @require_POST
 def receive(request: HttpRequest, name: str) -> HttpResponse:
-    """Take a postback from anybody who can reach us: 200, the status of a receiver that refuses, 413 above 256 KiB."""
+    """Take a postback from any client: 200, the status of a receiver that refuses, 413 above 256 KiB."""
     body = whole_body(request)
     if body is None:
         return JsonResponse({"detail": f"This receiver takes at most {MAX_BODY_BYTES} bytes."}, status=413)
@@ -170,7 +170,7 @@ def _named_in(body: bytes) -> tuple[str, str]:
 
 @dataclass(frozen=True)
 class Verdict:
-    """`holds` is None where it cannot be told; `reason` is a sentence for people."""
+    """`holds` is None where it cannot be checked; `reason` is a sentence for people."""
 
     holds: bool | None
     reason: str

@@ -1,4 +1,4 @@
-"""A small coffee roaster: what it sells, and the calls that its story (`demo.story`) is told in."""
+"""A small coffee roaster: what it sells, and the calls of its story (`demo.story`)."""
 
 from decimal import Decimal
 from typing import Any
@@ -57,7 +57,7 @@ def order(
     tax: str = "0.00",
     funnel: str | None = None,
 ) -> Order:
-    """An order of somebody who gives their details, or of a contact whom staff know."""
+    """Open an order, with the details of a contact or with a known one."""
     address = contact.shipping_address
     return create_order(
         source=source,

@@ -39,7 +39,7 @@ _BOLD = re.compile(r"(?<![\w*])\*([^\s*](?:[^*\n]*[^\s*])?)\*(?![\w*])")
 @csrf_exempt
 @require_POST
 def receive(request: HttpRequest, name: str) -> HttpResponse:
-    """Take a message from anybody who can reach us and answer as Slack does; 413 above 256 KiB."""
+    """Take a message from any client and answer as Slack does; 413 above 256 KiB."""
     body = whole_body(request)
     status, text = (413, "too_large") if body is None else take_message(receiver=name, body=body)
     return HttpResponse(text, status=status, content_type="text/plain")

@@ -50,8 +50,8 @@ def _move_event(event: Event, since: datetime, step: timedelta) -> None:
     recorded, moved = Event.objects.filter(pk=event.pk), _earlier(event.pk, step)
     body = None
     if event.body is not None:
-        told = {**_moved(json.loads(event.body), since, step), "id": moved}
-        body = json.dumps(told, ensure_ascii=False, separators=(",", ":"))
+        moved_event = {**_moved(json.loads(event.body), since, step), "id": moved}
+        body = json.dumps(moved_event, ensure_ascii=False, separators=(",", ":"))
     for route in event.routing:
         if route["delivery"]:
             delivery = Delivery.objects.filter(pk=route["delivery"])

@@ -16,7 +16,7 @@ ISO_TIME = "Y-m-d H:i:s"
 
 
 def exact_time(at: datetime) -> str:
-    """To the second with the name of the zone, in the time zone of whoever looks: `2026-11-23 18:36:05 CET`."""
+    """To the second with the name of the zone, in the time zone of the user: `2026-11-23 18:36:05 CET`."""
     return date_format(localtime(at), f"{ISO_TIME} T")
 
 

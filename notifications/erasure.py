@@ -31,7 +31,7 @@ ERASED = "The person's data was erased."
 IN_FLIGHT = "The person's data was erased while the message was under way; it may have arrived."
 PLACEHOLDER = "[erased]"
 
-# The members of bodies that say who somebody is, at whatever depth, and what becomes of them: a text that is there
+# The members of bodies that identify a person, at whatever depth, and what becomes of them: a text that is there
 # becomes the placeholder, an object null, a collection empty.
 TEXTS = frozenset({"first_name", "last_name", "email", "reason", "cancel_reason", "decline_message"})
 OBJECTS = frozenset({"phone", "billing_address", "shipping_address"})
@@ -45,7 +45,7 @@ SELECT count(*), array_agg(DISTINCT channel_id) FROM (
 ) locked
 """
 
-# The subject of an e-mail tells what the body tells.
+# The subject of an e-mail says what the body says.
 _WITHOUT_SUBJECT = Func(
     F("request_headers"), Value({"Subject": PLACEHOLDER}, JSONField()), template="%(expressions)s", arg_joiner=" || "
 )
@@ -132,7 +132,7 @@ def _erase_together(ids: list[str], *, by: str, sentence: str) -> Erased:
 
 
 def without_personal_data(data: Any, personal: Collection[str] = ()) -> Any:
-    """A copy of a body, or of a part of one, in which nothing says who somebody is.
+    """A copy of a body, or of a part of one, in which nothing identifies a person.
 
     `personal` are names of further members that do: see `EventType.personal`.
     """
@@ -198,7 +198,7 @@ def _erase_batch(ids: list[str]) -> Erased:
     of_events = Delivery.objects.filter(event__in=ids)
     attempts = DeliveryAttempt.objects.filter(delivery__in=of_events.values("pk"))
     attempts.update(response_body="", response_headers={})
-    # What went wrong may be told in the receiver's words.
+    # An error may quote the receiver.
     attempts.exclude(error="").update(error=ERASED)
     of_events.exclude(error="").update(error=ERASED)
     attempts.filter(request_headers__has_key="Subject").update(request_headers=_WITHOUT_SUBJECT)
@@ -207,8 +207,8 @@ def _erase_batch(ids: list[str]) -> Erased:
     failed = {"status": Delivery.Status.FAILED, "next_attempt_at": None, "finished_at": Now()}
     no_lease = {"lease_token": None, "lease_expires_at": None}
     begun = Exists(DeliveryAttempt.objects.filter(delivery=OuterRef("pk"), outcome=Outcome.STARTED))
-    # Whoever is sending one has lost its lease, so that nothing of the answer is written down. Where the attempt was
-    # not begun nothing was sent.
+    # A worker that is sending one has lost its lease, so that nothing of the answer is written down. Where the
+    # attempt was not begun nothing was sent.
     in_flight = {"outcome": Outcome.UNKNOWN, "status_code": None, "error": IN_FLIGHT}
     under_way = pending.exclude(lease_token=None)
     stopped = under_way.filter(~begun).update(**failed, **no_lease, error=ERASED, attempts_made=F("attempts_made") - 1)
@@ -252,6 +252,6 @@ def _erased_body(body: str | None) -> str | None:
 
 
 def _forget_latest_errors(channels: set[str]) -> None:
-    told = ChannelHealth.objects.filter(channel_id__in=channels).exclude(latest_error="")
-    held = list(told.select_for_update().order_by("channel_id").values_list("pk", flat=True))
+    with_errors = ChannelHealth.objects.filter(channel_id__in=channels).exclude(latest_error="")
+    held = list(with_errors.select_for_update().order_by("channel_id").values_list("pk", flat=True))
     ChannelHealth.objects.filter(pk__in=held).update(latest_error=ERASED)

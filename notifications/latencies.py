@@ -20,7 +20,7 @@ def _bounds() -> tuple[int, ...]:
 
 
 # The upper bound of each bucket, itself included; what takes longer than the last is counted in the last. Rows that
-# are stored are read by these too: whoever changes them empties ChannelHour.
+# are stored are read by these too: a change of them must empty ChannelHour.
 BOUNDS_MS = _bounds()
 
 

@@ -135,7 +135,7 @@ def _ask() -> tuple[dict[str, float], Lateness]:
 
 
 def count() -> Counts:
-    """Count what waits: for whoever draws curves, since it takes as long as the backlog is large.
+    """Count what waits, for `/metrics`: it takes as long as the backlog is large.
 
     Raises `DatabaseError` when PostgreSQL is away.
     """
@@ -156,7 +156,7 @@ def count() -> Counts:
 
 
 def failing_channels() -> QuerySet[ChannelHealth]:
-    """The health of each channel that keeps failing, the longest first; a paused one has somebody's attention."""
+    """The health of each channel that keeps failing, the longest first; paused ones are left out."""
     return (
         ChannelHealth.objects.filter(
             failures_in_row__gte=FAILURES_BEFORE_PROBING, channel__paused_at=None, channel__archived_at=None

@@ -1,4 +1,4 @@
-"""Looks at the database for somebody who must have an answer although PostgreSQL gives none.
+"""Reads the database for callers that need an answer in time even where PostgreSQL gives none.
 
 A host that vanished, a frozen server and one that a lock keeps waiting say nothing at all, and no setting of a
 connection ends that soon enough for a supervisor that asks with a time limit of its own.
@@ -36,7 +36,7 @@ def within(look: Callable[[], T], *, seconds: float = PATIENCE_SECONDS) -> T:
     def run() -> None:
         try:
             with transaction.atomic(), connection.cursor() as cursor:
-                # Nobody waits for it any longer by then.
+                # No caller waits for it any longer by then.
                 cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{seconds * 2000:.0f}"])
                 seen["result"] = look()
         except BaseException as error:

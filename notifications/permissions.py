@@ -1,8 +1,8 @@
 """The groups that come with Tidings, and what they may do.
 
 They are made after `migrate`, since a migration on a new database finds no permissions yet. The code is their source:
-each `migrate` sets what they may do to what stands here, and leaves alone who belongs to them. Whoever needs another
-mixture makes a group of their own.
+each `migrate` sets what they may do to what stands here, and leaves alone who belongs to them. An installation
+that needs another mixture makes a group of its own.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ RETRY = ("view", "change")  # to change a delivery is to retry it
 WORK = ("view", "add", "change")
 ALL = ("view", "add", "change", "delete")
 
-# They are also told by e-mail of what goes wrong (`notifications.alerts`).
+# They also get alerts by e-mail (`notifications.alerts`).
 ADMINISTRATORS = "Notification administrators"
 
 # Group -> "app.model" -> what its members may do with it.

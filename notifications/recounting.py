@@ -28,7 +28,7 @@ SHARE = 20
 
 LOCK = "recount"
 NOW_AND_LAST = "SELECT statement_timestamp(), (SELECT at FROM notifications_heartbeat WHERE name = %(name)s)"
-# By the indexes delivery_succeeded and delivery_failed. In the order of the channels, as whoever counts.
+# By the indexes delivery_succeeded and delivery_failed. In the order of the channels, as `tally` locks them.
 RECOUNT = """
 INSERT INTO notifications_channelhour AS kept (channel_id, hour, succeeded, failed, latencies)
 SELECT channel.id, %(hour)s, succeeded.number, failed.number, %(latencies)s

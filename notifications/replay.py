@@ -107,7 +107,7 @@ def _advance(job_id: str, channel_id: str) -> int:
         )
         channel = cursor.fetchone()
     if channel is None:
-        return 0  # Somebody else is at it. The job is not touched: that would keep them from it.
+        return 0  # Another worker holds it. The job is not touched: that would hold up the other one.
     job = ReplayJob.objects.select_for_update(skip_locked=True).filter(pk=job_id, status="running").first()
     if job is None:
         return 0

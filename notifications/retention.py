@@ -3,7 +3,7 @@
 The counts that statistics are made of, the alerts, but for those of what still lasts, and the finished replays go as
 well. The history of who did what stays.
 
-Each batch is one short transaction that waits for nobody: an event goes whole in it or stays whole. A run walks from
+Each batch is one short transaction that waits for no lock: an event goes whole in it or stays whole. A run walks from
 the oldest row on and passes each once, whether it goes or stays: neither a backlog that is held nor rows that vacuum
 cannot remove yet are read again for every batch.
 """
@@ -28,10 +28,10 @@ log = structlog.get_logger(__name__)
 
 # How many rows a transaction passes: some tens of milliseconds.
 BATCH = 500
-# Rows are skipped where somebody holds them; this is for whoever holds a whole table, as a migration does.
+# Locked rows are skipped; this is for a lock of a whole table, as a migration takes it.
 LOCK_TIMEOUT = "500ms"
 
-# Deliveries are locked before their event, like whoever erases or retries one. One that is retried at this moment is
+# Deliveries are locked before their event, as by erasure and retry. One that is retried at this moment is
 # not locked here, or not found by the retry; an event with a delivery that is not locked stays whole. So all that a
 # whole one has is locked. Who refers to what is checked at the commit, so the order of the deletions does not matter.
 PURGE = """
@@ -75,13 +75,13 @@ FROM passed ORDER BY created_at DESC, id DESC LIMIT 1
 
 
 class _AnotherPurge(Exception):
-    """Another purge has this table, or somebody holds all of it."""
+    """Another purge is at this table, or all of it is locked."""
 
 
 def purge(*, stop: Callable[[], bool] = lambda: False) -> int:
     """Delete what is older than `RETENTION_DAYS`. Returns how many events went.
 
-    Where another one is purging, this one ends at once; it also ends where somebody holds a table, and after the
+    Where another one is purging, this one ends at once; it also ends where a table is locked, and after the
     present batch once `stop()` is true. What it leaves the next one takes. Raises `django.db.Error` when PostgreSQL is
     away; what went until then stays gone.
     """
@@ -106,7 +106,7 @@ def purge(*, stop: Callable[[], bool] = lambda: False) -> int:
 def forget(rows: models.QuerySet[Any], *, at: str, stop: Callable[[], bool] = lambda: False) -> int:
     """Delete these rows, the oldest by the column `at` first, in batches. Returns how many went.
 
-    What refers to them goes along where that cascades. It ends early as `purge` does; rows that somebody holds stay.
+    What refers to them goes along where that cascades. It ends early as `purge` does; locked rows stay.
     """
     gone, after = 0, Q()
     while not stop():

@@ -2,7 +2,7 @@
 
 A delivery counts once: in the hour in which it was last finished, as what it is now, succeeded or failed, however it
 came to that (an answer, a worker that died, the deletion of its channel or of a person's data). One that is pending
-again counts nowhere, nor does a test that somebody sent, nor one that is not kept any longer. So the numbers are those
+again counts nowhere, nor does a test, nor one that is not kept any longer. So the numbers are those
 of the rows in the log that were finished then (`finished_since`).
 
 They are kept in one row for each channel and hour (`ChannelHour`, see `notifications.tally`), so reading costs
@@ -163,7 +163,7 @@ SELECT wanted.id,
         ORDER BY lease_expires_at LIMIT %(bound)s) leased)
 FROM unnest(%(channels)s::text[]) AS wanted(id)
 """
-# Channel by channel, by the index delivery_failed. Whoever sent a test has seen its answer.
+# Channel by channel, by the index delivery_failed. The answer to a test was shown to its sender.
 _LATEST_FAILURES = """
 SELECT failed.id
 FROM channels_app_channel channel

@@ -1,7 +1,7 @@
 """Counts what deliveries came to, by channel and hour, for `notifications.stats`, which says what counts.
 
-Whoever finishes deliveries counts them, whoever makes finished ones pending again or deletes them takes them back, and
-`notifications.recounting` puts right at intervals what a killed worker had not written.
+Code that finishes deliveries counts them, code that makes finished ones pending again or deletes them takes them back,
+and `notifications.recounting` corrects at intervals what a killed worker had not written.
 """
 
 import json
@@ -97,9 +97,9 @@ class Tally:
     def write(self) -> None:
         """Add them to the present hour, in one statement. Raises `DatabaseError`, and keeps them then."""
         if self._rows:
-            told = [{"channel_id": channel_id, **vars(row)} for channel_id, row in self._rows.items()]
+            counted = [{"channel_id": channel_id, **vars(row)} for channel_id, row in self._rows.items()]
             with connection.cursor() as cursor:
-                cursor.execute(COUNT, [json.dumps(told)])
+                cursor.execute(COUNT, [json.dumps(counted)])
             self._rows = {}
         self._written_at = time.monotonic()
 
@@ -116,10 +116,10 @@ def take_back(finished: Iterable[tuple[str, datetime, str]]) -> None:
 
     Must be the last of a transaction that takes locks, as `count`.
     """
-    told = [
+    counted = [
         {"channel_id": channel_id, "finished_at": at.isoformat(), "status": status, "number": number}
         for (channel_id, at, status), number in Counter(finished).items()
     ]
-    if told:
+    if counted:
         with connection.cursor() as cursor:
-            cursor.execute(TAKE_BACK, [json.dumps(told)])
+            cursor.execute(TAKE_BACK, [json.dumps(counted)])

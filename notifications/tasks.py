@@ -37,7 +37,7 @@ def record_beat() -> None:
 
 @shared_task(name="notifications.tasks.purge", one_at_a_time=True)
 def purge() -> int:
-    """Forget what is older than `RETENTION_DAYS`. A worker that is told to end does so after the present batch."""
+    """Forget what is older than `RETENTION_DAYS`. A worker that is asked to stop does so after the present batch."""
     return retention.purge(stop=shutting_down.is_set)
 
 
@@ -55,7 +55,7 @@ def recount() -> int:
 def send_alerts() -> None:
     """Look for what is to be told of what goes wrong; the engine sends it, or this task where the engines are stuck.
 
-    A fault in it, or PostgreSQL that is away, is left to the next call. A worker that is told to end does not begin.
+    A fault in it, or PostgreSQL that is away, is left to the next call. A worker that is asked to stop does not begin.
     """
     if shutting_down.is_set():
         return

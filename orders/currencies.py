@@ -51,9 +51,9 @@ def money_text(amount: Decimal, currency: str, *, grouped: bool = False) -> str:
 
 
 def too_precise(amount: Decimal, currency: str) -> str | None:
-    """Why an amount that somebody gives has too many decimals, in a sentence; None where it has not.
+    """Why an amount has too many decimals for its currency, in a sentence; None where it has not.
 
-    All that are written count: who sends 100.00 JPY may well mean another currency.
+    All that are written count: a caller that sends 100.00 JPY may mean another currency.
     """
     exponent = amount.as_tuple().exponent
     return _too_many(-exponent if isinstance(exponent, int) else 0, currency)

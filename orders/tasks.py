@@ -17,6 +17,6 @@ def _begin_nothing_more(**_: object) -> None:
 def complete_stale_funnel_orders() -> int:
     """Complete the funnel orders whose buyer never came to the thank-you page. Safe under two beats.
 
-    A worker that is told to end does so after the present order.
+    A worker that is asked to stop does so after the present order.
     """
     return services.complete_stale_funnel_orders(stop=_shutting_down.is_set)

@@ -2,7 +2,7 @@
 
 A word that is sent in is one of a closed list (an enum, named `...Choice` where the same words are given out, too). One
 that is given out is a string: further words may come at any time, and a client that was generated with a closed list
-would fail on them. The words known today are told as `x-extensible-enum`, and in the description.
+would fail on them. The words known today are listed as `x-extensible-enum`, and in the description.
 """
 
 from typing import Any

@@ -27,7 +27,7 @@ from notifications.display import ago
 admin.site.unregister(User)
 admin.site.unregister(Group)
 
-# The apps of which a group may be given something: nobody works with the tables of the others.
+# The apps whose permissions a group may be given: no page shows the tables of the others.
 ROOMS = ("api", "auth", "channels_app", "notifications", "orders")
 # Models of which no permission gives anything: only superusers work with them.
 OF_SUPERUSERS = ("group", "permission")
@@ -45,7 +45,7 @@ class _TitledAdmin(CarefulAdmin, ListedLookups, ModelAdmin):
     def delete_view(
         self, request: HttpRequest, object_id: str, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:
-        """Asks again where somebody else has changed it since it was asked for."""
+        """Asks for confirmation again where another user has changed the object since the page was opened."""
         context = dict(extra_context or {})
         obj = self.get_object(request, unquote(object_id))
         if obj is not None:
@@ -96,11 +96,11 @@ class _TitledAdmin(CarefulAdmin, ListedLookups, ModelAdmin):
 
 @admin.register(User)
 class UserAdmin(_TitledAdmin, DjangoUserAdmin):
-    """What somebody may do comes from their groups alone, so that it can be read in one place.
+    """Users. All permissions of a user come from groups, so that they can be read in one place.
 
-    Superusers and everybody's groups are the business of superusers: for others there are no superusers here, and
-    nothing that would give anybody more. Nor may they change somebody who may do what they may not: with a password or
-    an e-mail address of their choosing they would be that person.
+    Superusers and the groups of a user are for superusers to change: other users see no superusers here, and no field
+    that grants anything. Nor may they change a user with a permission that they lack: with a password or an e-mail
+    address of their choosing they could log in as that user.
     """
 
     form = UserChangeForm
@@ -152,7 +152,7 @@ class UserAdmin(_TitledAdmin, DjangoUserAdmin):
         return filters if is_superuser(request) else [name for name in filters if name not in FOR_SUPERUSERS]
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
-        """Whoever is added here is to enter the back office."""
+        """A user who is added here is staff."""
         return {"is_staff": True, **super().get_changeform_initial_data(request)}
 
     @display(description="Groups")
@@ -168,7 +168,7 @@ class UserAdmin(_TitledAdmin, DjangoUserAdmin):
 
 @admin.register(Group)
 class GroupAdmin(_TitledAdmin, DjangoGroupAdmin):
-    """For superusers: whoever changes what a group may do, changes what they may do themselves."""
+    """Groups, for superusers alone: a user who changes the permissions of a group may change their own."""
 
     list_display = ("name", "members")
     filter_horizontal = ()
@@ -212,9 +212,9 @@ def _permission_in_words(permission: Permission) -> str:
 
 
 def _may_be(request: HttpRequest, other: User) -> bool:
-    """Whether whoever asks may do all that `other` may, so that changing `other`'s password gives them nothing new.
+    """Whether the user has all permissions of `other`, so that changing `other`'s password gives them no new one.
 
-    What `other` has been given counts also while their account is not active: whoever changes it could activate it.
+    Those of an inactive account count as well: a user who may change it could activate it.
     """
     if is_superuser(request):
         return True

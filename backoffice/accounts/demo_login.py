@@ -1,7 +1,7 @@
-"""The login that comes with the demo: everybody knows it, so it opens nothing while `DEMO` is off.
+"""The login that comes with the demo: it is public, so it opens nothing while `DEMO` is off.
 
-A database that the demo was shown in may be used for real later. The login is told by its password, not by its name,
-which can be changed: with a password of its own it is somebody's account like any other.
+A database with demo data may be used for real later. The login is recognised by its password, not by its name, which
+can be changed: with another password it is an account like any other.
 """
 
 from functools import lru_cache
@@ -29,9 +29,9 @@ def is_refused(user: Any) -> bool:
 
 
 def left_over() -> list[User]:
-    """The demo's logins in this database, looked for where they are: to try every account would take seconds.
+    """The demo's logins in this database; to check the password of every account would take seconds.
 
-    That is the first user of an empty database, and whoever has the name or the address that it is given.
+    Looked at are the first user of an empty database, and users with the name or the address that it is given.
     """
     first = User.objects.order_by("pk").values("pk")[:1]
     found = User.objects.filter(Q(pk__in=first) | Q(username=DEMO_LOGIN[0]) | Q(email=DEMO_ADDRESS), is_active=True)

@@ -17,7 +17,7 @@ from backoffice.frame import plain_page
 
 
 class LoginForm(AuthenticationForm):
-    """Knows without asking that nobody has a name longer than all: the record of failed attempts cannot hold it."""
+    """Refuses a name longer than any user has without a look: the record of failed attempts cannot hold it."""
 
     def clean(self) -> dict[str, Any]:
         longest = User._meta.get_field("username").max_length or 0
@@ -41,7 +41,7 @@ class ThrottleHandler(AxesDatabaseHandler):
 
 
 def _from_address(request: Any) -> int:
-    """Failures within the cool-off. Behind a proxy that names nobody all clients would be one: they are not counted."""
+    """Failures within the cool-off. Not counted behind a proxy that names no client: all would be one."""
     if request.axes_ip_address is None:
         return 0
     recent = AccessAttempt.objects.filter(

@@ -3,10 +3,10 @@ from django.db.models.functions import Now
 
 
 class ResetRequest(models.Model):
-    """Somebody has asked for a link to set a new password, for an address that may be anybody's.
+    """A request for a link to set a new password, for an address that need not belong to a user.
 
-    The page writes it, whoever the address belongs to; a worker finds out and sends. `email` is there until then, and
-    empty afterwards. What is left says for a day how often an address was asked for, and from where.
+    The page writes it for any address; a worker looks for the user and sends. `email` is there until then, and empty
+    afterwards. The row counts for a day, by address and by client, against the limits of requests.
     """
 
     email = models.CharField(max_length=320, blank=True)

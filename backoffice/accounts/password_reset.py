@@ -18,7 +18,7 @@ from channels_app.transports.email.mailserver import where_mail_ends
 
 
 class ResetForm(PasswordResetForm):
-    """Asks for a link. Nothing that happens here depends on whether there is somebody with this address."""
+    """Asks for a link. Nothing that happens here depends on whether a user has this address."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -80,7 +80,7 @@ class SetNewPassword(_Shell, views.PasswordResetConfirmView):
         return context if self.validlink else {**context, "title": "This link does not work any more"}
 
     def form_valid(self, form: "SetPasswordForm[User]") -> HttpResponse:
-        """Whoever reads the user's mail is the user: earlier failed logins do not keep them out."""
+        """A link from the user's mail proves who it is: earlier failed logins do not lock them out."""
         response = super().form_valid(form)
         axes.utils.reset(username=form.user.get_username())
         return response

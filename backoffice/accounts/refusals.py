@@ -1,4 +1,4 @@
-"""What somebody was refused, so that the page can name it."""
+"""Remembers which permission a request lacked, so that the page of the refusal can name it."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -20,7 +20,7 @@ class RememberingBackend(ModelBackend):
     """
 
     def authenticate(self, request: Any, username: Any = None, password: Any = None, **credentials: Any) -> Any:
-        """Outside of the demo its password lets nobody in, whoever has it by now: everybody knows it."""
+        """Outside of the demo the demo's password is refused for every user: it is public."""
         user = super().authenticate(request, username=username, password=password, **credentials)
         return None if password == DEMO_LOGIN[1] and not settings.DEMO else user
 

@@ -44,7 +44,7 @@ class ResetMail(PasswordResetForm):
         to_email: str,
         html_email_template_name: str | None = None,
     ) -> None:
-        """Send the link to one user. A failure is for the log: nobody is there to be told."""
+        """Send the link to one user. A failure is logged: there is no client to answer."""
         subject = " ".join(render_to_string(subject_template_name, context).split())
         body = render_to_string(email_template_name, context)
         try:

@@ -1,8 +1,8 @@
 """Requests for links to set a new password: written down by a page, answered by mail by a worker.
 
-So a page takes the same time and says the same whether or not there is somebody, a mail server that is slow or down
-holds up nobody, and a broker that is down loses nothing: a request waits in the database. What the broker carries is
-that there is something to do, no address and no link.
+So the page takes the same time and says the same whether or not there is such a user, a mail server that is slow or
+down holds up no request, and a broker that is down loses nothing: a request waits in the database. The broker carries
+only that there is work, no address and no link.
 """
 
 from datetime import timedelta
@@ -18,14 +18,14 @@ from orders.locks import take_lock
 
 log = structlog.get_logger(__name__)
 
-# Within an hour. Many people may share an address that a proxy gives them, nobody shares a mailbox with so many.
+# Within an hour. Many people may share the address of a proxy, few share a mailbox.
 MOST_FOR_AN_ADDRESS = 3
 MOST_FROM_A_CLIENT = 30
 COUNTED_FOR = timedelta(hours=1)
-# Whoever takes one up has so long for it; then it is anybody's again.
+# The lease of a request; after it another worker may take it.
 TAKEN_FOR = timedelta(minutes=1)
 MOST_TRIES = 3
-# Nobody waits for a link any longer.
+# After so long a link is no longer sent.
 KEPT_WAITING_FOR = timedelta(hours=1)
 KEPT_FOR = timedelta(days=1)
 
@@ -61,7 +61,7 @@ def answered(request: ResetRequest) -> None:
 
 
 def tidy() -> None:
-    """Give up what nobody waits for any longer, and forget what no longer counts."""
+    """Give up requests that are too old to be answered, and delete those that no longer count."""
     late = ResetRequest.objects.exclude(email="").filter(requested_at__lte=Now() - KEPT_WAITING_FOR)
     if given_up := late.update(email=""):
         log.error("password_resets_given_up", count=given_up)

@@ -14,7 +14,7 @@ def send_password_links() -> int:
     """Answer the requests for links that wait. Returns how many were taken up.
 
     What cannot be sent is tried again a minute later, three times in all. PostgreSQL that is away is left to the next
-    call. A worker that is told to end does so after the present one.
+    call. A worker that is asked to stop does so after the present one.
     """
     taken = 0
     try:

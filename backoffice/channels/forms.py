@@ -34,12 +34,12 @@ class ChannelForm(forms.Form):
         fields = [name for part in self._parts for name in part.fields]
         for part in self._parts:
             self.fields |= part.fields
-        # New credentials never go to an address that somebody else has given meanwhile, nor known ones to a new one.
+        # New credentials never go to an address that another user has given meanwhile, nor known ones to a new one.
         self.belong_together = [fields] if len(fields) > 1 else []
 
     @property
     def about(self) -> str:
-        """What the kind is for, to somebody who chooses one."""
+        """What the kind is for, beside its choice."""
         return self._transport.about
 
     @property

@@ -33,7 +33,7 @@ SETTINGS_UNREADABLE = (
 
 
 def condition_of(channel: Channel) -> Condition:
-    """Unreadable first: nothing can be sent. Paused before failing: somebody has seen to it. Reads `channel.health`."""
+    """Unreadable first: nothing can be sent. Paused before failing: it is looked after. Reads `channel.health`."""
     if not channel.is_readable:
         return "unreadable"
     if channel.paused_at:
@@ -42,7 +42,7 @@ def condition_of(channel: Channel) -> Condition:
 
 
 def facts_of(channel: Channel) -> Facts:
-    """What its pages show of a channel that somebody is about to pause, resume, delete or give a new secret."""
+    """The facts that the pages for pausing, resuming, deleting and rotating show of a channel, label -> words."""
     paused = f"{channel.pause_reason} ({time_in_words(channel.paused_at)})" if channel.paused_at else ""
     return Facts(
         f"channel {channel.pk}",

@@ -22,9 +22,9 @@ NEW_SECRET = "channel_with_new_secret"
 
 
 def of_channel(action: Literal["view", "change", "delete"]) -> Callable[[View], View]:
-    """A view `(request, channel, ...)` for those who may do this to channels.
+    """A view `(request, channel, ...)` for users with this permission for channels.
 
-    An unknown channel, and one that somebody deletes meanwhile, is a page that does not exist.
+    404 for an unknown channel, and for one that is deleted meanwhile.
     """
 
     def decorate(view: View) -> View:
@@ -44,9 +44,9 @@ def of_channel(action: Literal["view", "change", "delete"]) -> Callable[[View], 
 
 
 def locked_if_sent(request: HttpRequest, channel: Channel) -> Channel:
-    """The channel as it is now, for a form that was sent: locked, since what is compared is what is changed.
+    """The channel as it is now, for a form that was sent: locked, so that what is compared is what is changed.
 
-    Raises `Channel.DoesNotExist` where somebody deletes it meanwhile.
+    Raises `Channel.DoesNotExist` where it was deleted meanwhile.
     """
     return lock_channel(channel.pk) if request.method == "POST" else channel
 

@@ -218,8 +218,9 @@ def _attachable(event_type: EventType) -> list[tuple[str, str]]:
 
 
 def _attachment(request: HttpRequest, key: str, channel_id: str) -> tuple[EventType, EventChannel | None]:
-    """What the page is about; to be changed, with its channel locked. None, and it is said, where a form was sent and
-    somebody else has removed it meanwhile. Raises `Http404`.
+    """The attachment that the page is about; to be changed, with its channel locked. Raises `Http404`.
+
+    None, with a message to the user, where a form was sent and another user has removed it meanwhile.
     """
     event_type = find_event_type(key)
     attachments = EventChannel.objects.select_related("channel").filter(event_type=key, channel_id=channel_id)

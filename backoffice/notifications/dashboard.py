@@ -1,4 +1,4 @@
-"""The first page: how delivering goes, at a glance, and what needs somebody's attention.
+"""The first page: how delivering goes, at a glance, and what needs attention.
 
 Each person sees the parts that their permissions allow. It costs as much with a million deliveries as with ten.
 """

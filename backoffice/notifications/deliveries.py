@@ -38,7 +38,7 @@ def sends_body(delivery: Delivery) -> bool:
 
 
 def curl_of(attempt: DeliveryAttempt, delivery: Delivery) -> str:
-    """`as_curl` of an attempt of this delivery; "" where nobody could send the same again."""
+    """`as_curl` of an attempt of this delivery; "" where the same cannot be sent again."""
     event = delivery.event
     if not (attempt.url and sends_body(delivery)) or event.body is None or event.erased_at:
         return ""

@@ -26,7 +26,7 @@ Outcome = Event.RoutingOutcome
 
 @dataclass(frozen=True)
 class Explained:
-    """One channel: whether it was told of an event, in full sentences.
+    """One channel: whether an event was sent to it, in full sentences.
 
     `outcome` is a `RoutingOutcome`; "not_attached" for a channel that was attached after the event; or "nobody", with
     neither channel nor delivery, where none was attached then. `attached` says whether the channel is attached to the

@@ -34,7 +34,7 @@ def choice(label: str, choices: list[tuple[str, str]], *, all_of_them: str = "Al
 
 
 def moment(label: str) -> forms.DateTimeField:
-    """In the time zone of whoever asks, unless the text names another."""
+    """In the time zone of the user, unless the text names another."""
     return forms.DateTimeField(
         label=label,
         required=False,

@@ -22,7 +22,7 @@ _ADDRESS_LABELS = {
     "zip_code": "ZIP code",
     "country": "Country",
 }
-# Nobody reads more; each tag may have one.
+# More than a person reads; each tag may have one.
 MOST_ERRORS = 100
 _COUNTRY_HELP = "Two letters, like US."
 

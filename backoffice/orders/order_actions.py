@@ -241,7 +241,7 @@ def tracking_facts(order: Order) -> Facts:
 
 
 def _payment_facts(order: Order) -> Facts:
-    """What somebody goes by who records a payment."""
+    """The facts of an order that the form for a payment shows and compares."""
     return Facts(
         f"payment {order.number}",
         {

@@ -1,4 +1,4 @@
-"""The postbacks of an order: what each channel was told or why not, and telling it again."""
+"""The postbacks of an order: what was sent to each channel or why not, and the manual retry."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -118,8 +118,8 @@ def tally_of(order: Order) -> Tally:
 def retry_one(order: Order, delivery_id: str, *, by: str) -> tuple[int, str]:
     """Retry a delivery of this order. Returns a sentence that says so, or why not, and the level of the message.
 
-    Where it is no longer failed, nothing is wrong: somebody clicked twice, or was faster. Raises `Http404`, also for
-    a delivery of another order.
+    Where it is no longer failed, nothing is wrong: the button was clicked twice, or another user was faster. Raises
+    `Http404`, also for a delivery of another order.
     """
     name = postback_of(order, delivery_id).name
     try:
@@ -158,7 +158,7 @@ def newest_postback(about: Order) -> str:
 def notified(about: Order | Contact, *, after: str = "") -> str:
     """Says how many notifications of an order or a contact are newer than the one with this id.
 
-    Begins with a space, so that it can follow another sentence; "" where nobody is told.
+    Begins with a space, so that it can follow another sentence; "" where none is newer.
     """
     new = _about(about).filter(pk__gt=after).aggregate(all=Count("pk"), held=Count("pk", filter=IS_HELD))
     sent, held = new["all"] - new["held"], new["held"]

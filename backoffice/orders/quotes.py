@@ -63,7 +63,7 @@ class QuoteAdmin(SellingAdmin):
         return self.own_page(request, "admin/orders/quote/page.html", context)
 
     def sell(self, request: HttpRequest, object_id: str) -> HttpResponse:
-        """Open the quote's order, and lead there whoever may see it."""
+        """Open the quote's order, and redirect to it a user who may see it."""
         if not self.has_view_permission(request) or not self._may_sell(request):
             raise PermissionDenied
         quote: Quote | None = self.named(request, object_id)

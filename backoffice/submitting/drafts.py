@@ -1,8 +1,8 @@
-"""What somebody typed into a form that could not be taken: kept until they come back to it.
+"""Drafts: what was typed into a form that could not be taken, kept until its user comes back to it.
 
-It is kept in the session of the browser, encrypted, and only given to the person for whom the form's page was made:
-its one-time token says who that is. So nothing is kept of forms that are none of ours, and whoever else logs in with
-the same browser does not see it. Passwords are never kept.
+It is kept in the session of the browser, encrypted, and only given to the user for whom the form's page was made:
+its one-time token says who that is. So nothing is kept of forms that are none of ours, and another user who logs in
+with the same browser does not see it. Passwords are never kept.
 """
 
 import json
@@ -47,7 +47,7 @@ def keep(request: HttpRequest, user_id: int) -> bool:
 
 
 def keep_for_sender(request: HttpRequest) -> bool:
-    """Keep what was sent for whoever the form's page was made for, unless somebody else is logged in by now."""
+    """Keep what was sent for the user of the form's page, unless another one is logged in by now."""
     token = token_of(request)
     if token is None or (request.user.is_authenticated and request.user.pk != token.user_id):
         return False
@@ -68,7 +68,7 @@ def forget(request: HttpRequest) -> None:
 def take(request: HttpRequest) -> dict[str, Any] | None:
     """What was kept for the page that is asked for, as `action` and `typed`; it is given once.
 
-    That of somebody else, and what is too old, is thrown away.
+    A draft of another user, and one that is too old, is deleted.
     """
     found = request.session.get(_KEY)
     if found is None:

@@ -5,7 +5,7 @@ from django.db.models.functions import Now
 class Submission(models.Model):
     """A form that took effect, with its answer, for when it is sent again.
 
-    `user_id` and `nonce` are those of its one-time token; no foreign key, since somebody may delete their own account.
+    `user_id` and `nonce` are those of its one-time token; no foreign key, since users may delete their own account.
     `fingerprint` is a keyed hash of what was sent, `session` one of the session. `encrypted_answer` is a JSON object,
     see `backoffice.submitting.once`. Where it `is_page`, it can hold a secret that is shown once, and is soon emptied.
     """

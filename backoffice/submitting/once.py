@@ -79,7 +79,7 @@ def once(view: View) -> View:
 def _lock(token: Token) -> bool:
     """Hold the token until this transaction ends; False where another one goes on holding it.
 
-    PostgreSQL lets go of it after the commit is visible, so that whoever gets it next sees the kept answer.
+    PostgreSQL releases it after the commit is visible, so that the next holder sees the kept answer.
     """
     try:
         with transaction.atomic(), connection.cursor() as cursor:
@@ -97,9 +97,8 @@ def _lock(token: Token) -> bool:
 def _again(request: HttpRequest, first: Submission, now: Submission) -> HttpResponse | None:
     """The answer to a form whose token was used. None where it is to be taken all the same.
 
-    Somebody goes back to a form that edits something and changes more: that compares with what it showed. Somebody
-    goes back to one that makes something and sends it with other words: that may be another thing or a correction, so
-    it is asked.
+    A user may go back to a form that edits something and change more: that compares with what it showed. One who goes
+    back to a form that makes something and sends other values may want another thing or a correction, so the page asks.
     """
     answer = _read(first)
     same = first.fingerprint == now.fingerprint
@@ -127,7 +126,7 @@ def _may_see_again(first: Submission, now: Submission) -> bool:
 
 
 def _took_effect(request: HttpRequest, response: HttpResponse) -> bool:
-    """A redirect, or an answer that says so itself; but none that only tells why nothing was done."""
+    """Whether the form took effect: a redirect, or an answer that says so itself; no page that only gives a refusal."""
     said = _said(request)
     if said and not any(message.level == messages.SUCCESS for message in said):
         return False

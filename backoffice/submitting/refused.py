@@ -1,4 +1,4 @@
-"""The answers to a form that is not taken: nobody is logged in, somebody else is, or it was sent before."""
+"""The answers to a form that is not taken: no user is logged in, another one is, or it was sent before."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -18,9 +18,9 @@ SENT = "sent"
 
 
 def to_login(request: HttpRequest) -> HttpResponse:
-    """To the login, which leads back to a page. A form has done nothing, and what was typed into it is kept.
+    """Redirect to the login, which leads back to a page. A form has done nothing, and what was typed into it is kept.
 
-    htmx would put the login page into the page that is there; it is told to leave that.
+    htmx would put the login page into the present page: a header makes it load the login instead.
     """
     query = {REDIRECT_FIELD_NAME: page_to_return_to(request)}
     if request.method not in ("GET", "HEAD"):

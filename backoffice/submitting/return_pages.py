@@ -1,4 +1,4 @@
-"""To which page somebody comes back who had to log in.
+"""The page that a login leads back to.
 
 Most addresses are pages. Those that only take a form, or answer with a part of a page, have theirs here.
 """

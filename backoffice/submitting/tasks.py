@@ -11,7 +11,7 @@ from notifications.tasks import shutting_down
 def purge_submissions() -> int:
     """Forget pages that are not shown again, and, in batches, the forms of more than a week ago. Returns how many.
 
-    A worker that is told to end does so after the present batch.
+    A worker that is asked to stop does so after the present batch.
     """
     Submission.objects.filter(is_page=True, created_at__lte=Now() - SHOWN_AGAIN_FOR).exclude(
         encrypted_answer=""

@@ -91,7 +91,7 @@ class Notice:
 
     `type` is the event type, by which a kind may choose a layout of its own. `title` is one line, `paragraphs` say what
     happened and what to do, `sections` hold the facts, `links` lead on, the most useful first. `note` stands before
-    all else (as of a test), `footer` says why somebody is told this.
+    all else (as of a test), `footer` says why the reader gets this.
 
     `addresses` is None where all words are ours. Else others have typed some of them, and of what looks like an address
     in title, paragraphs and sections only those that are e-mail addresses of `addresses` may be followed.
@@ -123,7 +123,7 @@ class Message:
     reached: tuple[str, ...] = ()
 
     def in_words(self) -> Notice:
-        """Raises `ValueError` for a message that nobody has put in words."""
+        """The message in words. Raises `ValueError` where it has none."""
         if self.notice is None:
             raise ValueError("The message has no words.")
         return self.notice()
@@ -176,8 +176,8 @@ class Answer:
 class Transport(ABC):
     """One kind of channel. Register an instance in `channels_app.transports`.
 
-    `kind` is its key, at most 20 characters, and `label` its name for people. `about` says what it is for, to somebody
-    who chooses one. `advice` is a template beside the class, of what to know before saving a new channel (`guide` in it
+    `kind` is its key, at most 20 characters, and `label` its name for people. `about` says what it is for, beside
+    its choice. `advice` is a template beside the class, of what to know before saving a new channel (`guide` in it
     is a link to the help page). `answered_by` is who answers an attempt, within a sentence.
     """
 

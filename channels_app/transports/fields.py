@@ -20,7 +20,7 @@ WHOEVER_KNOWS_IT = (
 class UrlField:
     """The URL that messages are sent to. `label` and `help_text` are those of the form.
 
-    `secret`: whoever knows the URL may post to it, so it is encrypted at rest and shown masked only, and `if_leaked`
+    `secret`: the URL is a credential by itself, so it is encrypted at rest and shown masked only, and `if_leaked`
     says what to do about one that got out. Where it is not so for the whole kind, it may be for a channel
     (`Channel.has_secret_url`).
     """
@@ -64,7 +64,7 @@ def _as_it_is(value: str) -> str:
 class Setting:
     """A value of one line that only this kind has, kept in the encrypted settings of a channel.
 
-    `name` is that in the API and in `Destination.settings`. A `secret` one is given and never told again: it is masked
+    `name` is that in the API and in `Destination.settings`. A `secret` one is never shown again: it is masked
     in pages and answers, and taken out of what is kept of an attempt. `check` returns the value as it is kept, and
     raises `ValueError` with a sentence for one that cannot be used. A setting that is not `required` may be "".
     """

@@ -17,7 +17,7 @@ MAX_HEADERS = 20
 MAX_HEADER_NAME_LENGTH = 100
 MAX_HEADER_VALUE_LENGTH = 1024
 MAX_RECIPIENTS = 50
-# Those that are given twice count once; past this nobody looks at each.
+# Those that are given twice count once; past this they are not checked one by one.
 MAX_RECIPIENTS_GIVEN = 500
 MAX_REFUSED = 100
 MAX_ADDRESS_LENGTH = 254  # RFC 5321, section 4.5.3.1.3, as corrected by erratum 1690

@@ -1,4 +1,4 @@
-"""URLs that are secrets themselves, since whoever knows one may post to it: Slack's, and postbacks' that are marked."""
+"""URLs that are credentials by themselves: those of Slack, and of postback channels that are marked so."""
 
 from urllib.parse import quote, unquote_plus, urlsplit
 
@@ -6,9 +6,9 @@ SHORTEST_KEY = 16
 
 
 def secrets_of(url: str) -> list[str]:
-    """What must not be told: the URL, its path with and without the query, the last part of the path and whatever part
-    is long enough to be a key, and the values of the query, each as it is written, as it is read and as a part of
-    another address.
+    """The texts that must not be shown: the URL, its path with and without the query, the last part of the path and
+    each part that is long enough to be a key, and the values of the query, each as it is written, as it is read and as
+    a part of another address.
     """
     parts = urlsplit(url)
     written = [

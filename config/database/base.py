@@ -45,7 +45,7 @@ class Connection(psycopg.Connection[Any]):
 
 
 class Pool(ConnectionPool[Connection]):
-    """Tells those who wait for a connection why there is none, as soon as it has given up for the time being."""
+    """Fails the callers that wait for a connection with the cause, as soon as it has given up for the time being."""
 
     _given_up = 0
 

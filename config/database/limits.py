@@ -1,4 +1,4 @@
-"""How long one statement may take, for whoever asks on behalf of somebody who waits."""
+"""How long one statement of the present thread may take: a limit for callers that answer a waiting client."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

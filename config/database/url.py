@@ -22,7 +22,7 @@ _DEFAULTS = {
     "keepalives_count": "3",
     "tcp_user_timeout": "5000",
 }
-# How long a caller waits for a connection, and how long the pool goes on trying before it tells those who wait why
+# How long a caller waits for a connection, and how long the pool goes on trying before it gives its callers the cause
 # there is none. Its pauses double from a second on, so that a server which is back is found within some two seconds.
 _POOL = {"min_size": 1, "timeout": 10, "reconnect_timeout": 5}
 _NOT_OURS = {
@@ -34,7 +34,7 @@ _NOT_OURS = {
 }
 _WRITABLE = ("any", "read-write", "primary")
 _FILES = ("sslrootcert", "sslcert", "sslkey", "sslcrl")
-# A folder that nobody has, so that the client library looks at its options and then finds no server.
+# A folder that does not exist, so that the client library looks at its options and then finds no server.
 _NOWHERE = "/nonexistent/tidings"
 
 

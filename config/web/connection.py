@@ -32,7 +32,7 @@ class Source:
         return piece
 
     def take(self) -> bytes:
-        """All that nobody has read."""
+        """All bytes received and not read yet."""
         return self.recv(len(self._data))
 
 
@@ -195,7 +195,7 @@ class Connection:
         return taken
 
     def _announce_too_long(self) -> None:
-        """The application refuses it by its length, which chunks have not told it."""
+        """The application refuses a body by its length, which is not announced for chunks."""
         if self.length is None:
             headers = [(name, value) for name, value in self.request.headers if name != "TRANSFER-ENCODING"]
             self.request.headers = [*headers, ("CONTENT-LENGTH", str(len(self.buffer)))]
@@ -217,7 +217,7 @@ class Connection:
                 return self._end_of_trailers(line_ends)
             chunk_ends = line_ends + 2 + size + 2
             if chunk_ends > len(self.buffer):
-                # Its size tells already when the whole becomes too long.
+                # Its size alone shows that the whole becomes too long.
                 return None
             self._chunk_at = chunk_ends
 

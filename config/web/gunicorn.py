@@ -8,5 +8,5 @@ workers = 2
 threads = 8
 # Idle and slow connections cost memory and a file each, no thread; past this the slowest of them go.
 worker_connections = 4000
-# Nobody uses it, and its place is shared by all copies of one person.
+# It is not used, and its path is the same for all copies that one user runs.
 control_socket_disable = True

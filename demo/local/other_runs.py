@@ -24,7 +24,7 @@ class AlreadyRunning(Exception):
 
 
 class DataFolderLock:
-    """Held until the process ends, in whatever way. The file tells who holds it: `PID` or `PID stopping`."""
+    """Held until the process ends, in whatever way. The file names its holder: `PID` or `PID stopping`."""
 
     def __init__(self, data: Path) -> None:
         """Takes the lock; waits for a launcher that is just stopping. Raises AlreadyRunning, OSError."""

@@ -32,7 +32,7 @@ class Account:
     """Who a child runs as: the caller, unless said otherwise.
 
     `user` and `group` are ids to change to, which takes root. `mapped_to` is the user id under which the child
-    sees itself in a user namespace of its own; its files still belong to whoever started it. `enters_all` lets
+    sees itself in a user namespace of its own; its files still belong to the user who started it. `enters_all` lets
     `user` pass the folders that only root may enter, such as root's home; it takes the program setpriv.
     """
 
@@ -137,9 +137,9 @@ def stop(children: list[Child], in_a_hurry: Callable[[], bool] = lambda: False) 
 
 
 def identity(pid: int) -> str | None:
-    """What tells a process from a later one that was given the same pid; None when there is no such process.
+    """What distinguishes a process from a later one with the same pid; None when there is no such process.
 
-    The boot and the start time in clock ticks where /proc tells them, else what ps says. A zombie is gone.
+    The boot and the start time in clock ticks where /proc has them, else what ps says. A zombie is gone.
     """
     if _PROC:
         try:
@@ -201,7 +201,7 @@ def _before_exec(account: Account, death_signal: signal.Signals) -> Callable[[],
 
 
 def _enter_user_namespace(mapped_to: int) -> None:
-    """Becomes `mapped_to` in a namespace that holds nobody else (user_namespaces(7)). Raises OSError if refused."""
+    """Becomes `mapped_to` in a namespace of its own (user_namespaces(7)). Raises OSError if refused."""
     if _libc is None:
         raise OSError("user namespaces are a feature of Linux")
     user, group = os.geteuid(), os.getegid()

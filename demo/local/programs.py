@@ -35,7 +35,7 @@ def worker(number: int, launcher: int, timeout_seconds: float) -> Service:
             *(sys.executable, "-W", "ignore:You're running the worker with superuser"),
             *("-m", "celery", "--quiet", "-A", "config", "worker", "--loglevel", "WARNING"),
             *("--hostname", f"tidings-{launcher}-{number}@%h"),
-            # Nobody listens to its heartbeat, and a broker that falls silent would hold up its end with it.
+            # Its heartbeat is not used, and a broker that falls silent would hold up its end with it.
             *("--without-gossip", "--without-mingle", "--without-heartbeat"),
         ],
         patience=timeout_seconds + _RECORDING_SECONDS,

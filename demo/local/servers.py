@@ -109,7 +109,7 @@ class Postgres:
                 # The built-in C.UTF-8 exists on every system and sorts the same everywhere.
                 *("--encoding", "UTF8", "--locale", "C", "--locale-provider", "builtin"),
                 *("--builtin-locale", "C.UTF-8"),
-                # Whoever reaches the socket in its private folder is the owner of the cluster.
+                # A user who reaches the socket in its private folder is the owner of the cluster.
                 *("--auth", "trust", "--no-instructions"),
             ],
             log=self._log,

@@ -33,7 +33,7 @@ class EventType:
 
     `data` is the model of the event's `data` member. It is validated from the facts of the same names, unless `build`
     makes it of all facts. Either runs without a database statement. `personal` names those of its members, at whatever
-    depth, that tell who somebody is and that `notifications.erasure` does not know by their names.
+    depth, that identify a person and that `notifications.erasure` does not know by their names.
 
     `sample` makes facts that could be, at a moment, unsaved and without the database. `words` says what happened to
     people; without it they read label, description and all that the data holds.

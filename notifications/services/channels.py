@@ -222,7 +222,7 @@ def archive_channel(*, channel_id: str, by: str) -> None:
     """Delete a channel: detached everywhere, its pending deliveries fail, the log keeps its name.
 
     The first thousand fail at once, what is beyond, or recorded meanwhile, within seconds by the workers: so no row is
-    locked for long, and whoever records waits for no deletion. What is in flight ends and is recorded.
+    locked for long, and recording an event waits for no deletion. What is in flight ends and is recorded.
     Raises `Channel.DoesNotExist`.
     """
     channel = channels.lock_channel(channel_id)
@@ -236,7 +236,7 @@ def archive_channel(*, channel_id: str, by: str) -> None:
 
 @transaction.atomic
 def probe_now(*, channel_id: str) -> None:
-    """Somebody says that a failing channel is mended: ask it at the next claim, not after its back-off."""
+    """Try a failing channel at the next claim, not after its back-off, since its receiver is said to be repaired."""
     health.forgive(channel_id)
     doorbell.ring_on_commit()
 

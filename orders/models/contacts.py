@@ -16,7 +16,7 @@ def new_contact_id() -> str:
 
 
 class IdnaKeyField(models.TextField):  # type: ignore[type-arg]
-    """Filled in when the contact is made. Whoever changes the e-mail address of one sets it anew."""
+    """Filled in when the contact is made. Code that changes its e-mail address sets it anew."""
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         if add:
@@ -31,7 +31,7 @@ class IdnaKeyField(models.TextField):  # type: ignore[type-arg]
 class Grams(Func):
     """Of three texts in lower case: whatever three characters in a row there are, and what begins a word.
 
-    A function of ours in the database: `pg_trgm` needs somebody who may install it.
+    A function of ours in the database: `pg_trgm` takes a role that may install extensions.
     """
 
     function = "orders_grams"

@@ -27,7 +27,7 @@ class Survey(models.Model):
 
 
 class SurveyResponse(models.Model):
-    """A survey that somebody finished: somebody with an e-mail address, or the buyer of an order."""
+    """The answers to a survey, of a person with an e-mail address or of the buyer of an order."""
 
     id = models.CharField(primary_key=True, max_length=40, default=new_response_id, editable=False)
     survey = models.ForeignKey(Survey, on_delete=models.PROTECT, related_name="responses")

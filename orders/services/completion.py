@@ -15,7 +15,7 @@ from orders.services.lookups import lock_order, read_again
 
 logger = structlog.get_logger(__name__)
 
-# Orders are skipped where somebody holds them; this is for what is needed beside, such as a channel being deleted.
+# Orders that another transaction has locked are skipped; this is for other locks, such as of a channel being deleted.
 LOCK_TIMEOUT = "2s"
 ONE_SWEEP = "orders: completing stale funnel orders"
 
@@ -40,10 +40,10 @@ def reach_thank_you(*, number: str) -> Order:
 def complete_stale_funnel_orders(*, batch: int = 500, stop: Callable[[], bool] = lambda: False) -> int:
     """Complete the funnel orders whose first approved purchase is `FUNNEL_COMPLETION_SECONDS` ago.
 
-    Each in a transaction of its own; one that somebody else holds is left to them or to the next sweep, and one
-    that cannot be completed is logged and does not stop the others. `batch` is how many are looked up at once.
-    Where another sweep is at it, in whatever process, this one ends; so it does before the next order once `stop()`
-    is true. Returns how many this call completed; each is completed, and announced, by one caller only.
+    Each in a transaction of its own; one that another transaction has locked is left to it or to the next sweep, and
+    one that cannot be completed is logged and does not stop the others. `batch` is how many are looked up at once.
+    Where another sweep runs, in any process, this one ends; so it does before the next order once `stop()` is true.
+    Returns how many this call completed; each is completed, and announced, by one caller only.
     """
     stale = Order.objects.filter(
         status=Order.Status.PAID, first_paid_at__lte=Now() - timedelta(seconds=settings.FUNNEL_COMPLETION_SECONDS)

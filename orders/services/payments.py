@@ -91,8 +91,8 @@ def _settle(order: Order, purchase: Transaction, items: Sequence[ItemInput]) -> 
         order.complete()
     order.save()
     if not purchase.is_upsell:
-        # What the order was opened with is nobody's until then: an upsell, or a down-sell after a declined cart, pays
-        # only its own items.
+        # What the order was opened with belongs to no purchase until then: an upsell, or a down-sell after a
+        # declined cart, pays only its own items.
         OrderItem.objects.filter(order=order, paid_by=None).update(paid_by=purchase)
     save_items(order=order, lines=lines, paid_by=purchase, is_upsell=purchase.is_upsell)
     paid = list(OrderItem.objects.filter(paid_by=purchase).select_related("product"))

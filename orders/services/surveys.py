@@ -12,10 +12,10 @@ from orders.services.lookups import get_order
 def complete_survey(
     *, slug: str, source: str, answers: dict[str, Any], email: str | None = None, order: str | None = None
 ) -> SurveyResponse:
-    """Take the answers of somebody who finished a survey, and announce them.
+    """Record the answers to a survey, and announce them.
 
-    That is the buyer of `order` (its number), and then source and contact are the order's; or somebody with an
-    `email`, and then the contact is the one that is known by it, or none: nobody is created or reactivated.
+    They are of the buyer of `order` (its number), and then source and contact are the order's; or of the person with
+    this `email`, and then the contact is the one known by it, or none: no contact is created or reactivated.
 
     Raises `Survey.DoesNotExist`, and `ValidationError` on `email` or `order` unless exactly one is given, or on
     `order` where there is none with this number.

@@ -24,7 +24,7 @@ log = structlog.get_logger(__name__)
 
 
 class MailNotSentError(smtplib.SMTPException):
-    """Nobody has the mail, or nobody may have it. The message is a sentence for people."""
+    """No recipient has the mail, or may have it. The message is a sentence for people."""
 
 
 class SMTPBackend(BaseEmailBackend):
@@ -49,7 +49,7 @@ class SMTPBackend(BaseEmailBackend):
         self._username, self._password, self._timeout = username, password, timeout
 
     def send_messages(self, email_messages: Sequence[EmailMessage]) -> int:
-        """Returns how many were sent, leaving out those that are to nobody.
+        """Returns how many were sent, leaving out those without recipients.
 
         A mail that some of its recipients have was sent; the refusals of the others are logged. Raises
         `MailNotSentError` for the first that was not, unless `fail_silently`.

@@ -10,7 +10,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
 SMTP_BACKEND = "channels_app.transports.email.backend.SMTPBackend"
-# Django's own names the same server, for whoever puts it into settings of their own.
+# Django's own names the same server, for installations with settings of their own.
 _SMTP_BACKENDS = frozenset({SMTP_BACKEND, "django.core.mail.backends.smtp.EmailBackend"})
 # Backends that send nothing.
 ENDS = {

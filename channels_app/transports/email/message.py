@@ -47,14 +47,14 @@ class LaidOut:
 
 
 def automatic_headers(*, message_id: str = "", now: datetime | None = None) -> dict[str, str]:
-    """What every mail of ours says of itself: its own id at our domain, when it was sent, and that nobody wrote it.
+    """The headers of every mail of ours: an id at our domain, when it was sent, and that it is sent automatically.
 
     `message_id` is without angle brackets, `now` the moment; both are made up where they are left out.
     """
     return {
         "Message-ID": f"<{message_id}>" if message_id else make_msgid(domain=our_domain()),
         "Date": format_datetime(now) if now else formatdate(),
-        # RFC 3834, and what Exchange heeds instead: nobody's absence is of interest to us.
+        # RFC 3834, and what Exchange heeds instead: absence notes are not wanted.
         "Auto-Submitted": "auto-generated",
         "X-Auto-Response-Suppress": "All",
     }

@@ -84,7 +84,7 @@ def _as_bytes(message: MimeMessage) -> bytes:
 
 
 def headers_shown(mail: EmailMessage) -> dict[str, str]:
-    """What the log tells of a mail, as people read it."""
+    """The request of a mail as the log shows it."""
     return {
         "From": str(mail.extra_headers.get("From", mail.from_email)),
         "To": ", ".join(mail.to),

@@ -155,7 +155,7 @@ class Session(smtplib.SMTP):
         self._expect(220)
         plain: Any = self.sock
         self.sock = self._context().wrap_socket(plain, server_hostname=self.server.host)
-        self.file = None  # and with it whatever somebody has sent in clear after the answer (RFC 3207, section 6)
+        self.file = None  # and with it all that came in clear after the answer (RFC 3207, section 6)
 
     def _sign_in(self) -> None:
         offered = self.esmtp_features.get("auth", "").upper().split()

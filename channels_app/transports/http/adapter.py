@@ -79,7 +79,7 @@ class ExchangeAdapter(BaseAdapter):
 
 
 class RawAnswer:
-    """The bytes of an answer's body, undecoded. Whoever has read what they want of it closes it."""
+    """The bytes of an answer's body, undecoded. The caller closes it once it has read enough."""
 
     def __init__(self, connection: Connection, pool: Pool, key: Hashable) -> None:
         self._connection = connection

@@ -60,7 +60,7 @@ class UntilClosed:
 class Chunked:
     """Chunks with extensions, and trailers, both passed over (RFC 9112, section 7.1). Lines may end in LF alone.
 
-    A line is at most `MAX_HEAD_BYTES` long. Whoever closes the connection after the last chunk has sent all of it.
+    A line is at most `MAX_HEAD_BYTES` long. A connection that is closed after the last chunk has brought all of it.
     """
 
     def __init__(self) -> None:

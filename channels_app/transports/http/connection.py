@@ -9,12 +9,12 @@ from typing import Protocol
 
 from channels_app.transports.net.deadline import Exchange, Phase
 
-# A receiver is told of nothing before a connection is reused, and may close it at any moment: Node.js after 5 s. So an
+# A receiver does not know that a connection will be reused, and may close it at any moment: Node.js after 5 s. So an
 # idle one is not used after 4 s, and none for longer than a minute, so that a name may come to mean another address.
 IDLE_SECONDS = 4.0
 LONGEST_USE_SECONDS = 60.0
 
-# How long somebody may pause who reads a request on after having answered it.
+# How long a receiver may pause that goes on reading a request after having answered it.
 REST_SECONDS = 2.0
 RECEIVED_AT_ONCE = 64 * 1024
 # Between two pieces of a request an answer is looked for: TLS would go on for as long as the receiver reads.

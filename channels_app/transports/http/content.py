@@ -56,7 +56,7 @@ def words_of(body: bytes, headers: Mapping[str, str], *, at_most: int) -> Words:
             return Words(text)
         return Words(unreadable=f"content packed with {_listed(codings)} that could not be unpacked")
     words = _of_unpacked(content, content_type)
-    # Nobody packs words with NULs in them: it is a bomb, or no text.
+    # Packed text has no NULs: it is a bomb, or no text.
     return Words(unreadable="binary content") if codings and "\0" in words.text else words
 
 
@@ -131,7 +131,7 @@ def _charset(content_type: str) -> str:
 def _known(charset: str) -> str:
     """Python's name of it; "" where that is no text encoding."""
     try:
-        b"?".decode(charset or "utf-8", "replace")  # only decoding tells text encodings from others, such as `zlib`
+        b"?".decode(charset or "utf-8", "replace")  # only decoding shows whether it is a text encoding, unlike `zlib`
         name = codecs.lookup(charset).name if charset else ""
     except (LookupError, ValueError):
         return ""

@@ -1,16 +1,16 @@
-"""The way through an egress proxy, and telling its words from those of receivers.
+"""The way through an egress proxy, and which answers are its own and not a receiver's.
 
 A tunnel (CONNECT) is simple: until it stands, all that comes is the proxy's. A plain request that the proxy passes on
 has one answer, and whose it is can be known only as far as proxies say so. **The rule:** the proxy's own is
 
 - any 407 (RFC 9110, section 15.5.8: only a proxy asks for credentials for itself) and 511 (RFC 6585, section 6: a
-  network that wants somebody to sign in first), and
+  network that requires a login first), and
 - any other 4xx or 5xx with a header that only a proxy sets on answers of its own: `Proxy-Authenticate`, `Proxy-Agent`,
   `X-Squid-Error`, `X-Smokescreen-Error`, `Server` with the name of a program that is a forward proxy (on what it passes
   on, that is the receiver's), or `Proxy-Status` (RFC 9209) whose last member, which is that of the intermediary next to
-  us, tells of an `error`.
+  us, names an `error`.
 
-Everything else is the receiver's. `Via` and `X-Cache` tell nothing: a proxy sets them on what it passes on as well.
+Everything else is the receiver's. `Via` and `X-Cache` prove nothing: a proxy sets them on what it passes on as well.
 """
 
 import base64
@@ -96,14 +96,16 @@ def open_tunnel(sock: DeadlineSocket | DeadlineSSLSocket, proxy: EgressProxy, ho
         raise EgressProxyError(f"The egress proxy closed the connection before it had opened one to {host}.") from error
     if not 200 <= reader.head.status < 300:
         raise EgressProxyError(
-            f"The egress proxy did not open a connection to {host}: it answered {_told(reader.head)}."
+            f"The egress proxy did not open a connection to {host}: it answered {_in_words(reader.head)}."
         )
 
 
 def check_whose(head: Head, host: str) -> None:
     """Raises `EgressProxyError` for an answer to a plain request through a proxy that is the proxy's own refusal."""
     if head.status >= 400 and (head.status in _OF_PROXIES_ALONE or _has_sign_of_a_proxy(head)):
-        raise EgressProxyError(f"The egress proxy did not pass the request on to {host}: it answered {_told(head)}.")
+        raise EgressProxyError(
+            f"The egress proxy did not pass the request on to {host}: it answered {_in_words(head)}."
+        )
 
 
 def _has_sign_of_a_proxy(head: Head) -> bool:
@@ -113,10 +115,10 @@ def _has_sign_of_a_proxy(head: Head) -> bool:
     return "error" in parameters or program.startswith(_PROGRAMS) or any(sign in head.headers for sign in _SIGNS)
 
 
-def _told(head: Head) -> str:
-    """What a proxy has answered, with what it says of the reason; credentials are for an operator to mend."""
+def _in_words(head: Head) -> str:
+    """The proxy's status with the reason that it gives; credentials are for an operator to mend."""
     detail = next(
         (cut(printable_line(head.headers[name]), LONGEST_DETAIL) for name in _DETAILS if head.headers.get(name)), ""
     )
-    told = f"{named(head.status)} ({detail.rstrip('.')})" if detail else named(head.status)
-    return f"{told}; an operator must mend EGRESS_PROXY_URL" if head.status == _CREDENTIALS_WANTED else told
+    answer = f"{named(head.status)} ({detail.rstrip('.')})" if detail else named(head.status)
+    return f"{answer}; an operator must mend EGRESS_PROXY_URL" if head.status == _CREDENTIALS_WANTED else answer

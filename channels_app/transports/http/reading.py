@@ -5,7 +5,7 @@ from channels_app.transports.http.errors import HeadCutOffError
 from channels_app.transports.http.head import END, LONGEST_END, Head, check_beginning, check_status_line, parse_head
 from channels_app.transports.net.deadline import MAX_HEAD_BYTES, HeadTooLargeError
 
-# Whoever sends a body with one of these all the same would begin the next answer with it: nothing may follow them.
+# A body sent with one of these all the same would be read as the next answer: nothing may follow them.
 _WITHOUT_BODY = frozenset({101, 204, 205, 304})
 
 

@@ -35,7 +35,7 @@ _REFUSED: list[tuple[Network, str]] = [
         ("240.0.0.0/4", "reserved"),
         ("::/128", "unspecified"),
         ("::1/128", "loopback"),
-        # These three carry an IPv4 address inside; whoever needs one can name the IPv4 address itself.
+        # These three carry an IPv4 address inside; an operator who needs one can name the IPv4 address itself.
         ("::ffff:0:0/96", "IPv4-mapped"),
         ("64:ff9b::/96", "NAT64"),
         ("64:ff9b:1::/48", "NAT64"),

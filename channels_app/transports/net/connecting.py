@@ -48,7 +48,7 @@ def connect_to_any(exchange: Exchange, addresses: Iterable[Address], port: int, 
     """Connect to the first of `addresses` that answers, in this order; `exchange.address` says which.
 
     A refusal makes room for the next address at once, silence after `STAGGER_SECONDS`; a silent one is given up when
-    its share of the time is over, so that every address gets one. Raises the `OSError` of the address that tells most,
+    its share of the time is over, so that every address gets one. Raises the `OSError` of the most telling address,
     or `ConnectedElsewhereError`.
     """
     with _Attempts(exchange, port, time.monotonic() + seconds) as attempts:
@@ -154,7 +154,7 @@ class _Attempts:
             raise ConnectedElsewhereError(f"The connection to {attempt.address} leads to {leads_to}.")
 
     def _failed(self, address: Address, error: OSError) -> None:
-        """Keep what tells most: the first failure of an address that can be reached from here, else the first.
+        """Keep the most telling failure: the first of an address that can be reached from here, else the first.
 
         And let the next attempt begin at once.
         """

@@ -148,7 +148,7 @@ class DeadlineSocket(socket.socket):
     """A TCP socket bound to an exchange.
 
     Beside the methods of sockets, each of which ends by the deadline, there are those of `now`: they do what can be
-    done without waiting, for whoever sends and receives at the same time.
+    done without waiting, for callers that send and receive at the same time.
     """
 
     def __init__(self, exchange: Exchange, family: int) -> None:
@@ -194,7 +194,7 @@ class DeadlineSocket(socket.socket):
         return data
 
     def is_quiet(self) -> bool:
-        """Whether the connection stands, and nothing has come over it that nobody has read."""
+        """Whether the connection stands, and all that has come over it has been read."""
         self.settimeout(0)
         try:
             super().recv(1, socket.MSG_PEEK)
@@ -219,7 +219,7 @@ class DeadlineSSLSocket(ssl.SSLSocket):
             return super().recv(*args)
         except OSError:
             if not hasattr(self, "exchange"):
-                self.close()  # it was reset while it was being made, and nobody has it to close it
+                self.close()  # it was reset while it was being made, and no caller has it to close it
             raise
 
     def send(self, *args: Any) -> int:

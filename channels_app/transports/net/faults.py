@@ -68,7 +68,7 @@ def _why_certificate_refused(error: ssl.SSLCertVerificationError, exchange: Exch
             f"The certificate of {host} is not signed by a known authority; "
             "an operator can add one with EXTRA_CA_BUNDLE."
         )
-        # Whether its issuer is an intermediate authority of a known one, or one that nobody knows, cannot be told.
+        # Whether its issuer is an intermediate authority of a known one, or unknown, cannot be seen.
         alone = error.verify_code in _ISSUER_NOT_FOUND and exchange.certificates == 1
         return f"{unknown} {CAME_ALONE}" if alone else unknown
     return f"The certificate of {host} was refused: {error.verify_message}."

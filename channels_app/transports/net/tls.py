@@ -25,7 +25,7 @@ def tls_context(bundle: str, *, any_name: bool = False, http: bool = True) -> De
     """TLS 1.2 or newer, certificate and host name verified. Shared by all threads.
 
     `bundle` is the path of a file of certificate authorities trusted beside the public ones, or empty. With `any_name`
-    the certificate may be for anybody: to look at it, never to send anything. Without `http` no protocol is named
+    the certificate may be for any name: to look at it, never to send anything. Without `http` no protocol is named
     (ALPN): a mail server may refuse one that is not its own.
     """
     with _one_at_a_time:  # connections are kept by context: threads that begin together are to have the same
@@ -47,7 +47,7 @@ def _make(bundle: str, any_name: bool, http: bool) -> DeadlineContext:
 
 
 def named_instead(dialer: Dialer, host: str, port: int, bundle: str) -> str:
-    """The names in the certificate that `host` shows, as part of a sentence; "" where that cannot be told in time."""
+    """The names in the certificate that `host` shows, as part of a sentence; "" where they are not seen in time."""
     try:
         exchange = Exchange(min(LONGEST_LOOK_SECONDS, dialer.exchange.left()))
         sock = replace(dialer, exchange=exchange).dial(host, port)
@@ -55,7 +55,7 @@ def named_instead(dialer: Dialer, host: str, port: int, bundle: str) -> str:
             certificate = shaken.getpeercert() or {}
     except (AddressRefusedError, NoConnectionError, OSError, ValueError):
         return ""
-    # Whoever made the certificate may have put anything into it.
+    # The certificate may hold any text.
     shown = cast(tuple[tuple[str, str], ...], certificate.get("subjectAltName", ()))
     names = [name for kind, name in shown if kind in {"DNS", "IP Address"} and _is_a_name(name)]
     if len(names) > NAMED_AT_MOST:

@@ -1,4 +1,4 @@
-"""What Slack and Mattermost say when they do not take a message, and what somebody can do about it.
+"""Refusals of Slack and Mattermost, and what an administrator can do about each.
 
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks#handling_errors. Slack says a word, Mattermost
 a JSON object whose `id` is the word and whose `message` is for people.
@@ -74,7 +74,7 @@ NOT_FOUND = (
 def explained(answer: Answer) -> Answer:
     """The answer with a sentence that says what to do, and what the receiver said.
 
-    What stays as it is until somebody does it is not tried again, whatever the settings say. Anything but a status
+    What stays as it is until an administrator acts is not retried, whatever the settings say. Anything but a status
     code of 4xx or 5xx is explained already.
     """
     status = answer.status_code or 0

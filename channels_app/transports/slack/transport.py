@@ -16,7 +16,7 @@ from channels_app.transports.slack.refusals import explained
 
 
 class SlackTransport(Transport):
-    """Whoever knows the URL may post to it, so no answer shows more of it than its host.
+    """Slack. The URL is a credential by itself, so no answer shows more of it than its host.
 
     `client` can be replaced by one of other limits.
     """

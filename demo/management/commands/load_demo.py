@@ -47,7 +47,7 @@ def _is_empty() -> bool:
 
 
 def _let_alerts_reach_the_login() -> None:
-    """A superuser with the demo's name and another password is somebody's own."""
+    """A superuser with the demo's name and another password is no demo login."""
     username, password = DEMO_LOGIN
     user = get_user_model().objects.filter(username=username, is_superuser=True, email="").first()
     if user is not None and user.check_password(password):

@@ -22,7 +22,7 @@ class Occurrence:
 
     @cached_property
     def known_as(self) -> str:
-        """The name of the contact, or the e-mail address; "" for nobody."""
+        """The name of the contact, or the e-mail address; "" for none."""
         name = full_name(self.contact) or self.contact.text("email")
         return one_line(name or self.data.object("response").text("email"), NAME_CHARACTERS)
 

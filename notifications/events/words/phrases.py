@@ -46,7 +46,7 @@ def paragraphs(*texts: str) -> tuple[str, ...]:
 
 
 def reason(text: str) -> str:
-    """Somebody's own words, after saying that they are; "" for none."""
+    """A quotation of what a person wrote, introduced as one; "" for none."""
     return sentence("Reason:", text) if text else ""
 
 

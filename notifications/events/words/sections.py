@@ -120,7 +120,7 @@ def contact(contact: JsonObject, *, in_full: bool = False) -> Section:
 
 
 def payment(transaction: JsonObject, *, reason: bool = True) -> Section:
-    """Without what a decline says where a paragraph tells the `reason`."""
+    """Without what a decline says where a paragraph gives the `reason`."""
     return section(
         "Payment",
         ("Amount", transaction.money("amount")),
@@ -135,7 +135,7 @@ def payment(transaction: JsonObject, *, reason: bool = True) -> Section:
 
 
 def refund(refund: JsonObject, *, reason: bool = True) -> Section:
-    """Without the `reason` where a paragraph tells it."""
+    """Without the `reason` where a paragraph gives it."""
     return section(
         "Refund",
         ("Kind", _label(Refund.Kind, refund, "kind")),
@@ -146,7 +146,7 @@ def refund(refund: JsonObject, *, reason: bool = True) -> Section:
 
 
 def subscription(subscription: JsonObject, *, reason: bool = True) -> Section:
-    """Without the `reason` where a paragraph tells it."""
+    """Without the `reason` where a paragraph gives it."""
     return section(
         "Subscription",
         ("Product", product_name(subscription.object("product"))),
@@ -234,7 +234,7 @@ def _members(title: str, members: dict[str, Any], noun: str) -> Section:
 
 
 def _address(address: JsonObject, whose: str = "") -> str:
-    """As on an envelope, in one line, without the name where it is that of whoever is told of."""
+    """As on an envelope, in one line, without the name where it is that of the contact."""
     city, state, zip_code = (address.text(name) for name in ("city", "state", "zip_code"))
     town = f"{city}, {state} {zip_code}" if city and state else f"{city or state} {zip_code}"
     where = [address.text("line1"), address.text("line2"), town.strip(), address.text("country")]
