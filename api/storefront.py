@@ -32,12 +32,6 @@ from orders.representations import (
     ResponseOut,
     SubscriptionOut,
     TransactionOut,
-    represent_contact,
-    represent_order,
-    represent_refund,
-    represent_response,
-    represent_subscription,
-    represent_transaction,
 )
 
 router = Router(tags=["Storefront"])
@@ -64,7 +58,7 @@ def list_products(request: HttpRequest) -> QuerySet[Product]:
 def send_contact(request: HttpRequest, call: ContactCall) -> Status[ContactAnswer]:
     """Create a contact (201), or reactivate the one with this e-mail (200)."""
     contact, created = services.create_contact(source=call.source, data=call, funnel=call.funnel)
-    answer = ContactAnswer(**represent_contact(contact).model_dump(), reactivated=not created)
+    answer = ContactAnswer(**ContactOut.model_validate(contact).model_dump(), reactivated=not created)
     return Status(201 if created else 200, answer)
 
 
@@ -83,13 +77,13 @@ def open_order(request: HttpRequest, call: OrderCall) -> Status[OrderOut]:
         funnel=call.funnel,
         shipping_address=call.shipping_address,
     )
-    return Status(201, represent_order(order))
+    return Status(201, OrderOut.model_validate(order))
 
 
 @router.get("/orders/{number}", response=OrderOut)
 def read_order(request: HttpRequest, number: OrderNumber) -> OrderOut:
     """The order as it is now."""
-    return represent_order(services.get_order(number=number))
+    return OrderOut.model_validate(services.get_order(number=number))
 
 
 @router.post("/orders/{number}/transactions", response={201: TransactionOut, 200: TransactionOut})
@@ -106,13 +100,13 @@ def report_transaction(request: HttpRequest, number: OrderNumber, call: Transact
         is_upsell=call.is_upsell,
         items=call.items,
     )
-    return Status(201 if created else 200, represent_transaction(purchase))
+    return Status(201 if created else 200, TransactionOut.model_validate(purchase))
 
 
 @router.post("/orders/{number}/thank-you", response=OrderOut)
 def thank_buyer(request: HttpRequest, number: OrderNumber, call: ThankYouCall | None = None) -> OrderOut:
     """The buyer of a paid funnel order sees the thank-you page, which completes the order."""
-    return represent_order(services.reach_thank_you(number=number))
+    return OrderOut.model_validate(services.reach_thank_you(number=number))
 
 
 @router.post("/orders/{number}/refunds", response={201: RefundOut})
@@ -121,13 +115,13 @@ def give_refund(request: HttpRequest, number: OrderNumber, call: RefundCall) -> 
     refund = services.apply_refund(
         number=number, kind=call.kind, amount=call.amount, reason=call.reason, transaction=call.transaction
     )
-    return Status(201, represent_refund(refund))
+    return Status(201, RefundOut.model_validate(refund))
 
 
 @router.put("/orders/{number}/tracking", response=OrderOut)
 def track_order(request: HttpRequest, number: OrderNumber, call: TrackingInput) -> OrderOut:
     """Say where the parcel is, in place of what was known before. The same again changes nothing."""
-    return represent_order(services.set_tracking(number=number, tracking=call))
+    return OrderOut.model_validate(services.set_tracking(number=number, tracking=call))
 
 
 @router.post("/subscriptions/{subscription_id}/cancel", response=SubscriptionOut)
@@ -136,7 +130,7 @@ def cancel_subscription(
 ) -> SubscriptionOut:
     """End a subscription now and for good; the body may be left out. One that is canceled stays as it is."""
     reason = call.reason if call else ""
-    return represent_subscription(services.cancel_subscription(subscription_id=subscription_id, reason=reason))
+    return SubscriptionOut.model_validate(services.cancel_subscription(subscription_id=subscription_id, reason=reason))
 
 
 @router.post("/surveys/{slug}/responses", response={201: ResponseOut})
@@ -145,7 +139,7 @@ def send_response(request: HttpRequest, slug: SurveySlug, call: SurveyCall) -> S
     response = services.complete_survey(
         slug=slug, source=call.source, answers=call.answers, email=call.email, order=call.order
     )
-    return Status(201, represent_response(response))
+    return Status(201, ResponseOut.model_validate(response))
 
 
 def _refuse_another_sender(call: OrderCall, contact: SentContact) -> None:

@@ -1,3 +1,5 @@
+"""Finding and locking rows by what callers name them with."""
+
 import re
 from typing import Any
 
@@ -10,7 +12,7 @@ _NUMBER = re.compile(r"[0-9]{1,20}")
 
 
 def get_order(*, number: str) -> Order:
-    """The order of this number with its contact, funnel, items and subscriptions, as `represent_order` needs it.
+    """The order of this number with its contact, funnel, items and subscriptions: all that `OrderOut` reads.
 
     Raises `Order.DoesNotExist`, also for what cannot be a number.
     """

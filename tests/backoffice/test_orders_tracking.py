@@ -3,7 +3,7 @@
 import pytest
 from django.urls import reverse
 
-from orders.representations import represent_order
+from orders.representations import OrderOut
 from tests.backoffice.reading import buttons_of, messages_of, text_of
 from tests.orders.shop import item, place, stored, track
 
@@ -29,7 +29,7 @@ def test_tracking_is_set_and_shown(admin_client, announced, order):
     response = admin_client.post(url(order, "set_tracking"), FILLED)
     assert messages_of(response) == [f"Tracking of Order {order.number} was set to UPS 1Z999."]
     assert announced.names == [UPDATED]
-    tracking = represent_order(stored(order)).tracking
+    tracking = OrderOut.model_validate(stored(order)).tracking
     assert (tracking.carrier, tracking.number, tracking.url) == ("UPS", "1Z999", "https://ups.example.com/?n=1Z999")
     page = admin_client.get(response["Location"])
     assert "Tracking UPS 1Z999" in text_of(page)

@@ -23,7 +23,7 @@ from orders.models import (
     SurveyResponse,
     Transaction,
 )
-from orders.representations import represent_contact, represent_order
+from orders.representations import ContactOut, OrderOut
 from tests.waiting import wait_until
 
 WRITTEN = (Contact, Order, OrderItem, Transaction, Refund, Subscription, SurveyResponse, Quote, QuoteItem)
@@ -140,8 +140,8 @@ class Announcements:
                 Announcement(
                     name,
                     arguments,
-                    order and represent_order(order).model_dump(),
-                    contact and represent_contact(contact).model_dump(),
+                    order and OrderOut.model_validate(order).model_dump(),
+                    contact and ContactOut.model_validate(contact).model_dump(),
                     connection.in_atomic_block,
                 )
             )

@@ -14,7 +14,7 @@ from notifications.display import money
 from orders import services
 from orders.currencies import CURRENCIES, decimals_of, money_text, too_precise
 from orders.models import Contact, Order, Product, Quote, Refund, Transaction
-from orders.representations import represent_order, represent_refund, represent_subscription, represent_transaction
+from orders.representations import OrderOut, RefundOut, SubscriptionOut, TransactionOut
 from tests.orders.shop import Announcements, counts, item, pay, place, refund, stored
 
 # The Unicode CLDR, which Babel brings, counts the decimals that people write: these have more in ISO 4217.
@@ -55,13 +55,13 @@ def test_an_order_in_it(
     order = place(lead, item("club", 2, price), currency=currency)
     purchase = pay(order, total)
     given_back = refund(order, paid)
-    shown = represent_order(stored(order))
+    shown = OrderOut.model_validate(stored(order))
     assert (shown.total, shown.paid_total, shown.refunded_total) == (total, total, paid)
     assert (shown.items[0].unit_price, shown.items[0].total) == (price, total)
     assert shown.shipping == money_text(Decimal(0), currency)
-    assert represent_transaction(Transaction.objects.get()).amount == total
-    assert represent_refund(given_back).amount == paid
-    assert represent_subscription(order.subscriptions.get()).amount == total
+    assert TransactionOut.model_validate(Transaction.objects.get()).amount == total
+    assert RefundOut.model_validate(given_back).amount == paid
+    assert SubscriptionOut.model_validate(order.subscriptions.get()).amount == total
     with pytest.raises(ValidationError) as refusal:
         refund(order, total)
     assert refusal.value.message_dict == {
@@ -117,8 +117,8 @@ def test_what_was_recorded_with_more_decimals_is_not_rounded(lead: Contact, mug:
     pay(order, "12")
     Order.objects.update(paid_total=Decimal("12.50"))
     Transaction.objects.update(amount=Decimal("12.50"))
-    assert represent_order(stored(order)).paid_total == "12.5"
-    assert represent_refund(refund(order, kind="void")).amount == "12.5"
+    assert OrderOut.model_validate(stored(order)).paid_total == "12.5"
+    assert RefundOut.model_validate(refund(order, kind="void")).amount == "12.5"
     Product.objects.filter(pk=mug.pk).update(currency="JPY")
     with pytest.raises(ValidationError) as refusal:
         place(lead, item("mug"), currency="JPY")

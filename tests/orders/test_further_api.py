@@ -8,7 +8,7 @@ from django.http import HttpResponse
 
 from api.keys import create_key
 from orders.models import Contact, Order, Product, Subscription, Survey, SurveyResponse
-from orders.representations import represent_order, represent_response, represent_subscription
+from orders.representations import OrderOut, ResponseOut, SubscriptionOut
 from tests.calling import Caller
 from tests.orders.shop import Announcements, counts, item, pay, place, stored, track
 from tests.orders.test_api import answered, refused
@@ -77,7 +77,7 @@ def test_products_are_listed_newest_first_and_by_pages(
 
 def test_tracking_is_set_and_answered_with_the_order(shop: Caller, order: Order, announced: Announcements) -> None:
     answer = answered(shop("PUT", f"/orders/{order.number}/tracking", TRACKING), 200)
-    assert answer == represent_order(stored(order)).model_dump()
+    assert answer == OrderOut.model_validate(stored(order)).model_dump()
     assert answer["tracking"] == {**TRACKING, "updated_at": answer["tracking"]["updated_at"]}
     again = answered(shop("PUT", f"/orders/{order.number}/tracking", {**TRACKING, "carrier": " UPS "}), 200)
     assert again == answer
@@ -112,9 +112,9 @@ def test_tracking_that_cannot_be_taken_is_refused(
 ) -> None:
     track(order, "DHL", "1")
     announced.take()
-    before = represent_order(stored(order))
+    before = OrderOut.model_validate(stored(order))
     assert refused(shop("PUT", f"/orders/{order.number}/tracking", {**TRACKING, **members})) == fields
-    assert represent_order(stored(order)) == before
+    assert OrderOut.model_validate(stored(order)) == before
     assert announced.names == []
 
 
@@ -128,7 +128,7 @@ def test_a_subscription_is_canceled(
     body: Any, reason: str | None, shop: Caller, subscription: Subscription, announced: Announcements
 ) -> None:
     answer = answered(shop("POST", f"/subscriptions/{subscription.id}/cancel", body), 200)
-    assert answer == represent_subscription(Subscription.objects.get()).model_dump()
+    assert answer == SubscriptionOut.model_validate(Subscription.objects.get()).model_dump()
     assert (answer["status"], answer["cancel_reason"]) == ("canceled", reason)
     assert answered(shop("POST", f"/subscriptions/{subscription.id}/cancel", {"reason": "again"}), 200) == answer
     assert announced.names == ["subscription.canceled"]
@@ -160,7 +160,7 @@ def test_an_unknown_subscription_is_not_found(key: str, shop: Caller, subscripti
 def test_a_survey_of_an_email_is_answered(shop: Caller, survey: Survey, announced: Announcements) -> None:
     answer = answered(send_response(shop, email=" ada@example.com "), 201)
     response = SurveyResponse.objects.get()
-    assert answer == represent_response(response).model_dump()
+    assert answer == ResponseOut.model_validate(response).model_dump()
     assert (answer["email"], answer["answers"], response.source) == ("ada@example.com", {"stars": 5}, "shop")
     assert counts()["Contact"] == 0
     assert announced.names == ["survey.completed"]

@@ -14,7 +14,7 @@ from notifications.models import Event
 from notifications.notices import notice_of
 from orders.links import MAX_LENGTH, as_uri
 from orders.models import Order
-from orders.representations import represent_order
+from orders.representations import OrderOut
 from tests.calling import Caller
 from tests.orders.shop import item, place, stored, track
 from tests.orders.test_api import answered, refused
@@ -115,7 +115,7 @@ def test_what_staff_type_is_the_same_uri(admin_client: Any, lead: Any, mug: Any)
 def test_what_was_stored_as_it_was_typed_is_given_out_as_a_uri(lead: Any, mug: Any, admin_client: Any) -> None:
     order = track(place(lead, item("mug")), "Post", "1", "https://example.com/")
     Order.objects.filter(pk=order.pk).update(tracking={**(order.tracking or {}), "url": TYPED})
-    shown = represent_order(stored(order)).tracking
+    shown = OrderOut.model_validate(stored(order)).tracking
     assert shown is not None and shown.url == URI
     page = admin_client.get(reverse("admin:orders_order_change", args=[order.pk])).content.decode()
     assert URI.replace("&", "&amp;") in page

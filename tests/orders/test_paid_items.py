@@ -3,7 +3,7 @@
 import pytest
 
 from orders.models import Contact, Funnel, Order, Product, Subscription
-from orders.representations import represent_order
+from orders.representations import OrderOut
 from tests.orders.shop import Announcements, decline, item, pay, place, refund, stored
 
 pytestmark = pytest.mark.django_db
@@ -11,7 +11,7 @@ pytestmark = pytest.mark.django_db
 
 def paid(order: Order) -> dict[str, bool]:
     """Whether each item is paid, as the outside sees it."""
-    return {line.sku: line.paid for line in represent_order(stored(order)).items}
+    return {line.sku: line.paid for line in OrderOut.model_validate(stored(order)).items}
 
 
 @pytest.mark.parametrize("source", ["funnel", "shop", "admin"])

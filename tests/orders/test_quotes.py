@@ -8,7 +8,7 @@ from django.core.exceptions import ValidationError
 from orders import services
 from orders.errors import Conflict
 from orders.models import Contact, Order, Product, Quote, Subscription
-from orders.representations import represent_order
+from orders.representations import OrderOut
 from tests.orders.shop import Announcements, counts, item, pay, stored
 
 pytestmark = pytest.mark.django_db
@@ -41,8 +41,8 @@ def test_a_sold_quote_is_an_open_order_of_the_admin_at_the_quoted_prices(
 ) -> None:
     Product.objects.update(unit_price=Decimal("99"))
     order = services.sell_quote(quote_id=quote.pk)
-    shown = represent_order(order).model_dump()
-    assert shown == represent_order(stored(order)).model_dump()
+    shown = OrderOut.model_validate(order).model_dump()
+    assert shown == OrderOut.model_validate(stored(order)).model_dump()
     assert (shown["source"], shown["origin"], shown["status"], shown["funnel"]) == ("admin", "quote", "open", None)
     assert (shown["contact"]["id"], shown["subtotal"], shown["total"]) == (lead.id, "65.00", "71.50")
     assert [(line["sku"], line["quantity"], line["unit_price"]) for line in shown["items"]] == [

@@ -17,11 +17,6 @@ from orders.representations import (
     ProductOut,
     RefundOut,
     TransactionOut,
-    represent_contact,
-    represent_order,
-    represent_product,
-    represent_refund,
-    represent_transaction,
     time_text,
 )
 from tests.orders.shop import contact_input, decline, item, pay, place, refund
@@ -74,7 +69,7 @@ def test_a_contact() -> None:
             phone={"country": "US", "number": "555 0100"}, tags=["vip"], billing_address={"city": "Springfield"}
         ),
     )
-    shown = represent_contact(contact).model_dump()
+    shown = ContactOut.model_validate(contact).model_dump()
     assert list(shown) == CONTACT
     assert shown == {
         "id": contact.id,
@@ -106,7 +101,7 @@ def test_an_order_of_a_funnel(lead: Contact, mug: Product, course: Product, funn
     refund(order, "5", transaction=order.transactions.get(reference="r2").id)
     order = services.reach_thank_you(number=order.number)
 
-    shown = represent_order(order).model_dump()
+    shown = OrderOut.model_validate(order).model_dump()
     assert list(shown) == ORDER
     assert [list(line) for line in shown["items"]] == [ITEM, ITEM]
     assert order.completed_at is not None
@@ -123,7 +118,7 @@ def test_an_order_of_a_funnel(lead: Contact, mug: Product, course: Product, funn
         "paid_total": "79.90",
         "refunded_total": "5.00",
         "funnel": {"id": str(funnel.pk), "name": "Spring launch", "slug": "spring"},
-        "contact": represent_contact(Contact.objects.get()).model_dump(),
+        "contact": ContactOut.model_validate(Contact.objects.get()).model_dump(),
         "items": [
             {
                 "sku": "mug",
@@ -156,7 +151,7 @@ def test_an_order_of_a_funnel(lead: Contact, mug: Product, course: Product, funn
 
 
 def test_what_does_not_apply_is_null(lead: Contact, mug: Product) -> None:
-    shown = represent_order(place(lead, item("mug"), source="admin")).model_dump()
+    shown = OrderOut.model_validate(place(lead, item("mug"), source="admin")).model_dump()
     assert list(shown) == ORDER
     assert [name for name, value in shown.items() if value is None] == [
         "funnel",
@@ -169,7 +164,7 @@ def test_what_does_not_apply_is_null(lead: Contact, mug: Product) -> None:
 def test_an_approved_and_a_declined_purchase(lead: Contact, mug: Product) -> None:
     order = place(lead, item("mug"))
     declined = decline(order, "12.5", decline_code="do_not_honor", decline_message="Ask your bank.", is_upsell=True)
-    shown = represent_transaction(declined).model_dump()
+    shown = TransactionOut.model_validate(declined).model_dump()
     assert list(shown) == TRANSACTION
     assert shown == {
         "id": declined.id,
@@ -184,7 +179,7 @@ def test_an_approved_and_a_declined_purchase(lead: Contact, mug: Product) -> Non
         "decline_message": "Ask your bank.",
         "created_at": time_text(declined.created_at),
     }
-    approved = represent_transaction(pay(order))
+    approved = TransactionOut.model_validate(pay(order))
     assert (approved.status, approved.decline_code, approved.decline_message) == ("approved", None, None)
 
 
@@ -192,7 +187,7 @@ def test_a_refund(lead: Contact, mug: Product) -> None:
     order = place(lead, item("mug"))
     pay(order)
     given = refund(order, "2", reason="Scratched")
-    shown = represent_refund(given).model_dump()
+    shown = RefundOut.model_validate(given).model_dump()
     assert list(shown) == REFUND
     assert shown == {
         "id": given.id,
@@ -205,7 +200,7 @@ def test_a_refund(lead: Contact, mug: Product) -> None:
 
 
 def test_a_product(course: Product) -> None:
-    assert represent_product(course).model_dump() == {"sku": "course", "title": "Course", "kind": "digital"}
+    assert ProductOut.model_validate(course).model_dump() == {"sku": "course", "title": "Course", "kind": "digital"}
 
 
 def test_an_order_at_hand_is_represented_without_a_query(lead: Contact, mug: Product, funnel: Funnel) -> None:
@@ -214,7 +209,7 @@ def test_an_order_at_hand_is_represented_without_a_query(lead: Contact, mug: Pro
         order = services.get_order(number=order.number)
     assert len(reading) == 3
     with CaptureQueriesContext(connection) as representing:
-        assert len(represent_order(order).items) == 20
+        assert len(OrderOut.model_validate(order).items) == 20
     assert len(representing) == 0
 
 
@@ -223,10 +218,10 @@ def test_the_schemas_describe_what_is_shown(lead: Contact, mug: Product) -> None
     purchase = pay(order)
     given = refund(order, "1")
     for shown in (
-        represent_contact(lead),
-        represent_order(services.get_order(number=order.number)),
-        represent_transaction(purchase),
-        represent_refund(given),
+        ContactOut.model_validate(lead),
+        OrderOut.model_validate(services.get_order(number=order.number)),
+        TransactionOut.model_validate(purchase),
+        RefundOut.model_validate(given),
     ):
         schema = type(shown).model_json_schema(mode="serialization")
         jsonschema.Draft202012Validator(schema).validate(json.loads(shown.model_dump_json()))

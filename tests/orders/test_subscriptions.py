@@ -4,7 +4,7 @@ import pytest
 
 from orders import services
 from orders.models import Contact, Order, Product, Subscription
-from orders.representations import represent_order, represent_subscription, time_text
+from orders.representations import OrderOut, SubscriptionOut, time_text
 from tests.orders.shop import Announcements, counts, decline, item, pay, place, refund, stored
 
 pytestmark = pytest.mark.django_db
@@ -27,7 +27,7 @@ def test_each_subscription_of_a_paid_order_starts_with_its_purchase(
     purchase = pay(order, "47")
     first, second = Subscription.objects.order_by("item_id")
     assert (first.amount, second.amount) == (first.item.total, second.item.total)
-    assert [represent_subscription(one).amount for one in (first, second)] == ["27.00", "7.50"]
+    assert [SubscriptionOut.model_validate(one).amount for one in (first, second)] == ["27.00", "7.50"]
     for one in (first, second):
         assert (one.order, one.contact, one.product, one.transaction) == (order, lead, club, purchase)
         assert (one.status, one.currency, one.interval, one.source) == ("active", "USD", "month", "shop")
@@ -35,7 +35,7 @@ def test_each_subscription_of_a_paid_order_starts_with_its_purchase(
         {"id": first.id, "sku": "club", "status": "active"},
         {"id": second.id, "sku": "club", "status": "active"},
     ]
-    assert represent_order(stored(order)).model_dump()["subscriptions"] == subscriptions
+    assert OrderOut.model_validate(stored(order)).model_dump()["subscriptions"] == subscriptions
     for announcement in announced.heard[-3:]:
         assert announcement.order is not None and announcement.order["subscriptions"] == subscriptions
 
@@ -55,7 +55,7 @@ def test_what_was_sold_is_what_starts_although_the_product_is_another_by_then(le
     order = place(lead, item("club"))
     Product.objects.update(kind="digital", interval=None, title="Archive")
     pay(order, "9")
-    shown = represent_subscription(Subscription.objects.get())
+    shown = SubscriptionOut.model_validate(Subscription.objects.get())
     assert (shown.product.title, shown.interval) == ("Book club", "month")
 
 
@@ -70,8 +70,8 @@ def test_a_canceled_subscription_is_announced_and_shown(order: Order, lead: Cont
     canceled = services.cancel_subscription(subscription_id=known.id, reason="Too expensive")
     kept = Subscription.objects.get()
     assert kept.canceled_at is not None
-    assert represent_subscription(canceled) == represent_subscription(kept)
-    assert represent_subscription(canceled).model_dump() == {
+    assert SubscriptionOut.model_validate(canceled) == SubscriptionOut.model_validate(kept)
+    assert SubscriptionOut.model_validate(canceled).model_dump() == {
         "id": known.id,
         "status": "canceled",
         "product": {"sku": "club", "title": "Book club"},
@@ -102,7 +102,7 @@ def test_canceling_again_changes_and_announces_nothing(order: Order, announced: 
     first = services.cancel_subscription(subscription_id=known.id, reason="Moved away")
     announced.take()
     again = services.cancel_subscription(subscription_id=known.id, reason="Too expensive")
-    assert represent_subscription(again) == represent_subscription(first)
+    assert SubscriptionOut.model_validate(again) == SubscriptionOut.model_validate(first)
     assert announced.names == []
 
 

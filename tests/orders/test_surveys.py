@@ -7,7 +7,7 @@ from django.core.exceptions import ValidationError
 
 from orders import services
 from orders.models import Contact, Product, Survey, SurveyResponse
-from orders.representations import represent_contact, represent_response, represent_survey, time_text
+from orders.representations import ContactOut, ResponseOut, SurveyOut, time_text
 from tests.orders.shop import Announcements, counts, item, place
 
 pytestmark = pytest.mark.django_db
@@ -21,17 +21,17 @@ def complete(**members: Any) -> SurveyResponse:
 def test_the_known_contact_of_an_email_is_announced_and_stays_as_it_is(
     lead: Contact, survey: Survey, announced: Announcements
 ) -> None:
-    before = represent_contact(lead)
+    before = ContactOut.model_validate(lead)
     response = complete(email="ADA@example.com", source="funnel")
     kept = SurveyResponse.objects.get()
     assert (kept.contact, kept.order, kept.source, kept.answers) == (lead, None, "funnel", ANSWERS)
-    assert represent_response(response).model_dump() == {
+    assert ResponseOut.model_validate(response).model_dump() == {
         "id": kept.id,
         "email": "ADA@example.com",
         "answers": ANSWERS,
         "completed_at": time_text(kept.completed_at),
     }
-    assert represent_survey(survey).model_dump() == {"slug": "finding", "title": "How did you find us?"}
+    assert SurveyOut.model_validate(survey).model_dump() == {"slug": "finding", "title": "How did you find us?"}
     heard = announced.only("survey.completed")
     assert heard.in_transaction
     assert {name: heard.arguments[name] for name in ("response", "survey", "contact", "order", "source")} == {
@@ -41,7 +41,7 @@ def test_the_known_contact_of_an_email_is_announced_and_stays_as_it_is(
         "order": None,
         "source": "funnel",
     }
-    assert represent_contact(Contact.objects.get()) == before
+    assert ContactOut.model_validate(Contact.objects.get()) == before
 
 
 def test_an_unknown_email_makes_no_contact(survey: Survey, announced: Announcements) -> None:
@@ -63,7 +63,7 @@ def test_with_an_order_contact_and_source_are_the_orders(
         *("funnel", order, lead),
     )
     assert heard.order is not None and heard.order["number"] == order.number
-    assert represent_response(response).email is None
+    assert ResponseOut.model_validate(response).email is None
 
 
 def test_answers_sent_twice_are_two_responses(survey: Survey, announced: Announcements) -> None:

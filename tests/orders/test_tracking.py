@@ -4,7 +4,7 @@ import pytest
 
 from orders import services
 from orders.models import Contact, Order, Product
-from orders.representations import represent_order
+from orders.representations import OrderOut
 from tests.orders.shop import Announcements, item, pay, place, refund, stored, track
 
 pytestmark = pytest.mark.django_db
@@ -18,7 +18,7 @@ def order(lead: Contact, mug: Product, announced: Announcements) -> Order:
 
 def test_the_first_setting_is_announced_with_the_order_as_it_is_then(order: Order, announced: Announcements) -> None:
     tracked = track(order, " UPS ", " 1Z999 ", " https://ups.example.com/?n=1Z999 ")
-    shown = represent_order(tracked).tracking
+    shown = OrderOut.model_validate(tracked).tracking
     assert shown is not None
     assert shown.model_dump(exclude={"updated_at"}) == {
         "carrier": "UPS",
@@ -27,7 +27,11 @@ def test_the_first_setting_is_announced_with_the_order_as_it_is_then(order: Orde
     }
     heard = announced.only(UPDATED)
     assert heard.in_transaction
-    assert heard.order == represent_order(tracked).model_dump() == represent_order(stored(order)).model_dump()
+    assert (
+        heard.order
+        == OrderOut.model_validate(tracked).model_dump()
+        == OrderOut.model_validate(stored(order)).model_dump()
+    )
 
 
 @pytest.mark.parametrize(
@@ -37,8 +41,8 @@ def test_the_first_setting_is_announced_with_the_order_as_it_is_then(order: Orde
 def test_every_change_is_announced_and_moves_the_time(
     carrier: str, number: str, url: str | None, order: Order, announced: Announcements
 ) -> None:
-    before = represent_order(track(order)).tracking
-    after = represent_order(track(order, carrier, number, url)).tracking
+    before = OrderOut.model_validate(track(order)).tracking
+    after = OrderOut.model_validate(track(order, carrier, number, url)).tracking
     assert announced.names == [UPDATED, UPDATED]
     assert before is not None and after is not None
     assert (after.carrier, after.number, after.url) == (carrier, number, url)
@@ -49,7 +53,7 @@ def test_an_url_left_out_is_taken_away(order: Order, announced: Announcements) -
     track(order, url="https://ups.example.com/")
     track(order)
     assert announced.names == [UPDATED, UPDATED]
-    tracking = represent_order(stored(order)).tracking
+    tracking = OrderOut.model_validate(stored(order)).tracking
     assert tracking is not None and tracking.url is None
 
 
@@ -57,7 +61,7 @@ def test_the_same_values_again_change_and_announce_nothing(order: Order, announc
     first = track(order, url="https://ups.example.com/")
     announced.take()
     again = track(order, " UPS", "1Z999 ", "https://ups.example.com/ ")
-    assert represent_order(again) == represent_order(first)
+    assert OrderOut.model_validate(again) == OrderOut.model_validate(first)
     assert announced.names == []
 
 
@@ -67,7 +71,7 @@ def test_a_clearing_is_announced_where_something_was_known(order: Order, announc
     track(order)
     cleared = services.clear_tracking(number=order.number)
     assert announced.names == [UPDATED, UPDATED]
-    assert represent_order(cleared).tracking is None
+    assert OrderOut.model_validate(cleared).tracking is None
     assert announced.heard[1].order is not None and announced.heard[1].order["tracking"] is None
     services.clear_tracking(number=order.number)
     assert len(announced.names) == 2

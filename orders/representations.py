@@ -1,4 +1,8 @@
-"""The JSON objects, member for member, with what each member means."""
+"""The JSON objects of API answers and event bodies, member for member, with what each member means.
+
+`OrderOut.model_validate(order)` makes the object of a row. Amounts are strings with as many decimals as the currency
+has, times RFC 3339 in UTC with six digits and `Z`. A member that does not apply is null, never absent.
+"""
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -13,6 +17,7 @@ from orders.models import Order, OrderItem, Subscription
 
 
 def time_text(moment: datetime) -> str:
+    """RFC 3339 in UTC with six digits and `Z`. `moment` is aware."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
