@@ -38,6 +38,8 @@ class AnswerEncoder(NinjaJSONEncoder):
 
 
 class AnswerRenderer(JSONRenderer):
+    """Renders answers with `AnswerEncoder`."""
+
     encoder_class = AnswerEncoder
 
 

@@ -1,3 +1,5 @@
+"""API keys, of which only hashes are stored, and the answers kept for idempotent calls."""
+
 from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.db import models

@@ -91,6 +91,7 @@ def _as_many_as_fit(errors: Iterable[FieldError]) -> list[dict[str, str]]:
 
 
 def phrase(status: int) -> str:
+    """The reason phrase of a status code; "Error" for an unknown one."""
     try:
         return _PHRASES.get(status) or HTTPStatus(status).phrase
     except ValueError:

@@ -1,3 +1,5 @@
+"""Celery tasks of the API."""
+
 from celery import shared_task
 from django.db.models.functions import Now
 

@@ -42,6 +42,7 @@ class EarlierSecret:
 
 
 def parse(stored: str) -> list[EarlierSecret]:
+    """Reads what `dump` writes, without decrypting; "" is none."""
     return [EarlierSecret(each["secret"], datetime.fromisoformat(each["until"])) for each in json.loads(stored or "[]")]
 
 

@@ -19,6 +19,7 @@ class SecretUnreadable(Exception):
 
 
 def encrypt(plain: str) -> str:
+    """A Fernet token of `plain`, made with the newest of `SECRETS_ENCRYPTION_KEYS`."""
     return _keys().encrypt(plain.encode()).decode()
 
 

@@ -23,6 +23,7 @@ def new_channel_id() -> str:
 
 
 def validate_kind(kind: str) -> None:
+    """Raises `ValidationError` unless a transport has this kind."""
     if kind not in dict(kind_choices()):
         raise ValidationError("%(kind)s is not a kind of channel.", params={"kind": kind})
 

@@ -57,6 +57,7 @@ def literal(name: str) -> str:
 
 
 def boolean(env: environ.Env, name: str) -> bool:
+    """A yes or no; unset is no. Raises `ImproperlyConfigured`."""
     value = env.str(name, default="no").strip().lower()
     if value in {"1", "true", "yes", "on", "y", "t", "ok"}:
         return True
@@ -66,6 +67,7 @@ def boolean(env: environ.Env, name: str) -> bool:
 
 
 def choice(name: str, value: str, allowed: Collection[str]) -> str:
+    """`value`, if it is one of `allowed`. Raises `ImproperlyConfigured`, naming them where they are few."""
     if value not in allowed:
         known = f": choose from {', '.join(allowed)}" if len(allowed) < 10 else ""
         raise ImproperlyConfigured(f"{name} does not know {value!r}{known}.")
@@ -73,6 +75,7 @@ def choice(name: str, value: str, allowed: Collection[str]) -> str:
 
 
 def currency(name: str, value: str) -> str:
+    """`value`, if it is a code of ISO 4217. Raises `ImproperlyConfigured`."""
     if pycountry.currencies.get(alpha_3=value) is None:
         raise ImproperlyConfigured(f"{name} must be a currency of ISO 4217, such as USD, not {value!r}.")
     return value
@@ -100,6 +103,7 @@ def mailbox(env: environ.Env, name: str, default: str) -> str:
 
 
 def fernet_keys(name: str) -> list[str]:
+    """The keys of a comma-separated variable, in its order. Raises `ImproperlyConfigured` without quoting them."""
     keys = [key.strip() for key in literal(name).split(",") if key.strip()]
     for key in keys:
         try:
@@ -120,14 +124,17 @@ def url(read: Callable[..., dict[str, Any]], name: str, default: str) -> dict[st
 
 
 def number(env: environ.Env, name: str, default: float, minimum: float, maximum: float) -> float:
+    """A number from `minimum` to `maximum`. Raises `ImproperlyConfigured`."""
     return _within(name, _parsed(name, env.str(name, default=str(default))), minimum, maximum)
 
 
 def integer(env: environ.Env, name: str, default: int, minimum: int, maximum: int) -> int:
+    """As `number`, a whole one."""
     return _whole(name, number(env, name, default, minimum, maximum))
 
 
 def numbers(env: environ.Env, name: str, default: list[str], maximum: float, at_most: int) -> list[float]:
+    """One to `at_most` comma-separated numbers from 0 to `maximum`. Raises `ImproperlyConfigured`."""
     values = [_within(name, _parsed(name, item), 0, maximum) for item in env.list(name, default=default)]
     if not 1 <= len(values) <= at_most:
         raise ImproperlyConfigured(f"{name} takes one to {at_most} numbers, not {len(values)}.")
@@ -135,11 +142,13 @@ def numbers(env: environ.Env, name: str, default: list[str], maximum: float, at_
 
 
 def status_codes(env: environ.Env, name: str, default: list[str]) -> frozenset[int]:
+    """Comma-separated status codes from 400 to 599. Raises `ImproperlyConfigured`."""
     items: Sequence[str] = env.list(name, default=default)
     return frozenset(_whole(name, _within(name, _parsed(name, item), 400, 599)) for item in items)
 
 
 def networks(env: environ.Env, name: str) -> list[Network]:
+    """Comma-separated networks in CIDR notation. Raises `ImproperlyConfigured`."""
     try:
         return [ipaddress.ip_network(item.strip()) for item in env.list(name, default=[])]
     except ValueError as error:

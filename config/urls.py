@@ -1,3 +1,5 @@
+"""The addresses of all rooms: back office, API, health checks and, with DEMO, the demo."""
+
 from django.conf import settings
 from django.contrib import admin
 from django.shortcuts import redirect

@@ -30,6 +30,7 @@ class ReadableMail:
 
 
 def read_mail(raw: bytes, *, recipients: Sequence[str] = ()) -> ReadableMail:
+    """Parse a mail. `recipients` are those of its envelope."""
     mail = message_from_bytes(raw, policy=policy.default)
     named = {address for _, address in getaddresses([str(mail[name]) for name in ("To", "Cc") if mail[name]])}
     return ReadableMail(

@@ -83,6 +83,8 @@ class SlackMessage(models.Model):
 
 
 class KeptMails(models.QuerySet["KeptMail"]):
+    """Mails by who may read them."""
+
     def shown_to(self, person: User | AnonymousUser) -> "KeptMails":
         """All of them for a superuser; for others none that lets its reader into another person's account."""
         if person.is_active and person.is_superuser:

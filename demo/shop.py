@@ -38,6 +38,7 @@ def stock_shop() -> None:
 
 
 def person(first_name: str, last_name: str, email: str, **members: Any) -> ContactInput:
+    """Contact details; `members` are further ones of `ContactInput`."""
     return ContactInput.model_validate({"first_name": first_name, "last_name": last_name, "email": email, **members})
 
 
@@ -71,6 +72,7 @@ def order(
 
 
 def pay(order: Order, reference: str, gateway: str = "card") -> None:
+    """Record an approved purchase of the order's whole total."""
     approved = Transaction.Status.APPROVED
     record_transaction(
         number=order.number, status=approved, amount=price(order.total), gateway=gateway, reference=reference
@@ -78,6 +80,7 @@ def pay(order: Order, reference: str, gateway: str = "card") -> None:
 
 
 def add_upsell(order: Order, reference: str, sku: str, amount: str) -> None:
+    """Record an approved upsell of one item by card."""
     record_transaction(
         number=order.number,
         status=Transaction.Status.APPROVED,
@@ -90,6 +93,7 @@ def add_upsell(order: Order, reference: str, sku: str, amount: str) -> None:
 
 
 def decline(order: Order, reference: str, code: str, message: str) -> None:
+    """Record a declined purchase of the order's whole total by card."""
     record_transaction(
         number=order.number,
         status=Transaction.Status.DECLINED,
@@ -102,8 +106,10 @@ def decline(order: Order, reference: str, code: str, message: str) -> None:
 
 
 def send_parcel(order: Order, carrier: str, number: str, url: str | None = None) -> None:
+    """Set the tracking of an order."""
     set_tracking(number=order.number, tracking=TrackingInput(carrier=carrier, number=number, url=url))
 
 
 def latest_order_of(email: str) -> Order:
+    """The newest order of the contact with this address. Raises `Order.DoesNotExist`."""
     return Order.objects.filter(contact__email=email).latest("pk")

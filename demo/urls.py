@@ -1,3 +1,5 @@
+"""The demo's addresses, below `/demo/`."""
+
 from django.urls import path, re_path
 
 from demo import outbox, receivers, slack

@@ -1,3 +1,5 @@
+"""Celery tasks of notifications. Each may run twice at once, in any process."""
+
 import threading
 
 import structlog

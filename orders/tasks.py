@@ -1,3 +1,5 @@
+"""Celery tasks of orders."""
+
 import threading
 
 from celery import shared_task

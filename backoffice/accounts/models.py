@@ -1,3 +1,5 @@
+"""The table of requests for new passwords."""
+
 from django.db import models
 from django.db.models.functions import Now
 

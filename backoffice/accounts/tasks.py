@@ -1,3 +1,5 @@
+"""The Celery task that answers requests for new passwords, and how a page wakes it."""
+
 import structlog
 from celery import shared_task
 from django.db import Error

@@ -89,6 +89,8 @@ class KindForm(forms.Form):
 
 
 class PauseForm(forms.Form):
+    """The reason of a pause, at most 500 characters."""
+
     reason = forms.CharField(
         required=False, max_length=500, help_text="Shown to colleagues while the channel is paused."
     )
@@ -106,6 +108,8 @@ class TestForm(forms.Form):
 
 
 class RotateForm(forms.Form):
+    """How long the replaced secret goes on signing."""
+
     overlap = forms.ChoiceField(
         label="The old secret",
         choices=[

@@ -81,6 +81,7 @@ class Waiting:
 
 
 def waiting(channel: Channel) -> Waiting:
+    """Counts the waiting deliveries of a channel, up to one more than `COUNT_AT_MOST`."""
     return Waiting(Delivery.objects.filter(IS_WAITING, channel=channel)[: COUNT_AT_MOST + 1].count())
 
 

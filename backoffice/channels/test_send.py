@@ -53,6 +53,7 @@ def answer(request: HttpRequest, channel: Channel, delivery_id: str) -> HttpResp
 
 
 def progress_of(delivery: Delivery) -> Progress:
+    """How far a test is; "late" where no worker has taken it within `PATIENCE`."""
     if delivery.status != Delivery.Status.PENDING:
         return "settled"
     if delivery.in_flight:

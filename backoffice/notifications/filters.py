@@ -29,6 +29,7 @@ PERIODS = {"1h": timedelta(hours=1), "24h": timedelta(hours=24), "7d": timedelta
 
 
 def choice(label: str, choices: list[tuple[str, str]], *, all_of_them: str = "All") -> forms.ChoiceField:
+    """A field of a filter that need not be chosen; `all_of_them` labels the empty choice."""
     wrong = {"invalid_choice": "There is no such choice. Choose from the list."}
     return forms.ChoiceField(label=label, choices=[("", all_of_them), *choices], required=False, error_messages=wrong)
 

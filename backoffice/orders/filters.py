@@ -97,6 +97,8 @@ def equals(field: str, title: str, choices: list[tuple[str, str]]) -> type[Simpl
 
 
 class SurveyFilter(_Choice):
+    """Responses by their survey."""
+
     title = "Survey"
     parameter_name = "survey"
 
@@ -108,6 +110,8 @@ class SurveyFilter(_Choice):
 
 
 class CreatedFilter(_Choice):
+    """Rows made within so many days, `DAYS`."""
+
     title = "Created"
     parameter_name = "days"
 

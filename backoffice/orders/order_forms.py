@@ -37,6 +37,8 @@ from orders.models import Contact, Order, OrderItem, Product, Refund, Transactio
 
 
 class ProductForm(forms.ModelForm):
+    """A product; an interval goes with the kind subscription alone."""
+
     belong_together = [("unit_price", "currency", "kind", "interval")]
 
     sku = CheckedField(Sku, label="SKU")
@@ -101,6 +103,8 @@ class OrderForm(forms.Form):
 
 
 class OrderItemForm(forms.Form):
+    """A line of a new order or quote; without a price it has that of its product."""
+
     product = forms.ModelChoiceField(
         Product.objects.all(), widget=_Select(OrderItem._meta.get_field("product"), admin.site)
     )

@@ -106,6 +106,7 @@ def postback_of(order: Order, delivery_id: str) -> Postback:
 
 
 def tally_of(order: Order) -> Tally:
+    """Counts the deliveries of an order, by their status."""
     counts: dict[str, Any] = Delivery.objects.filter(event__order=order).aggregate(
         total=Count("pk"),
         succeeded=Count("pk", filter=Q(status=Delivery.Status.SUCCEEDED)),

@@ -55,6 +55,7 @@ def keep_for_sender(request: HttpRequest) -> bool:
 
 
 def is_kept(request: HttpRequest) -> bool:
+    """Whether the session holds a draft."""
     return _KEY in request.session
 
 

@@ -1,3 +1,5 @@
+"""The table of forms that took effect, with their answers."""
+
 from django.db import models
 from django.db.models.functions import Now
 

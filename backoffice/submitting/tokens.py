@@ -13,11 +13,14 @@ _SALT = "tidings.form_token"
 
 @dataclass(frozen=True)
 class Token:
+    """The one-time token of a form: the user for whom its page was made, and a nonce."""
+
     user_id: int
     nonce: str
 
 
 def new_token(user_id: int) -> str:
+    """A signed token for a form made for this user."""
     return signing.dumps([user_id, get_random_string(22)], salt=_SALT)
 
 

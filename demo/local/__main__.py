@@ -24,6 +24,7 @@ HOST = "127.0.0.1"
 
 
 def main() -> int:
+    """Run until a stop is requested; returns the exit code."""
     if "MAKELEVEL" in os.environ:
         processes.die_with_parent(signal.SIGTERM)  # a killed make takes us along, in order
     try:

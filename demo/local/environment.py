@@ -53,6 +53,7 @@ def publish(data: Path, environment: Mapping[str, str]) -> None:
 
 
 def withdraw(data: Path) -> None:
+    """Remove what `publish` wrote, if anything."""
     (data / LOCAL_ENVIRONMENT_FILE).unlink(missing_ok=True)
 
 

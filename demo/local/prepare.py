@@ -18,6 +18,7 @@ from django.db import OperationalError
 
 
 def main() -> None:
+    """Migrate, collect static files and load demo data. Raises `OperationalError` without a database."""
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     django.setup()
     call_command("migrate", interactive=False, verbosity=0)
@@ -43,6 +44,7 @@ def collect_static_files() -> None:
 
 
 def print_demo_login() -> None:
+    """Print name and password on one line, where the demo's user exists."""
     from django.contrib.auth import get_user_model
 
     from backoffice.accounts.demo_login import DEMO_LOGIN

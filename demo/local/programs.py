@@ -11,10 +11,12 @@ _RECORDING_SECONDS = 10  # to record a delivery after its last second
 
 
 def prepare() -> Service:
+    """Runs once, to its end; see `demo.local.prepare`."""
     return Service("the preparation of the database", [sys.executable, "-m", "demo.local.prepare"])
 
 
 def web(port: int) -> Service:
+    """gunicorn on this port of loopback."""
     return Service(
         name="web",
         command=[
@@ -43,6 +45,7 @@ def worker(number: int, launcher: int, timeout_seconds: float) -> Service:
 
 
 def beat() -> Service:
+    """Celery's scheduler."""
     return Service(
         name="beat",
         command=[sys.executable, "-m", "celery", "--quiet", "-A", "config", "beat", "--loglevel", "WARNING"],

@@ -40,6 +40,8 @@ class Supervised:
 
 
 class Supervisor:
+    """Starts programs, restarts those that die and stops them. `say` writes a line to the terminal."""
+
     def __init__(self, records: Records, folder: Path, say: Callable[[str], None]) -> None:
         self._records = records
         self._folder = folder

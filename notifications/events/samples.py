@@ -48,6 +48,7 @@ def product(
     unit_price: str = "12.50",
     interval: Product.Interval | None = None,
 ) -> Product:
+    """A product, physical and for 12.50 unless said otherwise."""
     return Product(pk=1, sku=sku, title=title, kind=kind, unit_price=Decimal(unit_price), interval=interval)
 
 

@@ -1,3 +1,5 @@
+"""Products and funnels: what is sold, and where."""
+
 from django.db import models
 from django.db.models import Q
 from django.db.models.functions import Now

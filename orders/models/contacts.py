@@ -1,3 +1,5 @@
+"""Contacts, leads and customers, unique by e-mail address."""
+
 from typing import Any, cast
 
 from django.contrib.postgres.fields import ArrayField
@@ -39,6 +41,8 @@ class Grams(Func):
 
 
 class ContactQuerySet(models.QuerySet["Contact"]):
+    """Contacts, as they are looked up by address."""
+
     def with_email(self, email: str) -> "ContactQuerySet":
         """Those of this address, compared without case and by the ASCII form of the domain: one, or none.
 

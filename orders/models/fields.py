@@ -17,6 +17,7 @@ HIGHEST_TOTAL = Decimal(10) ** (TOTAL_DIGITS - MOST_DECIMALS) - _TWO_DECIMALS
 
 
 def default_currency() -> str:
+    """`DEFAULT_CURRENCY`; a function, so that migrations do not freeze it."""
     return str(settings.DEFAULT_CURRENCY)
 
 
@@ -35,6 +36,7 @@ class MoneyField(models.DecimalField):  # type: ignore[type-arg]
 
 
 def money_field(digits: int = AMOUNT_DIGITS) -> "models.DecimalField[Decimal | Combinable, Decimal]":
+    """A column of amounts with `digits` digits, as many decimals as any currency has, 0 by default."""
     return MoneyField(max_digits=digits, decimal_places=MOST_DECIMALS, default=0)
 
 

@@ -1,3 +1,5 @@
+"""Orders, their items, and which status may follow which."""
+
 from decimal import Decimal
 
 from django.db import models

@@ -1,3 +1,5 @@
+"""Purchases, refunds and voids."""
+
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now

@@ -1,3 +1,5 @@
+"""Quotes and their items."""
+
 from decimal import Decimal
 
 from django.db import models

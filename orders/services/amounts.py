@@ -1,3 +1,5 @@
+"""The check of decimals, for all services that take amounts."""
+
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError

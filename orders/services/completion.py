@@ -1,3 +1,5 @@
+"""Completing funnel orders: at the thank-you page, or after `FUNNEL_COMPLETION_SECONDS`."""
+
 from collections.abc import Callable
 from datetime import timedelta
 

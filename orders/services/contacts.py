@@ -1,3 +1,5 @@
+"""Creating, reactivating and editing contacts."""
+
 from collections.abc import Collection
 from typing import Any
 
@@ -120,6 +122,7 @@ def _refuse_too_many_tags(tags: Collection[str], known: Collection[str]) -> None
 
 
 def with_email(email: str) -> QuerySet[Contact]:
+    """As `ContactQuerySet.with_email`."""
     return Contact.objects.with_email(email)
 
 

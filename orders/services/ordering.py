@@ -1,3 +1,5 @@
+"""Creating orders, and their items and sums."""
+
 from collections.abc import Sequence
 from decimal import Decimal
 
@@ -114,6 +116,7 @@ def charge_items(*, order: Order, lines: Sequence[OrderItem]) -> None:
 def save_items(
     *, order: Order, lines: Sequence[OrderItem], paid_by: Transaction | None = None, is_upsell: bool = False
 ) -> None:
+    """Store new lines of an order; `paid_by` is the purchase that pays them, None for unpaid ones."""
     for line in lines:
         line.order, line.paid_by, line.is_upsell = order, paid_by, is_upsell
     OrderItem.objects.bulk_create(lines)

@@ -1,3 +1,5 @@
+"""Creating quotes, and selling them as orders."""
+
 from collections.abc import Sequence
 from decimal import Decimal
 

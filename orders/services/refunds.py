@@ -1,3 +1,5 @@
+"""Refunds and voids."""
+
 from decimal import Decimal
 
 from django.core.exceptions import ValidationError

@@ -1,3 +1,5 @@
+"""Starting subscriptions with a purchase, and cancelling them."""
+
 from collections.abc import Sequence
 
 from django.db import transaction

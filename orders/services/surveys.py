@@ -1,3 +1,5 @@
+"""Recording the answers to surveys."""
+
 from typing import Any
 
 from django.core.exceptions import ValidationError

@@ -1,3 +1,5 @@
+"""Setting and clearing the tracking of an order."""
+
 from typing import Any
 
 from django.db import transaction

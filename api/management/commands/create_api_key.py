@@ -1,3 +1,5 @@
+"""`manage.py create_api_key`: makes a key on a host, without the back office."""
+
 from typing import Any
 
 from django.core.exceptions import ValidationError

@@ -1,3 +1,5 @@
+"""`manage.py reencrypt_secrets`: `api.reencryption` at the terminal, with its report."""
+
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser

@@ -17,6 +17,8 @@ register = template.Library()
 
 
 class FormTokensNode(CsrfTokenNode):
+    """Renders Django's CSRF field, and for a logged in user the one-time token beside it."""
+
     def render(self, context: Any) -> SafeString | str:
         protected = super().render(context)
         user = getattr(context.get("request"), "user", None)
@@ -28,4 +30,5 @@ class FormTokensNode(CsrfTokenNode):
 
 @register.tag
 def csrf_token(_parser: Parser, _token: Token) -> FormTokensNode:
+    """Takes the place of Django's tag of this name in every template."""
     return FormTokensNode()

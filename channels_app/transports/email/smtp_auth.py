@@ -17,6 +17,8 @@ _SHORTEST_PART_HIDDEN = 8
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
+    """User and password as the bytes that are sent: UTF-8, or as they stand in `EMAIL_URL`."""
+
     user: bytes
     password: bytes
 
@@ -50,4 +52,5 @@ class Credentials:
 
 
 def in_base64(data: bytes) -> str:
+    """Base64 without line breaks."""
     return base64.b64encode(data).decode("ascii")

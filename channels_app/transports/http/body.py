@@ -27,6 +27,8 @@ class Body(Protocol):
 
 
 class OfLength:
+    """A body of a `Content-Length`, in bytes."""
+
     def __init__(self, length: int) -> None:
         self._left = length
         self.complete = length == 0
@@ -46,6 +48,8 @@ class OfLength:
 
 
 class UntilClosed:
+    """A body that ends where the receiver closes the connection."""
+
     def __init__(self) -> None:
         self.complete = False
         self.rest = 0

@@ -102,6 +102,7 @@ def literal_address(host: str) -> Address | None:
 
 
 def refused_sentence(address: Address, reason: str, host: str = "") -> str:
+    """Says that an address is not permitted, for the log of attempts. `host` is the name that was looked up, if any."""
     owner = f" of {host}" if host and not literal_address(host) else ""
     return (
         f"The address {address}{owner} is not public ({reason}); "

@@ -1,3 +1,5 @@
+"""`manage.py load_demo`: the demo's login, channels and two days of orders."""
+
 from typing import Any
 
 from django.conf import settings

@@ -15,6 +15,7 @@ PLACES: dict[str, str] = {
 
 
 def named_order(order: JsonObject) -> str:
+    """`order 1001`; "an order" where it has no number."""
     number = order.text("number", NAME_CHARACTERS)
     return f"order {number}" if number else "an order"
 
@@ -42,6 +43,7 @@ def sentence(*parts: str) -> str:
 
 
 def paragraphs(*texts: str) -> tuple[str, ...]:
+    """The texts that are not empty."""
     return tuple(filter(None, texts))
 
 
@@ -80,4 +82,5 @@ def odd_sums(order: JsonObject) -> str:
 
 
 def given_back(order: JsonObject) -> str:
+    """A sentence with the order's refunded total."""
     return f"Of what was paid for the order, {order.money('refunded_total')} has been given back so far."

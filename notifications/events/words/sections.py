@@ -20,11 +20,13 @@ ORIGINS = {**dict(Source.choices), Order.Origin.QUOTE: "Admin, from a quote"}
 
 
 def section(title: str, *facts: tuple[str, str]) -> Section:
+    """A section of the facts, label and value, that have both; each on one line."""
     lines = ((one_line(label), one_line(value)) for label, value in facts)
     return Section(one_line(title), tuple(fact for fact in lines if all(fact)))
 
 
 def full_name(person: JsonObject) -> str:
+    """First and last name; "" for neither."""
     return " ".join(filter(None, (person.text("first_name"), person.text("last_name"))))
 
 
@@ -60,6 +62,7 @@ def price(subscription: JsonObject) -> str:
 
 
 def order(order: JsonObject) -> Section:
+    """Where an order stands: number, status, source, dates and where it is shipped."""
     return section(
         "Order",
         ("Number", order.text("number")),
@@ -73,6 +76,7 @@ def order(order: JsonObject) -> Section:
 
 
 def earlier_order(order_before: JsonObject) -> Section:
+    """The order by which a customer already holds a product."""
     return section(
         "Earlier order",
         ("Number", order_before.text("number")),
@@ -159,6 +163,7 @@ def subscription(subscription: JsonObject, *, reason: bool = True) -> Section:
 
 
 def product(product: JsonObject) -> Section:
+    """A product without its price."""
     return section(
         "Product",
         ("Title", product.text("title")),
@@ -168,6 +173,7 @@ def product(product: JsonObject) -> Section:
 
 
 def tracking(tracking: JsonObject) -> Section:
+    """A parcel's carrier and number; its link stands by itself."""
     return section(
         "Tracking",
         ("Carrier", tracking.text("carrier")),
@@ -177,14 +183,17 @@ def tracking(tracking: JsonObject) -> Section:
 
 
 def survey(survey: JsonObject, response: JsonObject) -> Section:
+    """A survey with who answered it and when."""
     return section("Survey", ("Title", survey.text("title") or survey.text("slug")), *_response(response))
 
 
 def response(response: JsonObject) -> Section:
+    """Who answered a survey, and when."""
     return section("Response", *_response(response))
 
 
 def answers(response: JsonObject) -> Section:
+    """The answers, up to `MEMBERS_SHOWN`."""
     return _members("Answers", response.object("answers").members, "more answer")
 
 

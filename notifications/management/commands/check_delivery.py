@@ -1,3 +1,5 @@
+"""`manage.py check_delivery`: `notifications.monitoring` as an exit code."""
+
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser

@@ -1,3 +1,5 @@
+"""`manage.py erase_person`: `notifications.erasure` at the terminal, with a question before."""
+
 import sys
 from typing import Any
 

@@ -1,3 +1,5 @@
+"""`manage.py explain_delivery`: follows one delivery from its event to its next step."""
+
 from collections.abc import Iterator
 from typing import Any
 
