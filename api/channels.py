@@ -9,6 +9,7 @@ from ninja import Router, Schema, Status
 from ninja.pagination import paginate
 from pydantic import AfterValidator, ConfigDict, Field
 
+from api.schemas import ChannelInPath
 from channels_app.models import Channel
 from channels_app.transports import TRANSPORTS, kind_choices
 from channels_app.transports.rules import MASK
@@ -258,13 +259,13 @@ def create_channel(request: HttpRequest, body: ChannelIn) -> Status[Channel]:
 
 
 @router.get("/channels/{channel_id}", response=ChannelOut)
-def read_channel(request: HttpRequest, channel_id: str) -> Channel:
+def read_channel(request: HttpRequest, channel_id: ChannelInPath) -> Channel:
     """One channel, with the values of its headers: the history keeps that this key has read them, once an hour."""
     return _noted(request, Channel.objects.get(pk=channel_id, archived_at=None))
 
 
 @router.patch("/channels/{channel_id}", response=ChannelOut)
-def change_channel(request: HttpRequest, channel_id: str, body: ChannelChange) -> Channel:
+def change_channel(request: HttpRequest, channel_id: ChannelInPath, body: ChannelChange) -> Channel:
     """Change a channel. What is left out stays; `headers` replace all that there were."""
     given: dict[str, Any] = {name: getattr(body, name) for name in body.model_fields_set}
     channel = services.update_channel(channel_id=channel_id, by=caller(request), **given)
@@ -272,26 +273,26 @@ def change_channel(request: HttpRequest, channel_id: str, body: ChannelChange) -
 
 
 @router.delete("/channels/{channel_id}", response={204: None})
-def delete_channel(request: HttpRequest, channel_id: str) -> Status[None]:
+def delete_channel(request: HttpRequest, channel_id: ChannelInPath) -> Status[None]:
     """Delete a channel: it is detached everywhere, its pending deliveries fail, and the log keeps its name."""
     services.archive_channel(channel_id=channel_id, by=caller(request))
     return Status(204, None)
 
 
 @router.post("/channels/{channel_id}/pause", response=ChannelOut)
-def pause_channel(request: HttpRequest, channel_id: str, body: Nothing | None = None) -> Channel:
+def pause_channel(request: HttpRequest, channel_id: ChannelInPath, body: Nothing | None = None) -> Channel:
     """Send nothing more to the channel for now: what is due is held. One that is paused stays so."""
     return _noted(request, services.pause_channel(channel_id=channel_id, reason=PAUSED_BY_HAND, by=caller(request)))
 
 
 @router.post("/channels/{channel_id}/resume", response=ChannelOut)
-def resume_channel(request: HttpRequest, channel_id: str, body: Nothing | None = None) -> Channel:
+def resume_channel(request: HttpRequest, channel_id: ChannelInPath, body: Nothing | None = None) -> Channel:
     """Send what was held, the oldest first, and all that comes. One that is active stays so."""
     return _noted(request, services.resume_channel(channel_id=channel_id, by=caller(request)))
 
 
 @router.post("/channels/{channel_id}/rotate-secret", response=NewChannelOut)
-def rotate_secret(request: HttpRequest, channel_id: str, body: Rotation) -> Channel:
+def rotate_secret(request: HttpRequest, channel_id: ChannelInPath, body: Rotation) -> Channel:
     """Make a new signing secret for a postback channel. No other call gives it again; administrators can reveal it.
 
     409 where five earlier secrets sign already and the present one would be the sixth.

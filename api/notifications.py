@@ -15,9 +15,12 @@ from api.schemas import (
     AttachmentChange,
     AttachmentIn,
     AttachmentOut,
+    ChannelInPath,
     DeliveryFilters,
+    DeliveryInPath,
     DeliveryOut,
     EventFilters,
+    EventInPath,
     EventOut,
     EventTypeChange,
     EventTypeOut,
@@ -87,7 +90,7 @@ def attach_channel(request: HttpRequest, key: EventTypeKey, body: AttachmentIn) 
 
 @router.patch("/event-types/{key}/channels/{channel_id}", response=AttachmentOut)
 def change_attached_channel(
-    request: HttpRequest, key: EventTypeKey, channel_id: str, body: AttachmentChange
+    request: HttpRequest, key: EventTypeKey, channel_id: ChannelInPath, body: AttachmentChange
 ) -> EventChannel:
     """Choose anew from which sources an attached channel hears."""
     return services.change_sources(
@@ -96,14 +99,14 @@ def change_attached_channel(
 
 
 @router.delete("/event-types/{key}/channels/{channel_id}", response={204: None})
-def detach_channel(request: HttpRequest, key: EventTypeKey, channel_id: str) -> Status[None]:
+def detach_channel(request: HttpRequest, key: EventTypeKey, channel_id: ChannelInPath) -> Status[None]:
     """Let a channel hear of an event type no more. What was recorded before still goes out."""
     services.detach_channel(event_type=_event_type(key), channel_id=channel_id, by=caller(request))
     return Status(204, None)
 
 
 @router.post("/channels/{channel_id}/test", response={202: DeliveryOut})
-def send_test(request: HttpRequest, channel_id: str, body: TestRequest | None = None) -> Status[Delivery]:
+def send_test(request: HttpRequest, channel_id: ChannelInPath, body: TestRequest | None = None) -> Status[Delivery]:
     """Send a sample of an event type (`order.completed` unless given) once, also to a paused channel."""
     key = body.event_type if body else "order.completed"
     _check_choice("event_type", key, list(EVENT_TYPES))
@@ -112,7 +115,7 @@ def send_test(request: HttpRequest, channel_id: str, body: TestRequest | None = 
 
 
 @router.post("/channels/{channel_id}/replay", response={202: ReplayOut})
-def replay_channel(request: HttpRequest, channel_id: str, body: ReplayRequest) -> Status[ReplayJob]:
+def replay_channel(request: HttpRequest, channel_id: ChannelInPath, body: ReplayRequest) -> Status[ReplayJob]:
     """Send again what has failed on the channel since then, of any event type. A worker goes on with it."""
     return Status(
         202,
@@ -140,7 +143,7 @@ def list_events(request: HttpRequest, filters: Query[EventFilters]) -> QuerySet[
 
 
 @router.get("/events/{event_id}", response=EventOut)
-def read_event(request: HttpRequest, event_id: str) -> Event:
+def read_event(request: HttpRequest, event_id: EventInPath) -> Event:
     """One occurrence: what it says, and what became of it at each channel."""
     return Event.objects.select_related("order").get(pk=event_id)
 
@@ -167,13 +170,13 @@ def list_deliveries(request: HttpRequest, filters: Query[DeliveryFilters]) -> Qu
 
 
 @router.get("/deliveries/{delivery_id}", response=DeliveryOut)
-def read_delivery(request: HttpRequest, delivery_id: str) -> Delivery:
+def read_delivery(request: HttpRequest, delivery_id: DeliveryInPath) -> Delivery:
     """One delivery with all attempts to send it, and what was sent and answered."""
     return _deliveries().get(pk=delivery_id)
 
 
 @router.post("/deliveries/{delivery_id}/retry", response={202: DeliveryOut})
-def retry_delivery(request: HttpRequest, delivery_id: str) -> Status[Delivery]:
+def retry_delivery(request: HttpRequest, delivery_id: DeliveryInPath) -> Status[Delivery]:
     """Begin a fresh cycle of a failed delivery: one attempt, and up to three automatic retries.
 
     Only of event types that have a manual retry; a 409 says why it is refused.

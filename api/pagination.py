@@ -23,12 +23,12 @@ class CursorPagination(PaginationBase):
     """
 
     class Input(Schema):
-        limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT)
-        cursor: str | None = None
+        limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="How many results a page has at most.")
+        cursor: str | None = Field(None, description="Where the page begins: taken from the `next` of the page before.")
 
     class Output(Schema):
         results: list[Any]
-        next: str | None = Field(description="Where the next page is; null on the last one.")
+        next: str | None = Field(description="Where the next page is; null on the last one.", examples=[None])
 
     items_attribute = "results"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from ninja import Schema
+from ninja import Path, Schema
 from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field
 
 from channels_app.transports import Outcome, kind_choices
@@ -353,20 +353,41 @@ def _shaped(pattern: str, sentence: str) -> AfterValidator:
     return AfterValidator(check)
 
 
+ChannelInPath = Annotated[str, Path(description="The channel's id.", examples=[f"chn_{_ID}"])]
+EventInPath = Annotated[str, Path(description="The event's id.", examples=[f"evt_{_ID}"])]
+DeliveryInPath = Annotated[str, Path(description="The delivery's id.", examples=[f"dlv_{_ID}"])]
 OrderNumber = Annotated[str, _shaped(r"[0-9]{1,20}", "This must be the number of an order, such as 1001.")]
 ChannelId = Annotated[str, _shaped(r"chn_[0-9a-z_]{1,36}", "This must be the id of a channel; those begin with chn_.")]
 
 
+OfEventType = Annotated[
+    EventTypeWord | None, _text("Only those of this event type, named by its key.", "order.completed")
+]
+OfOrder = Annotated[OrderNumber | None, _text("Only those of the order with this number.", "1001")]
+
+
 class EventFilters(Schema):
-    event_type: EventTypeWord | None = None
-    order: OrderNumber | None = None
-    source: SourceWord | None = None
+    event_type: OfEventType = None
+    order: OfOrder = None
+    source: Annotated[SourceWord | None, _text("Only those from this source: admin, shop or funnel.", "shop")] = None
 
 
 class DeliveryFilters(Schema):
-    status: Annotated[str, _word("As it is shown.", "failed", STATUS_WORDS)] | None = None
-    event_type: EventTypeWord | None = None
-    channel: ChannelId | None = None
-    order: OrderNumber | None = None
-    created_after: Moment | None = None
-    expand: Annotated[str, _word("What is wanted in full.", "attempts", ["attempts"])] | None = None
+    status: Annotated[
+        Annotated[str, _word("As it is shown.", "failed", STATUS_WORDS)] | None,
+        _text("Only those in this status: pending, held, succeeded or failed.", "failed"),
+    ] = None
+    event_type: OfEventType = None
+    channel: Annotated[ChannelId | None, _text("Only those of the channel with this id.", f"chn_{_ID}")] = None
+    order: OfOrder = None
+    created_after: Annotated[
+        Moment | None,
+        _text("Only those created after this moment (RFC 3339, with an offset).", "2026-11-23T00:00:00Z"),
+    ] = None
+    expand: Annotated[
+        Annotated[str, _word("What is wanted in full.", "attempts", ["attempts"])] | None,
+        _text(
+            "`attempts`: each attempt comes with what was sent and answered, as in `GET /deliveries/{delivery_id}`.",
+            "attempts",
+        ),
+    ] = None

@@ -10,7 +10,7 @@ from ninja.operation import Operation
 
 from api.auth import ScopedKey
 from api.idempotency import HEADER, MAX_LENGTH, REPLAYED_HEADER
-from api.openapi.examples import example_of, named_example, told
+from api.openapi.examples import adjusted, example_of
 from api.openapi.references import REF, each_schema, public_name, references, renamed
 from api.openapi.refusals import FIELD_ERROR, PROBLEM, refusals, refusals_of
 from api.openapi.webhooks import describe_bodies, webhooks_of
@@ -26,23 +26,6 @@ _ANSWERS = {
     204: "Done. The answer has no body.",
 }
 _KNOWN_ALREADY = "It was there already: nothing was created."
-_PARAMETERS = {
-    "channel": "Only those of the channel with this id.",
-    "channel_id": "The channel's id.",
-    "created_after": "Only those created after this moment (RFC 3339, with an offset).",
-    "cursor": "Where the page begins: taken from the `next` of the page before.",
-    "delivery_id": "The delivery's id.",
-    "event_id": "The event's id.",
-    "expand": "`attempts`: each attempt comes with what was sent and answered, as in `GET /deliveries/{delivery_id}`.",
-    "event_type": "Only those of this event type, named by its key.",
-    "limit": "How many results a page has at most.",
-    "number": "The order's number.",
-    "order": "Only those of the order with this number.",
-    "slug": "The survey's slug.",
-    "source": "Only those from this source: admin, shop or funnel.",
-    "status": "Only those in this status: pending, held, succeeded or failed.",
-    "subscription_id": "The subscription's id.",
-}
 _IDEMPOTENCY_KEY: dict[str, Any] = {
     "in": "header",
     "name": HEADER,
@@ -90,7 +73,7 @@ class Document(OpenAPISchema):
                     self._tidy(parameter["schema"], sent=True)
         for content, is_sent, operation, status in self._contents():
             content.setdefault("example", example_of(content["schema"], self.schemas, sent=is_sent))
-            content["example"] = told(operation, status, content["example"])
+            content["example"] = adjusted(operation, status, content["example"])
         self._forget_unused()
 
     def add_schema_definitions(self, definitions: dict[str, Any]) -> None:
@@ -211,19 +194,16 @@ def _scope(operation: Operation) -> str:
 
 
 def _described(parameter: dict[str, Any]) -> dict[str, Any]:
-    name = parameter["name"]
     schema = dict(_without_null(parameter["schema"]))
     if parameter["in"] == "path":
         # A segment of the path is never empty.
         schema.setdefault("minLength", 1)
+    elif schema.get("description") == parameter.get("description"):
+        schema.pop("description", None)
     described = {**parameter, "schema": schema}
-    if name in _PARAMETERS:
-        described.setdefault("description", _PARAMETERS[name])
     # Ninja copies the schema's list of examples, which a parameter does not take in that form.
-    listed = described.pop("examples", None)
-    example = listed[0] if listed else named_example(name)
-    if example is not None:
-        described["example"] = example
+    if listed := described.pop("examples", None):
+        described["example"] = listed[0]
     return described
 
 

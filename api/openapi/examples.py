@@ -1,8 +1,7 @@
 """Examples of bodies and answers, made from their schemas, so that no call is without one.
 
-What a schema says itself (`examples`, `const`) comes first, then what is known here by a member's name. What is right
-for one member and impossible beside another (a purchase that was approved and has a reason for its decline) is set
-right by operation.
+They are the members' own (`Field(examples=...)`, `const`, the first word of an enum). What is right for one member and
+impossible beside another (a purchase that was approved and has a reason for its decline) is adjusted by operation.
 """
 
 from copy import deepcopy
@@ -15,27 +14,8 @@ _MOMENT = "2026-11-23T18:36:00.123456Z"
 # The schema of what stands in an event's body.
 _AN_EVENT = "OrderCompletedEvent"
 
-# Of parameters, and of members whose schema gives no example.
-_NAMED: dict[str, Any] = {
-    "channel": f"chn_{_ID}",
-    "channel_id": f"chn_{_ID}",
-    "created_after": "2026-11-23T00:00:00Z",
-    "delivery_id": f"dlv_{_ID}",
-    "event_id": f"evt_{_ID}",
-    "event_type": "order.completed",
-    "expand": "attempts",
-    "id": f"evt_{_ID}",
-    "key": "order.completed",
-    "next": None,
-    "number": "1001",
-    "order": "1001",
-    "reactivated": False,
-    "source": "shop",
-    "status": "failed",
-    "type": "order.completed",
-}
 # Members that are not required, without which the call would be an odd one.
-_GIVEN = {
+_SENT_TOO = {
     "ChannelRequest": ["url"],
     "ChannelChange": ["name"],
     "RefundRequest": ["amount", "reason"],
@@ -62,7 +42,7 @@ _FAILED = {"outcome": "http_error", "status_code": 503, "error": "The receiver a
 _LISTED = {"attempts": [{"request_headers": ..., "response_headers": ..., "response_body": ...}]}
 _OCCURRED = {"body": {"data": {"order": _SOLD}}}
 # By operation and status. `...` takes a member away.
-_TOLD: dict[tuple[str, str], dict[str, Any]] = {
+_ADJUSTMENTS: dict[tuple[str, str], dict[str, Any]] = {
     ("list_products", "200"): {"results": [{"interval": None}]},
     ("send_contact", "201"): {"status": "lead"},
     ("send_contact", "200"): {"reactivated": True},
@@ -97,14 +77,9 @@ def example_of(schema: dict[str, Any], schemas: dict[str, Any], *, sent: bool = 
     return _value(schema, schemas, sent, "", "")
 
 
-def told(operation: str, status: str, example: Any) -> Any:
-    """The example with what this operation would rather answer with this status."""
-    return _merged(example, _TOLD.get((operation, status), {}))
-
-
-def named_example(name: str) -> Any:
-    """A value for the parameter `name`; None where nothing is known."""
-    return _NAMED.get(name)
+def adjusted(operation: str, status: str, example: Any) -> Any:
+    """The example with the members that are otherwise in answers of this operation with this status."""
+    return _merged(example, _ADJUSTMENTS.get((operation, status), {}))
 
 
 def _merged(example: Any, changes: Any) -> Any:
@@ -123,8 +98,6 @@ def _value(schema: dict[str, Any], schemas: dict[str, Any], sent: bool, name: st
         return schema["const"]
     if schema.get("examples"):
         return schema["examples"][0]
-    if name in _NAMED and _allows(schema, _NAMED[name]):
-        return _NAMED[name]
     if "$ref" in schema:
         referred = schema["$ref"].removeprefix(REF)
         return _value(schemas[referred], schemas, sent, name, referred)
@@ -149,16 +122,6 @@ def _value(schema: dict[str, Any], schemas: dict[str, Any], sent: bool, name: st
 def _object(schema: dict[str, Any], schemas: dict[str, Any], sent: bool, owner: str) -> dict[str, Any]:
     members = schema.get("properties", {})
     if sent:
-        given = {*schema.get("required", []), *_GIVEN.get(owner, [])}
+        given = {*schema.get("required", []), *_SENT_TOO.get(owner, [])}
         members = {name: member for name, member in members.items() if name in given}
     return {name: _value(member, schemas, sent, name, owner) for name, member in members.items()}
-
-
-def _allows(schema: dict[str, Any], value: Any) -> bool:
-    """Whether a value known by its member's name is of the type that this schema wants."""
-    if "enum" in schema:
-        return value in schema["enum"]
-    options = schema.get("anyOf") or [schema]
-    wanted = {option.get("type") for option in options}
-    is_of = {str: "string", bool: "boolean", int: "integer", list: "array", dict: "object", type(None): "null"}
-    return is_of[type(value)] in wanted and not any("enum" in option for option in options)
