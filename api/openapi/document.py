@@ -61,7 +61,7 @@ class Document(OpenAPISchema):
         if both := sent & given_out:
             raise ValueError(f"Sent in and given out: {', '.join(sorted(both))}. What is sent in is strict.")
         for name, schema in list(self.schemas.items()):
-            self._tidy(schema, sent=name in sent)
+            self._normalize(schema, sent=name in sent)
             if name in given_out and "properties" in schema:
                 # Pydantic lets members with a default be absent; we send them all. Others may be added at any time, so
                 # what is given out is open, and only what is sent in is strict.
@@ -70,7 +70,7 @@ class Document(OpenAPISchema):
         for operation in operations:
             for parameter in operation["parameters"]:
                 if "schema" in parameter:
-                    self._tidy(parameter["schema"], sent=True)
+                    self._normalize(parameter["schema"], sent=True)
         for content, is_sent, operation, status in self._contents():
             content.setdefault("example", example_of(content["schema"], self.schemas, sent=is_sent))
             content["example"] = adjusted(operation, status, content["example"])
@@ -144,13 +144,13 @@ class Document(OpenAPISchema):
                     waiting.append(self.schemas[name])
         return found
 
-    def _tidy(self, schema: dict[str, Any], *, sent: bool) -> None:
+    def _normalize(self, schema: dict[str, Any], *, sent: bool) -> None:
         """In a schema and all that stands in it: what generators would take at its word."""
         for each in each_schema(schema):
             each.pop("title", None)  # a type for each member, which pydantic makes of the member's name
             if sent and "properties" in schema:
                 each.pop("default", None)  # generators send it, or ask for the member
-            _say_once(each)
+            _hoist_annotations(each)
         name_values(schema, self.schemas, sent=sent)
         for each in each_schema(schema):
             if each.get("type") == "integer":
@@ -217,7 +217,7 @@ def _described_answers(responses: dict[int, dict[str, Any]], method: str) -> dic
     return described
 
 
-def _say_once(schema: dict[str, Any]) -> None:
+def _hoist_annotations(schema: dict[str, Any]) -> None:
     """What is said of the value that may also be null is said of the member."""
     options = schema.get("anyOf", [])
     if len(options) == 2 and options[1] == {"type": "null"}:

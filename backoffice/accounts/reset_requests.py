@@ -44,7 +44,7 @@ def request_link(email: str, client: str | None) -> None:
         ResetRequest.objects.create(email=email, address_key=key, client=client)
 
 
-def take() -> ResetRequest | None:
+def claim() -> ResetRequest | None:
     """One that is to be answered now, for `TAKEN_FOR` the caller's alone; None where nothing waits."""
     with transaction.atomic():
         waiting = ResetRequest.objects.exclude(email="").filter(due_at__lte=Now())
@@ -55,12 +55,12 @@ def take() -> ResetRequest | None:
         return request
 
 
-def answered(request: ResetRequest) -> None:
+def close(request: ResetRequest) -> None:
     """Nothing more is to be done for it: from now on it only counts."""
     ResetRequest.objects.filter(pk=request.pk).update(email="")
 
 
-def tidy() -> None:
+def expire() -> None:
     """Give up requests that are too old to be answered, and delete those that no longer count."""
     late = ResetRequest.objects.exclude(email="").filter(requested_at__lte=Now() - KEPT_WAITING_FOR)
     if given_up := late.update(email=""):

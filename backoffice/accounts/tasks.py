@@ -20,11 +20,11 @@ def send_password_links() -> int:
     """
     taken = 0
     try:
-        while not shutting_down.is_set() and (request := reset_requests.take()) is not None:
+        while not shutting_down.is_set() and (request := reset_requests.claim()) is not None:
             taken += 1
             if ResetMail({"email": request.email}).send() or request.tries >= reset_requests.MOST_TRIES:
-                reset_requests.answered(request)
-        reset_requests.tidy()
+                reset_requests.close(request)
+        reset_requests.expire()
     except Error:
         log.exception("password_links_not_sent")
     return taken

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods
 
 from backoffice.channels.forms import PauseForm, ReplayForm
 from backoffice.channels.health import facts_of, waiting
-from backoffice.channels.pages import locked_if_sent, of_channel, to, way_to
+from backoffice.channels.pages import crumbs_of, locked_if_sent, of_channel, redirect_to
 from backoffice.frame import address_of, page
 from backoffice.stale_pages import in_a_sentence
 from channels_app.models import Channel
@@ -41,12 +41,12 @@ def pause(request: HttpRequest, channel: Channel) -> HttpResponse:
             messages.info(request, f"{channel.name} was paused already. Its reason stays: {channel.pause_reason}")
         else:
             messages.success(request, f"{channel.name} was paused. Its deliveries are held until it is resumed.")
-        return to(channel)
+        return redirect_to(channel)
     return page(
         request,
         "channels_app/pause.html",
         title=f"Pause {channel.name}?",
-        crumbs=way_to(channel),
+        crumbs=crumbs_of(channel),
         channel=channel,
         form=form,
         facts=facts,
@@ -62,7 +62,7 @@ def resume(request: HttpRequest, channel: Channel) -> HttpResponse:
     was_paused, held = channel.paused_at, waiting(channel)
     if was_paused and (meanwhile := facts_of(channel).changes(request.POST)):
         messages.error(request, in_a_sentence(meanwhile, f"{channel.name} was not resumed."))
-        return to(channel)
+        return redirect_to(channel)
     services.resume_channel(channel_id=channel.pk, by=request.user.get_username())
     if not was_paused:
         messages.info(request, f"{channel.name} was not paused.")
@@ -70,7 +70,7 @@ def resume(request: HttpRequest, channel: Channel) -> HttpResponse:
         messages.success(request, f"{channel.name} was resumed. What was held goes out now: {held}.")
     else:
         messages.success(request, f"{channel.name} was resumed. Nothing was held.")
-    return to(channel)
+    return redirect_to(channel)
 
 
 @require_http_methods(["GET", "POST"])
@@ -89,7 +89,7 @@ def delete(request: HttpRequest, channel: Channel) -> HttpResponse:
         request,
         "channels_app/delete.html",
         title=f"Delete {channel.name}?",
-        crumbs=way_to(channel),
+        crumbs=crumbs_of(channel),
         channel=channel,
         attached=EventChannel.objects.filter(channel=channel).count(),
         waiting=waiting(channel),
@@ -113,7 +113,7 @@ def replay(request: HttpRequest, channel: Channel) -> HttpResponse:
         job = start_replay(channel_id=channel.pk, since=form.cleaned_data["since"], dry_run=not sure, by=by)
     except Conflict as refused:
         messages.error(request, f"Nothing was sent. {refused}")
-        return to(channel)
+        return redirect_to(channel)
     failed = counted(job.count, "failed delivery", grouped=True)
     if not sure:
         return _page(request, channel, "channels_app/replay_count.html", form=form, count=failed, any=job.count > 0)
@@ -121,7 +121,7 @@ def replay(request: HttpRequest, channel: Channel) -> HttpResponse:
         messages.success(request, f"{failed} will be sent again, a few at a time.")
     else:
         messages.info(request, f"Nothing failed on {channel.name} since then, so nothing is sent again.")
-    return to(channel)
+    return redirect_to(channel)
 
 
 def _page(request: HttpRequest, channel: Channel, template: str, **context: Any) -> HttpResponse:
@@ -129,7 +129,7 @@ def _page(request: HttpRequest, channel: Channel, template: str, **context: Any)
         request,
         template,
         title=f"Replay to {channel.name}",
-        crumbs=way_to(channel),
+        crumbs=crumbs_of(channel),
         channel=channel,
         back=address_of(channel),
         **context,

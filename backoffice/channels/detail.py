@@ -19,7 +19,7 @@ from backoffice.channels.health import (
     health_sentences,
     why_unreadable,
 )
-from backoffice.channels.pages import NEW_SECRET, answered_by, event_types_of, of_channel, way_to
+from backoffice.channels.pages import NEW_SECRET, answered_by, crumbs_of, event_types_of, of_channel
 from backoffice.charts import chart, per_day, times
 from backoffice.frame import may, page
 from backoffice.recipients import recipients_of_channel
@@ -68,7 +68,7 @@ def show(
         request,
         "channels_app/channel.html",
         title=channel.name,
-        crumbs=way_to(),
+        crumbs=crumbs_of(),
         channel=channel,
         kind=kind_label(channel.kind),
         takes=wanted,

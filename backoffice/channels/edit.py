@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from backoffice.channels.forms import ChannelForm, KindForm
-from backoffice.channels.pages import locked_if_sent, of_channel, show_secret_once, to, way_to
+from backoffice.channels.pages import crumbs_of, locked_if_sent, of_channel, redirect_to, show_secret_once
 from backoffice.frame import address_of, may, page
 from backoffice.stale_forms import careful
 from channels_app.models import Channel
@@ -39,7 +39,7 @@ def add(request: HttpRequest) -> HttpResponse:
             request,
             "channels_app/kind.html",
             title="Add a channel",
-            crumbs=way_to(),
+            crumbs=crumbs_of(),
             form=question,
             onward=onward,
             back=back,
@@ -56,7 +56,7 @@ def add(request: HttpRequest) -> HttpResponse:
         request,
         "channels_app/form.html",
         title="Add a channel",
-        crumbs=way_to(),
+        crumbs=crumbs_of(),
         form=form,
         kind=kinds[kind],
         several=len(kinds) > 1,
@@ -74,7 +74,7 @@ def _created(request: HttpRequest, channel: Channel, onward: str) -> HttpRespons
             else "A test shows whether it gets there."
         )
         messages.success(request, f"{channel.name} was created. {then}")
-        return to(channel)
+        return redirect_to(channel)
     said = 'The channel <a href="{}">{}</a> was created.'
     said += " Its page shows the signing secret now, and later by Reveal." if signs else ""
     messages.success(request, format_html(said, address_of(channel), channel.name))
@@ -100,12 +100,12 @@ def edit(request: HttpRequest, channel: Channel) -> HttpResponse:
                 messages.success(request, f"{changed.name} was updated. Its next attempts use what you gave.")
             else:
                 messages.info(request, f"Nothing was changed about {changed.name}.")
-            return to(changed)
+            return redirect_to(changed)
     return page(
         request,
         "channels_app/form.html",
         title=f"Edit {channel.name}",
-        crumbs=way_to(channel),
+        crumbs=crumbs_of(channel),
         form=form,
         channel=channel,
         headers_unreadable=channel.readable_headers is None,

@@ -51,13 +51,13 @@ def locked_if_sent(request: HttpRequest, channel: Channel) -> Channel:
     return lock_channel(channel.pk) if request.method == "POST" else channel
 
 
-def way_to(channel: Channel | None = None) -> Crumbs:
+def crumbs_of(channel: Channel | None = None) -> Crumbs:
     """The way to the list of channels, or to this one."""
     own = [(channel.name, address_of(channel))] if channel else []
     return crumbs("integrations", "channels_app_channel_changelist", *own)
 
 
-def to(channel: Channel) -> HttpResponse:
+def redirect_to(channel: Channel) -> HttpResponse:
     return redirect(address_of(channel))
 
 

@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods
 from backoffice.channels import detail
 from backoffice.channels.forms import RotateForm
 from backoffice.channels.health import facts_of
-from backoffice.channels.pages import locked_if_sent, of_channel, show_secret_once, to, way_to
+from backoffice.channels.pages import crumbs_of, locked_if_sent, of_channel, redirect_to, show_secret_once
 from backoffice.frame import address_of, page
 from channels_app.models import Channel
 from channels_app.transports import takes
@@ -53,12 +53,12 @@ def rotate(request: HttpRequest, channel: Channel) -> HttpResponse:
             old = "The old one signs as well for 24 hours." if both_sign else "The old one signs no more."
             messages.success(request, f"{channel.name} has a new secret. It is shown below, and later by Reveal. {old}")
             show_secret_once(request, channel)
-            return to(channel)
+            return redirect_to(channel)
     return page(
         request,
         "channels_app/rotate.html",
         title=f"Give {channel.name} a new secret?",
-        crumbs=way_to(channel),
+        crumbs=crumbs_of(channel),
         channel=channel,
         form=form,
         before=len(channel.secrets_before(database_now())),
@@ -81,7 +81,7 @@ def end(request: HttpRequest, channel: Channel, key: str) -> HttpResponse:
             request,
             "channels_app/end_secret.html",
             title=f"End an earlier secret of {channel.name}?",
-            crumbs=way_to(channel),
+            crumbs=crumbs_of(channel),
             channel=channel,
             earlier=found,
             back=address_of(channel),
@@ -90,4 +90,4 @@ def end(request: HttpRequest, channel: Channel, key: str) -> HttpResponse:
         messages.success(request, f"The earlier secret was ended. It signs nothing of {channel.name} any more.")
     else:
         messages.info(request, "That earlier secret has ended already.")
-    return to(channel)
+    return redirect_to(channel)

@@ -124,9 +124,9 @@ class Supervisor:
                     program.started = time.monotonic()
                     program.child = self._launch(program.service)
             elif not program.child.alive():
-                self._bury(program, program.child)
+                self._restart_later(program, program.child)
 
-    def _bury(self, program: Supervised, child: Child) -> None:
+    def _restart_later(self, program: Supervised, child: Child) -> None:
         child.kill()  # its helpers
         self._records.remove(child)
         program.child = None

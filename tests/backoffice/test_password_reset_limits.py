@@ -86,11 +86,11 @@ def test_a_client_asks_for_thirty_an_hour():
 
 def test_two_workers_do_not_send_the_same():
     ask("ada@example.com")
-    request = reset_requests.take()
+    request = reset_requests.claim()
     assert request is not None
-    assert reset_requests.take() is None
+    assert reset_requests.claim() is None
     ResetRequest.objects.update(due_at=Now())  # the first has died
-    again = reset_requests.take()
+    again = reset_requests.claim()
     assert again is not None
     assert (again.pk, again.tries) == (request.pk, 2)
 

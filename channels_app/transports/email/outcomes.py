@@ -47,16 +47,16 @@ def of_replies(session: Session, recipients: Sequence[str], had: Iterable[str]) 
     accepted = tuple(recipient for recipient in session.replies if recipient not in refused)
     if not refused:
         return Judgement(Outcome.SUCCEEDED, status_code=session.reply.code, reached=accepted)
-    have = _having(recipients, {*had, *(recipient.lower() for recipient in accepted)})
+    have = _reached(recipients, {*had, *(recipient.lower() for recipient in accepted)})
     why = " ".join(filter(None, [_refusals(refused), _wanted_tls(session, *refused.values())]))
     for_now = [reply for reply in refused.values() if reply.for_now]
     if have and not for_now:
-        sentence = f"{_count(have, recipients)}. {why}"
+        sentence = f"{_count_reached(have, recipients)}. {why}"
         code = session.reply.code if accepted else None
         return Judgement(Outcome.SUCCEEDED, sentence, status_code=code, reached=accepted)
     return Judgement(
         Outcome.REFUSED,
-        _with_those_who_have_it(have, recipients, why),
+        _after_the_reached(have, recipients, why),
         status_code=(for_now or list(refused.values()))[0].code,
         retry=bool(for_now),
         reached=accepted,
@@ -73,7 +73,7 @@ def of_refusal(
     sentences = [said, _refusals(refused), wanted]
     return Judgement(
         Outcome.REFUSED,
-        _with_those_who_have_it(_having(recipients, had), recipients, " ".join(filter(None, sentences))),
+        _after_the_reached(_reached(recipients, had), recipients, " ".join(filter(None, sentences))),
         status_code=error.reply.code,
         retry=error.reply.for_now or any(reply.for_now for reply in refused.values()),
     )
@@ -95,7 +95,7 @@ def _failure(error: BaseException, session: Session) -> tuple[Outcome, str]:
     if isinstance(error, LackingError):
         return Outcome.CONNECTION_ERROR, f"{server} {error}."
     if exchange.expired:
-        return Outcome.TIMEOUT, over_time(exchange, session.doing)
+        return Outcome.TIMEOUT, over_time(exchange, session.progress)
     if isinstance(error, NoConnectionError | AddressRefusedError):
         return Outcome.CONNECTION_ERROR, str(error)
     if exchange.phase == Phase.TLS or isinstance(error, ssl.SSLError):
@@ -149,18 +149,18 @@ def _refusals(refused: dict[str, Reply]) -> str:
     return " ".join([*sentences, f"So {'was' if more == 1 else 'were'} {more} more."] if more > 0 else sentences)
 
 
-def _having(recipients: Sequence[str], had: Iterable[str]) -> list[str]:
+def _reached(recipients: Sequence[str], had: Iterable[str]) -> list[str]:
     known = set(had)
     return [recipient for recipient in recipients if recipient.lower() in known]
 
 
-def _count(have: Sequence[str], recipients: Sequence[str]) -> str:
+def _count_reached(have: Sequence[str], recipients: Sequence[str]) -> str:
     return f"{len(have)} of {len(recipients)} recipients {'has' if len(have) == 1 else 'have'} it"
 
 
-def _with_those_who_have_it(have: Sequence[str], recipients: Sequence[str], sentence: str) -> str:
+def _after_the_reached(have: Sequence[str], recipients: Sequence[str], sentence: str) -> str:
     if not have:
         return sentence
     more = len(have) - NAMED
     named = ", ".join(have[:NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f"{_count(have, recipients)}: {named}. {sentence}"
+    return f"{_count_reached(have, recipients)}: {named}. {sentence}"

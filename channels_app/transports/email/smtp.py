@@ -119,7 +119,7 @@ class Session(smtplib.SMTP):
         return not self.server.tls and self.has_extn("starttls")
 
     @property
-    def doing(self) -> str:
+    def progress(self) -> str:
         """Where the session is, as the end of a sentence."""
         phase = self.exchange.phase
         if self.step == Step.GREETING and phase in {Phase.WAIT, Phase.READ}:

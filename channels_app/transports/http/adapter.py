@@ -9,7 +9,7 @@ from requests.adapters import BaseAdapter
 from channels_app.transports.http.connection import Connection
 from channels_app.transports.http.errors import AnswerError
 from channels_app.transports.http.head import Head
-from channels_app.transports.http.opening import Aim, aim_of, open_connection
+from channels_app.transports.http.opening import Target, open_connection, target_of
 from channels_app.transports.http.pool import Pool
 from channels_app.transports.http.proxies import EgressProxy, check_whose, egress_proxy
 from channels_app.transports.http.reading import AnswerReader
@@ -50,22 +50,22 @@ class ExchangeAdapter(BaseAdapter):
         else the arguments say of that is passed over. Raises what dialers raise, `AnswerError`, `HeadTooLargeError`,
         `EgressProxyError` and `OSError`, and `ValueError` for a request that cannot be sent and an unusable proxy.
         """
-        aim = aim_of(request.url or "")
-        url = (proxies or {}).get("https" if aim.tls else "http")
+        target = target_of(request.url or "")
+        url = (proxies or {}).get("https" if target.tls else "http")
         proxy = egress_proxy(url) if url else None
-        sent = _as_bytes(request, aim, proxy)
-        key = (self._channel, aim.tls, aim.host, aim.port, proxy, self._context)
+        sent = _as_bytes(request, target, proxy)
+        key = (self._channel, target.tls, target.host, target.port, proxy, self._context)
         connection = None if self._fresh else self._pool.take(key)
         if connection is None:
-            connection = open_connection(aim, self._dialer, proxy, self._context)
+            connection = open_connection(target, self._dialer, proxy, self._context)
         else:
             connection.serve(self._dialer.exchange)
         raw = RawAnswer(connection, self._pool, key)
         try:
             connection.send(sent)
             head = raw.read_head()
-            if proxy is not None and not aim.tls:
-                check_whose(head, aim.host)
+            if proxy is not None and not target.tls:
+                check_whose(head, target.host)
         except BaseException:
             connection.close()
             raise
@@ -167,13 +167,13 @@ def read_body(response: Response, into: bytearray) -> None:
         into += piece
 
 
-def _as_bytes(request: PreparedRequest, aim: Aim, proxy: EgressProxy | None) -> bytes:
+def _as_bytes(request: PreparedRequest, target: Target, proxy: EgressProxy | None) -> bytes:
     """The request as it goes over the wire. Raises `ValueError` for one that cannot."""
     body = request.body or b""
     if not isinstance(body, bytes):
         raise ValueError("The body of the request is not bytes.")
-    lines = [f"{request.method} {aim.target} HTTP/1.1"]
-    if proxy is not None and not aim.tls:
+    lines = [f"{request.method} {target.request_target} HTTP/1.1"]
+    if proxy is not None and not target.tls:
         lines = [f"{request.method} {request.url} HTTP/1.1"]
         if proxy.authorization:
             lines.append(f"Proxy-Authorization: {proxy.authorization}")

@@ -27,7 +27,7 @@ from channels_app.transports.net.dialing import (
     literal_address,
     refused_sentence,
 )
-from channels_app.transports.net.faults import is_for_somebody_else
+from channels_app.transports.net.faults import is_for_another_host
 from channels_app.transports.net.lookup import Lookups, Resolve
 from channels_app.transports.net.tls import named_instead, tls_context
 from channels_app.transports.redactor import Redactor
@@ -173,7 +173,7 @@ def _failed(call: _Call, dialer: Dialer, error: Exception, sentences: Redactor) 
     port = call.parts.port or DEFAULT_PORTS[call.parts.scheme]
     plain_proxy = bool(call.proxy) and call.parts.scheme == "http"
     outcome, sentence = of_failure(error, exchange, host, port, plain_proxy=plain_proxy)
-    if not call.proxy and is_for_somebody_else(error):
+    if not call.proxy and is_for_another_host(error):
         names = named_instead(dialer, host, port, settings.EXTRA_CA_BUNDLE)
         sentence = f"The certificate is for {names}, not for {host}." if names else sentence
     return Answer(

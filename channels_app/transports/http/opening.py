@@ -14,45 +14,45 @@ from channels_app.transports.net.faults import why_no_tls
 
 
 @dataclass(frozen=True, slots=True)
-class Aim:
-    """Of a URL, where to connect to and what to ask for there; `target` is the path with the query."""
+class Target:
+    """Where a URL leads: the host to connect to, and the request target (RFC 9112), the path with the query."""
 
     tls: bool
     host: str
     port: int
-    target: str
+    request_target: str
 
 
 @functools.lru_cache(maxsize=1024)
-def aim_of(url: str) -> Aim:
-    """Of a URL that has been checked."""
+def target_of(url: str) -> Target:
+    """Take a URL apart that `check_url` has accepted."""
     parts = urlsplit(url)
     tls = parts.scheme == "https"
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    return Aim(tls, parts.hostname or "", parts.port or (443 if tls else 80), target)
+    request_target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    return Target(tls, parts.hostname or "", parts.port or (443 if tls else 80), request_target)
 
 
-def open_connection(aim: Aim, dialer: Dialer, proxy: EgressProxy | None, context: DeadlineContext) -> Connection:
+def open_connection(target: Target, dialer: Dialer, proxy: EgressProxy | None, context: DeadlineContext) -> Connection:
     """A fresh connection for the exchange of `dialer`, up to where a request can be sent.
 
     Raises what dialers raise, `EgressProxyError` and `OSError`.
     """
     if proxy is None:
-        sock = dialer.dial(aim.host, aim.port)
-        return Connection(context.wrap_socket(sock, server_hostname=aim.host) if aim.tls else sock)
+        sock = dialer.dial(target.host, target.port)
+        return Connection(context.wrap_socket(sock, server_hostname=target.host) if target.tls else sock)
     to_proxy = _reach(proxy, dialer, context)
-    if not aim.tls:
+    if not target.tls:
         return Connection(to_proxy)
     try:
-        open_tunnel(to_proxy, proxy, aim.host, aim.port)
+        open_tunnel(to_proxy, proxy, target.host, target.port)
     except BaseException:
         to_proxy.close()
         raise
     inside: Socket
     if isinstance(to_proxy, DeadlineSSLSocket):
-        inside = LayeredSocket(to_proxy, context, aim.host)
+        inside = LayeredSocket(to_proxy, context, target.host)
     else:
-        inside = context.wrap_socket(to_proxy, server_hostname=aim.host)
+        inside = context.wrap_socket(to_proxy, server_hostname=target.host)
     return Connection(inside)
 
 

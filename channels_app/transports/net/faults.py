@@ -25,7 +25,7 @@ CAME_ALONE = (
 )
 
 
-def is_for_somebody_else(error: BaseException) -> bool:
+def is_for_another_host(error: BaseException) -> bool:
     """Whether this failure is the refusal of a certificate for another name."""
     return isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in {_HOST_MISMATCH, _ADDRESS_MISMATCH}
 
@@ -57,7 +57,7 @@ def why_no_tls(error: BaseException, exchange: Exchange, host: str, port: int, *
 
 
 def _why_certificate_refused(error: ssl.SSLCertVerificationError, exchange: Exchange, host: str) -> str:
-    if is_for_somebody_else(error):
+    if is_for_another_host(error):
         return f"The certificate is not valid for {host}."
     if error.verify_code == _EXPIRED:
         return f"The certificate of {host} has expired."
