@@ -1,4 +1,4 @@
-"""Who calls: `Authorization: Bearer KEY` (RFC 6750)."""
+"""Authentication by API key: `Authorization: Bearer KEY` (RFC 6750)."""
 
 from django.http import HttpRequest
 from ninja.security import HttpBearer

@@ -150,7 +150,7 @@ def build_api(
 
 
 def _page(view: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]:
-    """Of the document and its page: read only, and bound to this host by the browser itself."""
+    """Wrap the view of the document or its page: GET alone, with a policy that keeps its page to this host."""
 
     def read(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = view(request, *args, **kwargs)

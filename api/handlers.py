@@ -1,4 +1,4 @@
-"""What the rooms raise, as problems. See `exception_handlers` at the end."""
+"""Handlers that turn the rooms' exceptions into problems. See `exception_handlers` at the end."""
 
 from collections.abc import Callable
 from typing import Any, NoReturn

@@ -1,4 +1,4 @@
-"""What a supervisor asks of this process."""
+"""Health checks and metrics, for supervisors."""
 
 import hmac
 import ipaddress
@@ -25,7 +25,7 @@ NAMED = 3
 
 
 def readiness_problems() -> list[str]:
-    """What keeps it from its work, a sentence each. Answers within seconds, also where PostgreSQL is silent."""
+    """Why this process cannot work, a sentence each. Answers within seconds, also where PostgreSQL is silent."""
     try:
         return within(_problems)
     except Unanswered:

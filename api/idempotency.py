@@ -91,7 +91,7 @@ def _key(request: HttpRequest) -> str:
 
 
 def _fingerprint(request: HttpRequest) -> str:
-    """Of method, path and body. The order of a body's members and the space between them mean nothing."""
+    """A hash of method, path and body. The order of a body's members and the space between them mean nothing."""
     body: bytes = request.body
     with suppress(Problem):  # an operation that takes a body refuses that one: then nothing is kept
         body = json.dumps(parse_object(body), sort_keys=True, default=repr).encode()

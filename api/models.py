@@ -8,7 +8,7 @@ from django.utils import timezone
 
 
 class Scope(models.TextChoices):
-    """What a key may do: what a shop or a funnel calls, or what an administrator's script calls."""
+    """The permission of a key: the calls of shops and funnels, or those of an administrator's script."""
 
     STOREFRONT = "storefront", "Storefront"
     MANAGE = "manage", "Manage"

@@ -186,7 +186,7 @@ def retry_delivery(request: HttpRequest, delivery_id: DeliveryInPath) -> Status[
 
 
 def _deliveries(*, whole_attempts: bool = True) -> QuerySet[Delivery]:
-    """What an answer says of deliveries, and nothing else: bodies of events, and those of attempts, can be large."""
+    """The columns of deliveries that an answer shows, and no others: bodies of events and attempts can be large."""
     unread = ("connection",) if whole_attempts else ("connection", *ATTEMPT_TEXTS)
     return (
         Delivery.objects.select_related("event__order", "channel")

@@ -140,7 +140,7 @@ class ProblemMiddleware:
         return None
 
     def _refusal(self, request: HttpRequest) -> Problem | None:
-        """What can be said before the path is looked at."""
+        """The refusal that can be given before the path is resolved, if any."""
         if request.path_info == PREFIX or not is_clean(request.path_info):
             return Problem(404, DETAILS[404])
         if request.META.get("HTTP_TRANSFER_ENCODING"):

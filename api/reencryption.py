@@ -44,7 +44,7 @@ class Tally:
 
 @dataclass
 class Report:
-    """What was found. `lost` names the channels that need what no key opens: each with its id and what it is."""
+    """What a run found. `lost` names the channels that need what no key opens: each with its id and what it is."""
 
     channels: Tally = field(default_factory=Tally)
     answers: Tally = field(default_factory=Tally)

@@ -1,4 +1,4 @@
-"""What `django.contrib.admin` finds: importing these registers the pages of their models."""
+"""Found by `django.contrib.admin`: importing these modules registers the pages of their models."""
 
 from backoffice import api_keys, channels, notifications, orders
 

@@ -154,7 +154,7 @@ class ApiKeyAdmin(ListedLookups, ModelAdmin):
 
 @dataclass(frozen=True)
 class Change:
-    """What was done with a key, by whom and when."""
+    """One entry of a key's history."""
 
     sentence: str
     by: str

@@ -1,4 +1,4 @@
-"""What is wrong right now, in a sentence with what to do, on every page."""
+"""Banners on every page: a sentence for each present problem, with what to do."""
 
 import time
 from contextlib import nullcontext

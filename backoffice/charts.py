@@ -45,7 +45,7 @@ class Chart:
 
     @property
     def middle(self) -> int | None:
-        """What half of the height stands for; None: not a whole number."""
+        """The value at half of the height; None where that is no whole number."""
         return None if self.top % 2 else self.top // 2
 
     @property

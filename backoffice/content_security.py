@@ -1,4 +1,4 @@
-"""What a page may load and run: the Content-Security-Policy.
+"""The Content-Security-Policy of pages.
 
 A page of ours loads its own files and nothing else (`settings.CONTENT_SECURITY_POLICY`). The shell needs more: Alpine
 evaluates expressions that stand in attributes, and its colours are an inline style. Neither policy lets an inline

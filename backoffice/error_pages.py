@@ -1,4 +1,4 @@
-"""What people see instead of a page: each says what to do next.
+"""Error pages. Each says what to do next.
 
 Inside the back office a refusal keeps the shell, so that the way back is where it always is. Everywhere else, and
 whenever the shell itself may be what is broken, the page stands alone. Under the API `api.problems` answers.
@@ -163,6 +163,6 @@ def _home() -> list[Link]:
 
 
 def _sentence(exception: Exception) -> str:
-    """What the view said of it; Django itself gives what it has tried, or nothing."""
+    """The sentence that the view raised; "" for exceptions of Django itself, which carry data or nothing."""
     said = exception.args[0] if exception.args else ""
     return said if isinstance(said, str) else ""

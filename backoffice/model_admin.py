@@ -1,4 +1,4 @@
-"""What the back office adds to a `ModelAdmin`: lists that are narrowed as listed only, and records edited with care."""
+"""Extensions of `ModelAdmin`: lists that only take their own filters, and records that are edited with care."""
 
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ else:
 
 
 class ListedLookups:
-    """Of a `ModelAdmin`: its list is narrowed by what `list_filter` names, and by nothing else.
+    """A `ModelAdmin` whose list is narrowed by the filters of `list_filter`, and by nothing else.
 
     Django's own takes any lookup of any column, and those of some other tables: a regular expression that PostgreSQL
     works at for minutes, or one letter after the other of what no page shows. What is not listed is a 400.
@@ -32,7 +32,7 @@ class ListedLookups:
 
 
 def _parameters(list_filter: Any, model: Any) -> set[str]:
-    """What a filter puts into the address, and that it is exactly so."""
+    """The query parameters that a filter makes."""
     if isinstance(list_filter, type) and issubclass(list_filter, SimpleListFilter):
         return {str(list_filter.parameter_name), f"{list_filter.parameter_name}__exact"}
     name = list_filter[0] if isinstance(list_filter, tuple | list) else list_filter

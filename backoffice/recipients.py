@@ -33,7 +33,7 @@ class Recipient:
 
 
 def refusal(reply: str) -> str:
-    """What a reply of SMTP such as `550 5.1.1 No such user` comes to: `Refused`, `Refused for now`, or ""."""
+    """The verdict of an SMTP reply such as `550 5.1.1 No such user`: `Refused`, `Refused for now`, or ""."""
     return {"4": "Refused for now", "5": "Refused"}.get(reply[:1], "")
 
 
@@ -44,7 +44,7 @@ def recipients_of_channel(channel: Channel, *, with_replies: bool) -> list[Recip
 
 
 def recipients_of_delivery(delivery: Delivery, attempts: Iterable[DeliveryAttempt]) -> list[Recipient]:
-    """Those that have it or were tried and, as long as it is pending, those that the channel has by now.
+    """The recipients that have the mail or were tried and, while it is pending, those of the channel now.
 
     In the order of the channel; empty for a kind without recipients. `attempts` are those of the delivery, the oldest
     first.

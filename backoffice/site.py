@@ -53,7 +53,7 @@ class TidingsAdminSite(UnfoldAdminSite):
         return admin_view
 
     def each_context(self, request: HttpRequest) -> dict[str, Any]:
-        """What every page of the shell is made of, the banners about trouble included."""
+        """The context of every page of the shell, with the banners."""
         from backoffice.banners import banners_for
 
         enter_shell(request)

@@ -87,7 +87,7 @@ class CarefulForm(BaseForm):
             self.add_error(conflict.name, conflict.sentence)
 
     def in_words(self) -> dict[str, str]:
-        """What is stored, field by field, for people."""
+        """The stored values in words, by the labels of the fields."""
         return {str(self[name].label): self._now_in_words(self[name]) for name in self._compared()}
 
     @property
@@ -100,7 +100,7 @@ class CarefulForm(BaseForm):
         return [name for name, field in self.fields.items() if not field.disabled and not self[name].is_hidden]
 
     def _now(self, name: str) -> list[Any]:
-        """What is stored, as it is compared and kept in a page: the shown value, and a digest of what is behind it."""
+        """The stored value as it is kept in a page and compared: as shown, and a digest of the value behind it."""
         bound = self[name]
         return [_plain(bound.field.prepare_value(bound.initial)), digest(self._behind().get(name))]
 

@@ -1,4 +1,4 @@
-"""What a page showed when it was opened, carried along in its forms, against what is so when one of them is sent.
+"""Carries the facts that a page showed in its forms, and compares them with the facts when a form is sent.
 
 `backoffice.stale_forms` does so for fields that people edit. Here is what both share, and what buttons need that
 act on something as it stands: to delete, to resume, to clear.
@@ -28,7 +28,7 @@ def hidden_input(about: str, values: Mapping[str, Any]) -> SafeString:
 
 
 def read(data: Mapping[str, Any], about: str) -> dict[str, Any] | None:
-    """What the page showed that this form was sent from; None where it does not say so, or speaks of something else."""
+    """The facts that this form carries; None where it has none, or those of another object."""
     try:
         said, values = signing.loads(data.get(FIELD, ""), salt=_SALT)
     except (signing.BadSignature, ValueError, TypeError):
@@ -37,7 +37,7 @@ def read(data: Mapping[str, Any], about: str) -> dict[str, Any] | None:
 
 
 def digest(secret: str | None) -> str:
-    """By which a secret is compared without being shown; "" for none."""
+    """A keyed hash, to compare a secret without showing it; "" for none."""
     return salted_hmac(_SALT, secret, algorithm="sha256").hexdigest()[:32] if secret else ""
 
 
@@ -74,9 +74,7 @@ class Facts:
         return hidden_input(self._about, {"facts": self._facts, "secrets": self._secrets})
 
     def changes(self, data: Mapping[str, Any]) -> list[Change]:
-        """What is otherwise than the page showed that `data` was sent from; none where that does not say what it
-        showed.
-        """
+        """The facts that differ from those of the page that `data` was sent from; none where it carries no facts."""
         shown = read(data, self._about)
         if shown is None:
             return []

@@ -1,4 +1,4 @@
-"""What `manage.py check` says of how this installation is set up."""
+"""System checks of the installation, for `manage.py check`."""
 
 from typing import Any
 

@@ -169,7 +169,7 @@ class Channel(models.Model):
 
     @property
     def settings(self) -> dict[str, str]:
-        """What only its kind needs (`Takes.settings`), by name. Raises `encryption.SecretUnreadable`."""
+        """The settings of its kind (`Takes.settings`), by name. Raises `encryption.SecretUnreadable`."""
         return json.loads(encryption.decrypt(self.encrypted_settings)) if self.encrypted_settings else {}
 
     @settings.setter
@@ -203,7 +203,7 @@ class Channel(models.Model):
         return True
 
     def secrets_before(self, now: datetime) -> list[EarlierSecret]:
-        """Those that the present one replaced and that sign as well at `now`, the latest first."""
+        """The replaced secrets that still sign at `now`, the latest first."""
         kept = earlier_secrets.parse(self.earlier_secrets)
         if self.previous_secret_until and self.encrypted_previous_secret:
             kept.insert(0, EarlierSecret(self.encrypted_previous_secret, self.previous_secret_until))
@@ -236,7 +236,7 @@ class Channel(models.Model):
         self.earlier_secrets = earlier_secrets.dump(before[1:])
 
     def destination(self, *, now: datetime | None = None) -> Destination:
-        """What a transport needs, without the database. Raises `encryption.SecretUnreadable`.
+        """The channel as a transport needs it, without the database. Raises `encryption.SecretUnreadable`.
 
         `now` decides which secrets are in force: the database's time, where it is known, since that set their ends.
         """

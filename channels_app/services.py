@@ -1,4 +1,4 @@
-"""What people do with channels. Detaching and deliveries are the business of `notifications.services`."""
+"""Changes of channels. `notifications.services` calls these, and sees to attachments and deliveries."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta

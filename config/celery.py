@@ -12,7 +12,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
 
 class Task(celery.Task):
-    """What beat asks for at every tick says `one_at_a_time`: in each process one runs, a further one ends at once.
+    """Tasks of every tick set `one_at_a_time`: in each process one runs, a further one ends at once.
 
     So a long one, or one that waits for a lock, never holds more than one of the worker's threads, however many of
     beat's messages have piled up behind it: the doorbell still gets one.

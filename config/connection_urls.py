@@ -32,7 +32,7 @@ def refuse_unencoded(name: str, url: str) -> None:
 
 
 def _fault(url: str) -> str:
-    """What is wrong, as the end of a sentence that begins with the variable; "" for nothing."""
+    """The fault of a URL, as the end of a sentence that begins with the variable; "" for nothing."""
     _, separator, rest = url.partition("://")
     if not separator:
         return ""

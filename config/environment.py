@@ -116,7 +116,7 @@ def fernet_keys(name: str) -> list[str]:
 
 
 def url(read: Callable[..., dict[str, Any]], name: str, default: str) -> dict[str, Any]:
-    """What `read` (a method of `environ.Env`) makes of a URL."""
+    """The settings that `read` (a method of `environ.Env`) makes of a URL."""
     try:
         return read(name, default=default)
     except Exception as error:

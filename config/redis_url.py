@@ -104,7 +104,7 @@ def parse(name: str, value: str, *, extra_ca_bundle: str = "") -> RedisServer:
 
 
 def key_prefix(secret_key: str) -> str:
-    """What the names of all our keys begin with, so that several applications can share a Redis.
+    """The prefix of all our keys, so that several applications can share a Redis.
 
     Two installations of Tidings can, too: each has a `SECRET_KEY` of its own, which the prefix does not tell.
     """
@@ -124,7 +124,7 @@ def _options(name: str, url: SplitResult) -> dict[str, str]:
 
 
 def _one(name: str, what: str, *values: str) -> str:
-    """What is said in one place or, alike, in two."""
+    """The value given in one place or, the same, in two."""
     said = {value for value in values if value}
     if len(said) > 1:
         _refuse(name, f"says its {what} twice, and differently.")

@@ -1,4 +1,4 @@
-"""What the demo keeps: what its receivers got, mail in place of sending it, and the state of a receiver."""
+"""The demo's tables: requests and messages that arrived, mail that was kept, and the state of a receiver."""
 
 import json
 from typing import Any

@@ -1,4 +1,4 @@
-"""What the demo's pages have in common: who sees them, and the lists that refresh themselves."""
+"""Shared by the demo's pages: for staff alone, and with lists that refresh themselves."""
 
 from typing import Any
 
@@ -26,6 +26,6 @@ def list_context(request: HttpRequest, rows: QuerySet[Model], *, kept: int) -> d
 
 
 def whole_body(request: HttpRequest) -> bytes | None:
-    """What was posted, None where it is more than 256 KiB."""
+    """The body of a POST; None where it is more than 256 KiB."""
     body: bytes = request.read(MAX_BODY_BYTES + 1)
     return body if len(body) <= MAX_BODY_BYTES else None

@@ -43,7 +43,7 @@ def person(first_name: str, last_name: str, email: str, **members: Any) -> Conta
 
 
 def lines(*items: tuple[str, int] | tuple[str, int, str]) -> list[ItemInput]:
-    """Of each the sku, the quantity and, where it is not the product's own, the price."""
+    """Items, of each the sku, the quantity and, where it is not the product's own, the price."""
     return [
         ItemInput(sku=sku, quantity=quantity, unit_price=price(given[0]) if given else None)
         for sku, quantity, *given in items

@@ -86,7 +86,7 @@ class Block:
 
 
 def blocks_of(body: str) -> list[Block]:
-    """What a message shows: its blocks and those of its attachments, or its text where it has no block."""
+    """The visible parts of a message: its blocks and those of its attachments, or its text where it has no block."""
     try:
         message = json.loads(body)
     except (ValueError, RecursionError):

@@ -26,7 +26,7 @@ _TIME = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9
 
 @contextmanager
 def ago(**age: float) -> Iterator[None]:
-    """What is recorded inside happened that long ago: `with ago(hours=3, minutes=20): ...`, at least two minutes.
+    """Date what is recorded inside back by an age: `with ago(hours=3, minutes=20): ...`, at least two minutes.
 
     In a transaction only, so that nothing has been sent yet. Every time in the rows and in the bodies of the events
     moves by the same step, so that a body never contradicts its rows; so do the ids of events and deliveries, which

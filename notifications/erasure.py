@@ -53,7 +53,7 @@ _WITHOUT_SUBJECT = Func(
 
 @dataclass(frozen=True)
 class Findings:
-    """What there is of a person: the contact, if known, and what is not erased yet."""
+    """The data of a person: the contact, if known, and counts of what is not erased yet."""
 
     contact: Contact | None
     events: int
@@ -74,7 +74,7 @@ class Findings:
 
 @dataclass(frozen=True)
 class Erased:
-    """What was erased: events, their deliveries, and those of the deliveries that now fail instead of being sent."""
+    """Counts: the erased events, their deliveries, and those of the deliveries that now fail instead of being sent."""
 
     events: int = 0
     deliveries: int = 0
@@ -85,7 +85,7 @@ class Erased:
 
 
 def find(email: str) -> Findings:
-    """What there is of the person with this e-mail address, whatever its case. Changes nothing."""
+    """Find the data of the person with this e-mail address, whatever its case. Changes nothing."""
     concerned = _concerning(email)
     events = concerned.filter(erased_at=None)
     deliveries = Delivery.objects.filter(event__in=events)
@@ -164,7 +164,7 @@ def _contact(email: str) -> Contact | None:
 
 
 def _corrections(contact: Contact | None) -> QuerySet[HistoryEntry]:
-    """What staff corrected of this person's e-mail address, with the addresses."""
+    """Staff's corrections of this person's e-mail address, with the addresses."""
     if contact is None:
         return HistoryEntry.objects.none()
     begun = f"{history.email_corrected(contact.pk)} from "

@@ -13,17 +13,17 @@ TIDINGS = "Tidings"
 
 
 def of_api_key(name: str) -> str:
-    """What a change by a script is signed with."""
+    """The signature of a change by this key."""
     return f"API key {name}"
 
 
 def caller(request: HttpRequest) -> str:
-    """Who calls the API."""
+    """The signature of the API's present caller."""
     return of_api_key(request.auth.name)  # type: ignore[attr-defined]
 
 
 def operator() -> str:
-    """Who runs a command: the user of the operating system; a container may have given its number no name."""
+    """The signature of a command: the user of the operating system; a container may have given its number no name."""
     try:
         name = getpass.getuser()
     except (KeyError, OSError):

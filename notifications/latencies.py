@@ -30,7 +30,7 @@ def bucket(duration_ms: int) -> int:
 
 
 def percentile(counts: Sequence[int | None], share: float) -> int | None:
-    """What this share (0 to 1) of the counted answers did not take longer than, in ms; None where there is none.
+    """The time in ms within which this share (0 to 1) of the counted answers came; None without answers.
 
     `counts` has one number for each of `BOUNDS_MS`; None counts as 0.
     """

@@ -38,7 +38,7 @@ UNION ALL ({waiting.WORST})
 
 @dataclass(frozen=True)
 class Condition:
-    """What was seen. Ages are in seconds; None: never seen, or (`oldest_due`, `oldest_sendable`) nothing is due.
+    """Ages are in seconds; None: never seen, or (`oldest_due`, `oldest_sendable`) nothing is due.
 
     `oldest_due` is the age of the oldest delivery that is due, whatever it waits for, `oldest_sendable` of the oldest
     that could be sent now. `lateness` says for whom the others wait.
@@ -53,7 +53,7 @@ class Condition:
     lateness: Lateness = field(default_factory=Lateness)
 
     def problems(self, *, max_age: float) -> list[str]:
-        """What is wrong, a sentence each; `max_age` is how long (seconds) a delivery may wait that could be sent now.
+        """The problems, a sentence each; `max_age` is how long (seconds) a delivery may wait that could be sent now.
 
         What waits for a channel is nothing that the workers could mend, and no problem of the whole: see `waits`.
         """

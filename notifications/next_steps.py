@@ -1,4 +1,4 @@
-"""What becomes of a delivery next, and why, in sentences.
+"""The next step of a delivery, and why, in sentences.
 
 `notifications.delivery` decides; this module only says what it would decide now. It reads and writes nothing else.
 """
@@ -13,7 +13,7 @@ from notifications.services import retry_refused_because
 
 
 def next_steps(delivery: Delivery, *, now: datetime) -> list[str]:
-    """What comes next for this delivery, then why. `now` is the database's time.
+    """The next step of this delivery, then why. `now` is the database's time.
 
     Reads `delivery.channel` (with its health) and `delivery.event`; two queries at most.
     """

@@ -22,7 +22,7 @@ class Unanswered(DatabaseError):
 
 
 def within(look: Callable[[], T], *, seconds: float = PATIENCE_SECONDS) -> T:
-    """What `look()` returns; it reads the database, in a thread of its own.
+    """Run `look`, which reads the database, in a thread of its own, and return its result.
 
     Raises what it raises, and `Unanswered` when `seconds` are over. Inside a transaction of the caller, whose changes
     another connection would not see, it looks on the spot and for as long as it takes.

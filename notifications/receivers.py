@@ -107,7 +107,7 @@ def _body(event: Event, event_type: EventType, facts: dict[str, Any]) -> str:
 
 @dataclass(frozen=True)
 class Route:
-    """What becomes of an event at one attached channel; `delivery` is the id of the delivery to make, if any."""
+    """The routing of an event to one attached channel; `delivery` is the id of the delivery to make, if any."""
 
     channel_id: str
     channel_name: str
@@ -125,7 +125,7 @@ class Route:
 
 
 def route(event_type: EventType, *, source: str) -> list[Route]:
-    """Who hears of an occurrence of this type from this source, and who not and why. One query."""
+    """Route an occurrence of this type and source to the attached channels, with why not to some. One query."""
     enabled = EventTypeSwitch.objects.filter(event_type=event_type.key, enabled=True)
     attached = (
         EventChannel.objects.filter(event_type=event_type.key, channel__archived_at=None)

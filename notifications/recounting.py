@@ -105,5 +105,5 @@ def _recount_hour(*, first: bool) -> bool | None:
 
 
 def _beginning(at: datetime) -> datetime:
-    """Of the full hour of UTC in which a time lies."""
+    """The beginning of the full hour of UTC in which a time lies."""
     return datetime.fromtimestamp(at.timestamp() // 3600 * 3600, tz=at.tzinfo)

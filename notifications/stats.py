@@ -233,7 +233,7 @@ def last_month(channel_id: str) -> Month:
 
 
 def channel_backlogs(channel_ids: Iterable[str], *, at_most: int) -> Mapping[str, Backlog]:
-    """What waits on each of these channels, each number counted up to `at_most` and one more. One query."""
+    """The backlog of each of these channels, each number counted up to `at_most` and one more. One query."""
     with connection.cursor() as cursor:
         cursor.execute(_BACKLOGS, {"channels": list(channel_ids), "bound": at_most + 1})
         return {channel_id: Backlog(*counts) for channel_id, *counts in cursor.fetchall()}

@@ -1,4 +1,4 @@
-"""What is due and not being sent, and for whom it waits.
+"""Deliveries that are due and not being sent, and what they wait for.
 
 A delivery that is due is sent at once, unless its channel is paused, keeps failing and is asked less often (back-off),
 or has as many in flight as it may have (its cap). Whatever waits otherwise could be sent now, and that it is not is the
@@ -124,12 +124,12 @@ class Lateness:
 
     @property
     def waiting_for_channels(self) -> tuple[Waiting, ...]:
-        """What the channels themselves keep waiting."""
+        """The channels that keep their own deliveries waiting."""
         return tuple(each for each in self.worst if each.reason != "sendable")
 
 
 def values() -> dict[str, Any]:
-    """What `CHANNELS` and `WORST` ask for."""
+    """The parameters of `CHANNELS` and `WORST`."""
     return {
         "failures": FAILURES_BEFORE_PROBING,
         "cap": settings.CHANNEL_CONCURRENCY,
@@ -140,7 +140,7 @@ def values() -> dict[str, Any]:
 
 
 def lateness_of(rows: Sequence[Sequence[Any]]) -> Lateness:
-    """Of the rows of `WORST`, in whatever order."""
+    """The lateness that rows of `WORST` show, in whatever order."""
     found = sorted((Waiting(*row[:-1]) for row in rows), key=lambda each: -each.seconds)
     return Lateness(tuple(found), int(rows[0][-1]) if rows else 0)
 

@@ -1,4 +1,4 @@
-"""What e-mail addresses are compared by: lower case, and the domain in the ASCII form of IDNA."""
+"""Keys by which e-mail addresses are compared: lower case, and the domain in the ASCII form of IDNA."""
 
 import idna
 
@@ -20,7 +20,7 @@ def ascii_form(email: str) -> str:
 
 
 def idna_key(email: str) -> str | None:
-    """What an address is compared by; None where the database's `lower()` says all.
+    """The key of an address; None where the database's `lower()` is enough.
 
     Addresses from before format characters were dropped are compared without them, too.
     """

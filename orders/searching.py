@@ -1,4 +1,4 @@
-"""What people type to find something: a number, a name, an e-mail address, or parts of these two."""
+"""Search terms: a number, a name, an e-mail address, or parts of these two."""
 
 import re
 

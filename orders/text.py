@@ -46,7 +46,7 @@ def printable(text: str) -> str:
 
 
 class Text:
-    """Of a `str`: cleaned, trimmed, then measured. A string only: nothing is converted."""
+    """A pydantic type of `str`: cleaned, trimmed, then measured. A string only: nothing is converted."""
 
     def __init__(self, longest: int, shortest: int = 0) -> None:
         self.longest, self.shortest = longest, shortest

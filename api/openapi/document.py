@@ -218,7 +218,7 @@ def _described_answers(responses: dict[int, dict[str, Any]], method: str) -> dic
 
 
 def _hoist_annotations(schema: dict[str, Any]) -> None:
-    """What is said of the value that may also be null is said of the member."""
+    """Move description and examples of a value that may be null up to its member."""
     options = schema.get("anyOf", [])
     if len(options) == 2 and options[1] == {"type": "null"}:
         for keyword in ("description", "examples"):
@@ -228,7 +228,7 @@ def _hoist_annotations(schema: dict[str, Any]) -> None:
 
 
 def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
-    """Of what may be left out: null cannot be sent in a query, and is no body."""
+    """The schema of a value that may be left out, without null: a query or a body cannot be null."""
     options = [option for option in schema.get("anyOf", []) if option.get("type") != "null"]
     if not options or len(options) == len(schema["anyOf"]):
         return schema

@@ -1,4 +1,4 @@
-"""What a postback channel receives, as the `webhooks` of the OpenAPI document: one for each type of event and alert.
+"""The bodies of postbacks, as the `webhooks` of the OpenAPI document: one for each type of event and alert.
 
 Made from the catalogue and the models of its payloads, so that a further event type needs nothing here.
 """
@@ -60,7 +60,7 @@ def webhooks_of(event_types: Iterable[EventType], define: Callable[[Definitions]
 
 
 def describe_bodies(schemas: Definitions, event_types: Iterable[EventType]) -> None:
-    """Of members that hold the body of any event: one of those described here, or of an event type to come."""
+    """Describe members that hold the body of any event: one of those here, or of an event type to come."""
     names = [event_schema_name(event_type.key) for event_type in event_types]
     for schema in schemas.values():
         for member in each_schema(schema):

@@ -35,7 +35,7 @@ class RememberingBackend(ModelBackend):
 
 
 def refused_permissions(user: Person) -> list[Permission]:
-    """What `user` was refused during this request, in the order of asking; none where it was not a permission."""
+    """The permissions that `user` lacked during this request, in the order of the checks; maybe none."""
     names = list(dict.fromkeys(getattr(user, "refused", ())))
     wanted = Q(pk=None)
     for name in names:

@@ -99,7 +99,7 @@ def show(
 
 
 def _settings(channel: Channel) -> list[tuple[str, str]]:
-    """What only its kind has: each label with its value, a secret one masked, and why where they cannot be read."""
+    """The settings of its kind: each label with its value, a secret one masked, or `NO_KEY`."""
     shown = channel.shown_settings
     if shown is None:
         return [(each.label, NO_KEY) for each in takes(channel.kind).settings]
@@ -110,12 +110,12 @@ def _settings(channel: Channel) -> list[tuple[str, str]]:
 
 
 def _secret(channel: Channel) -> str | None:
-    """What is secret about it as a whole; None where the key that encrypted it is lost."""
+    """The URL of a kind whose URL is a secret, else the signing secret; None where its key is lost."""
     return channel.readable_url if takes(channel.kind).secret_url else channel.readable_secret
 
 
 def _log(request: HttpRequest, channel: Channel) -> dict[str, Any]:
-    """What became of its deliveries and who changed it, for those who may read that."""
+    """Numbers, latest deliveries and history, for users who may read them."""
     log: dict[str, Any] = {}
     if may(request, "notifications.view_delivery"):
         day, month = last_day(channel.pk), last_month(channel.pk)

@@ -26,7 +26,7 @@ class Part(Protocol):
     hidden: dict[str, str]
 
     def given(self, cleaned: Mapping[str, Any]) -> dict[str, Any]:
-        """What the services take of it. What is left out stays as it is."""
+        """The arguments for the services. A field that is left out stays as it is."""
         ...
 
 

@@ -39,12 +39,12 @@ class ChannelForm(forms.Form):
 
     @property
     def about(self) -> str:
-        """What the kind is for, beside its choice."""
+        """The purpose of the kind, beside its choice."""
         return self._transport.about
 
     @property
     def advice(self) -> SafeString:
-        """What to know before saving a new one."""
+        """The kind's advice for a new channel, as HTML."""
         path = self._transport.advice
         link = '<a href="{}" target="_blank" rel="noopener">How to create a channel (opens in a new tab)</a>'
         return (
@@ -54,7 +54,7 @@ class ChannelForm(forms.Form):
         )
 
     def hidden_values(self) -> dict[str, str]:
-        """What is behind what is shown masked, by field."""
+        """The values behind masked fields, by field."""
         return {name: value for part in self._parts for name, value in part.hidden.items()}
 
     def given(self) -> dict[str, Any]:
@@ -100,7 +100,7 @@ class PauseForm(forms.Form):
 
 
 class TestForm(forms.Form):
-    """Which event type to send a sample of; `event_types` are those that the channel's kind may hear of."""
+    """The event type to send a sample of, one of `event_types`: those that the channel's kind may hear of."""
 
     def __init__(self, data: QueryDict | None = None, *, event_types: list[tuple[str, str]]) -> None:
         super().__init__(data, label_suffix="")

@@ -86,7 +86,7 @@ def waiting(channel: Channel) -> Waiting:
 
 
 def why_unreadable(channel: Channel) -> str:
-    """What cannot be read, so that nothing can be sent, and what to do about it; "" where all can."""
+    """The encrypted values that cannot be read, so that nothing can be sent, and what to do; "" where all can."""
     if channel.is_readable:
         return ""
     if channel.readable_settings is None:
@@ -95,7 +95,7 @@ def why_unreadable(channel: Channel) -> str:
 
 
 def health_sentences(channel: Channel) -> list[SafeString | str]:
-    """What Tidings has learnt of the receiver, and what it does about it."""
+    """The state of the receiver, as its answers show it, and what Tidings does about it."""
     health = ChannelHealth.of(channel)
     sentences: list[SafeString | str] = []
     if health.failures_in_row:
@@ -152,7 +152,7 @@ def facts_now(channel: Channel, backlog: Backlog) -> list[Fact]:
 
 
 def facts_of_day(totals: Summary) -> list[Fact]:
-    """What the last 24 hours came to."""
+    """The results of the last 24 hours."""
     return [
         Fact("Deliveries", number(totals.finished), "finished"),
         Fact("Success rate", totals.success_rate_text, f"{number(totals.succeeded)} succeeded"),

@@ -1,4 +1,4 @@
-"""What the pages of channels share: which channel a page is about and who may see it, and how a channel is named."""
+"""Shared by the pages of channels: the channel of a page, its permission, and how a channel is named."""
 
 from collections.abc import Callable
 from functools import wraps
@@ -78,5 +78,5 @@ def channel_label(channel: Channel) -> str:
 
 
 def answered_by(channel: Channel) -> str:
-    """Who answers an attempt: `the receiver`."""
+    """The party that answers an attempt, within a sentence: `the receiver`."""
     return TRANSPORTS[channel.kind].answered_by if channel.kind in TRANSPORTS else Transport.answered_by

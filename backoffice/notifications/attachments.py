@@ -31,7 +31,7 @@ from orders.models import Source
 
 
 class SourcesForm(forms.Form):
-    """Which sources a channel listens to."""
+    """The sources that a channel listens to."""
 
     sources = forms.MultipleChoiceField(
         choices=Source.choices,
@@ -103,7 +103,7 @@ def attach(request: HttpRequest, key: str) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @permission_required(["notifications.add_eventchannel", "channels_app.add_channel"], raise_exception=True)
 def add_channel(request: HttpRequest, key: str) -> HttpResponse:
-    """What the dialog behind Add asks for (the empty form of a `kind`), and what it sends.
+    """The dialog for a new channel: GET answers the empty form of a `kind`, POST makes and attaches the channel.
 
     Answers a POST with 201, the new option and its secret; or with 422 and the form.
     """
@@ -197,7 +197,7 @@ def _crumbs(event_type: EventType) -> Crumbs:
 
 
 def _new_channel(event_type: EventType, kind: str, form: forms.Form | None = None) -> dict[str, Any]:
-    """What the form behind Add shows: empty, or as it was filled in wrongly."""
+    """The form of the dialog for a new channel: empty, or with its errors."""
     labels = dict(kind_choices())
     return {
         "event_type": event_type,

@@ -39,7 +39,7 @@ class Tile:
 
 @dataclass(frozen=True)
 class Step:
-    """What is to be done before the first postback goes out."""
+    """A step of the set-up before the first postback goes out."""
 
     text: str
     action: str
@@ -48,7 +48,7 @@ class Step:
 
 
 def dashboard(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """What the first page shows this person: UNFOLD["DASHBOARD_CALLBACK"]."""
+    """The context of the first page, by the user's permissions: UNFOLD["DASHBOARD_CALLBACK"]."""
     may = request.user.has_perm
     sees_log, sees_channels = may("notifications.view_delivery"), may("channels_app.view_channel")
     sees_orders = may("orders.view_order")
@@ -97,7 +97,7 @@ def tiles(day: stats.Day, late: Lateness) -> Iterator[Tile]:
 
 
 def oldest_due(late: Lateness) -> Tile:
-    """What has waited for longest, whatever for; beside it the oldest that could be sent now."""
+    """The delivery due for longest, whatever it waits for; beside it the oldest that could be sent now."""
     oldest, sendable = late.oldest, late.oldest_sendable
     if oldest is None:
         return Tile("Oldest due delivery", "None", "nothing waits to be sent")
@@ -112,7 +112,7 @@ def oldest_due(late: Lateness) -> Tile:
 
 
 def latest_failures() -> list[Delivery]:
-    """What failed last, latest first, with channel, event and order."""
+    """The latest failed deliveries, latest first, with channel, event and order."""
     ids = stats.latest_failures(LATEST_FAILURES)
     found = Delivery.objects.select_related("event__order", "channel").defer(*EVENT_TEXTS).in_bulk(ids)
     return [found[delivery_id] for delivery_id in ids if delivery_id in found]
@@ -129,7 +129,7 @@ def channels_in_trouble() -> QuerySet[Channel]:
 
 
 def first_steps() -> Iterator[Step]:
-    """What is left to do before anything is sent; nothing once a channel is linked to an event type that is on."""
+    """The steps left before anything is sent; none once a channel is linked to an event type that is on."""
     enabled = EventTypeSwitch.objects.filter(enabled=True).values("event_type")
     if EventChannel.objects.filter(event_type__in=enabled).exists():
         return

@@ -160,7 +160,7 @@ class DeliveryAdmin(LogAdmin):
 
 
 def _state(request: HttpRequest, delivery: Delivery) -> dict[str, Any]:
-    """What a delivery's page shows and what of it changes until the delivery is settled."""
+    """The context of a delivery's page, with the part that changes until the delivery is settled."""
     attempts = list(delivery.attempts.all())
     settled = delivery.status != Delivery.Status.PENDING
     every = look_again_after(delivery, later=LATER_SECONDS)

@@ -84,7 +84,7 @@ def switch(request: HttpRequest, key: str) -> HttpResponse:
 
 
 def switch_facts(event_type: EventType, switch: EventTypeSwitch | None) -> Facts:
-    """What a page shows of a switch that one may press there."""
+    """The facts that a page shows beside the switch of an event type."""
     return Facts(f"switch {event_type.key}", {event_type.label: _turned(switch) if switch else "never turned on"})
 
 

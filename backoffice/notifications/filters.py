@@ -1,4 +1,4 @@
-"""What can be asked of the logs: one form each, filled in from the address, that narrows the rows.
+"""The filters of the logs: one form each, filled in from the query, that narrows the rows.
 
 Each question is answered along an index, newest first: the logs grow large.
 """
@@ -81,7 +81,7 @@ class LogFilters(forms.Form):
         return any(self.data.get(name) for name in ("since", "until"))
 
     def rows(self) -> QuerySet[Any]:
-        """What is asked for, in no order yet; nothing where the form has errors."""
+        """The matching rows, in no order yet; none where the form has errors."""
         raise NotImplementedError
 
     def clean_channel(self) -> list[str] | None:
@@ -111,7 +111,7 @@ class LogFilters(forms.Form):
         return max(starts, default=None), asked["until"]
 
     def with_ids_between(self, rows: QuerySet[Any], prefix: str) -> QuerySet[Any]:
-        """Those made in the time asked for, by their ids."""
+        """The rows made within the chosen time, by their ids."""
         since, until = self.between()
         if since:
             rows = rows.filter(pk__gte=first_id_at(prefix, since))
@@ -241,7 +241,7 @@ class EventFilters(EventSearch):
 
 
 class HistoryFilters(LogFilters):
-    """What was done, by action, event type, channel and time."""
+    """Filters of the history: action, event type, channel and time."""
 
     searched = "Exact name of a person, API key or channel; delivery id"
 

@@ -47,7 +47,7 @@ class LogAdmin(ListedLookups, ModelAdmin):
         return rows
 
     def log_context(self, request: HttpRequest) -> dict[str, Any]:
-        """What this log's page needs besides its rows."""
+        """The context of this log's page besides its rows."""
         return {}
 
     def has_add_permission(self, request: HttpRequest) -> bool:

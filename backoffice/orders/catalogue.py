@@ -1,4 +1,4 @@
-"""What is sold, and through which funnels. The names by which both are known outside stay as they were given."""
+"""Products and funnels. The sku and the slug, by which callers name them, never change."""
 
 from collections.abc import Sequence
 

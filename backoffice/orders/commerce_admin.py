@@ -1,4 +1,4 @@
-"""What the admin pages of commerce have in common: their lists, their frame, and who may see them."""
+"""Shared by the admin pages of commerce: lists, frame and permissions."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -162,5 +162,5 @@ class RecordAdmin(LargeListAdmin):
         return self.own_page(request, "admin/orders/record.html", context)
 
     def facts(self, request: HttpRequest, record: Any) -> Sequence[Fact]:
-        """What a record's page says of it, as (term, value)."""
+        """The facts on a record's page, as (term, value)."""
         raise NotImplementedError

@@ -84,7 +84,7 @@ class CheckedField(forms.CharField):
         return self.checked(text.upper() if self._upper else text)
 
     def checked(self, text: str) -> Any:
-        """What `kind` makes of a text that is not empty. Raises `ValidationError`."""
+        """Validate a text that is not empty as `kind`. Raises `ValidationError`."""
         try:
             return self._adapter.validate_python(text)
         except pydantic.ValidationError as refusal:
@@ -109,7 +109,7 @@ class MoneyField(CheckedField):
         super().__init__(Money, empty_value=None, **options)
 
     def clean(self, value: Any) -> Decimal | None:
-        """Of 12.50 and 12.00 the zeros mean nothing, whatever the currency has; 1.000 may be meant as a thousand."""
+        """Drop the zeros of 12.50 and 12.00, whatever the currency has; 1.000 may be meant as a thousand."""
         amount: Decimal | None = super().clean(value)
         if amount is None or amount.as_tuple().exponent not in (-1, -2):
             return amount

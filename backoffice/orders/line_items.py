@@ -1,4 +1,4 @@
-"""What orders and quotes have in common: staff say who buys what, for how much."""
+"""Shared by the forms for orders and quotes: a contact, items and prices."""
 
 from collections.abc import Sequence
 from typing import Any

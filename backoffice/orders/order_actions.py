@@ -1,4 +1,4 @@
-"""What staff do to an order: what its state allows, and a URL for each action."""
+"""The actions of staff on an order: which its state allows, and a view for each."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -29,7 +29,7 @@ from orders.services.lookups import lock_order
 
 @dataclass(frozen=True)
 class Actions:
-    """What the state of an order allows, and why not the rest."""
+    """The actions that the state of an order allows, and why not the rest."""
 
     order: Order
     transactions: list[Transaction]
@@ -234,7 +234,7 @@ class OrderActions(SellingAdmin):
 
 
 def tracking_facts(order: Order) -> Facts:
-    """What the order's page shows of the tracking that one may clear there."""
+    """The facts of the tracking that the order's page shows beside the button to clear it."""
     tracking = order.tracking or {}
     shown = " ".join(tracking[name] or "" for name in ("carrier", "number", "url") if name in tracking)
     return Facts(f"tracking {order.number}", {"The tracking": shown.strip()})

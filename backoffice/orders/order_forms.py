@@ -80,7 +80,7 @@ def _nothing() -> str:
 
 
 class OrderForm(forms.Form):
-    """What a known contact is to buy: an order or a quote. Its items are an `OrderItemFormSet`."""
+    """A new order or quote for a known contact. Its items are an `OrderItemFormSet`."""
 
     contact = forms.ModelChoiceField(
         Contact.objects.all(), widget=_Select(Order._meta.get_field("contact"), admin.site)
@@ -216,7 +216,7 @@ class RefundForm(forms.Form):
 
 
 def left_of(purchase: Transaction) -> Decimal:
-    """What of a purchase is not given back yet."""
+    """The amount of a purchase that is not given back yet."""
     return purchase.amount - purchase.refunded_total
 
 
@@ -255,7 +255,7 @@ class TrackingForm(forms.Form):
         super().__init__(initial=order.tracking, **options)
 
     def tracking(self) -> TrackingInput:
-        """What `services.set_tracking` takes, of a form that is valid."""
+        """The argument for `services.set_tracking`, of a valid form."""
         values = self.cleaned_data
         return TrackingInput(carrier=values["carrier"], number=values["number"], url=values["url"] or None)
 

@@ -71,7 +71,7 @@ class Postback:
 
     @property
     def announcement(self) -> str:
-        """What is said when it settles."""
+        """The sentence for a screen reader when the delivery settles."""
         came_to = f" with answer {self.answer}" if self.answer else ""
         return f"{self.name}: {self.status}{came_to}."
 
@@ -184,7 +184,7 @@ _NOBODY = "No channel was to hear of this order"
 
 @dataclass(frozen=True)
 class Route:
-    """What became of an event at one channel that was attached to its type, in words."""
+    """The routing of an event to one channel that was attached to its type, in words."""
 
     channel: str
     words: str

@@ -67,7 +67,7 @@ def forget(request: HttpRequest) -> None:
 
 
 def take(request: HttpRequest) -> dict[str, Any] | None:
-    """What was kept for the page that is asked for, as `action` and `typed`; it is given once.
+    """Take the draft for the requested page out of the session, as `action` and `typed`: it is given once.
 
     A draft of another user, and one that is too old, is deleted.
     """

@@ -113,7 +113,7 @@ class _Filler(HTMLParser):
         self._edits.append((self._offset(), self._end_of_tag(), f"<{tag}{written}>"))
 
     def _next(self, name: str) -> str:
-        """Of several fields with one name each has its own."""
+        """Take the next value of this name: several fields may share one."""
         return self._left[name].pop(0) if self._left[name] else ""
 
     def _offset(self) -> int:
@@ -130,7 +130,7 @@ def _same(one: str, other: str) -> bool:
 
 
 def _label_of(select: Mapping[str, str | None], value: str) -> str | None:
-    """What a select of Django's admin that searches calls a record, None where it is no such select or record."""
+    """The label of a record in a searching select of Django's admin; None where there is no such select or record."""
     try:
         model = apps.get_model(select["data-app-label"] or "", select["data-model-name"] or "")
         related: Any = model._meta.get_field(select["data-field-name"] or "").related_model

@@ -163,7 +163,7 @@ def _said(request: HttpRequest) -> list[Any]:
 
 
 def _say_again(request: HttpRequest, said: list[list[Any]]) -> None:
-    """What the first answer said, unless it still waits to be shown."""
+    """Show the messages of the first answer again, unless they still wait to be shown."""
     storage: Any = messages.get_messages(request)
     waiting = {str(message) for message in storage}
     storage.used = False  # looked at, but not shown
@@ -178,7 +178,7 @@ def _rendered(response: HttpResponse) -> HttpResponse:
 
 
 def _fingerprint(request: HttpRequest) -> str:
-    """Of the address and all that was typed. Keyed, since passwords are among it."""
+    """A hash of the address and all that was typed. Keyed, since passwords are among it."""
     sent = sorted((name, request.POST.getlist(name)) for name in request.POST if name not in _OF_THE_PAGE)
     return salted_hmac(_SALT, json.dumps([request.get_full_path(), sent]), algorithm="sha256").hexdigest()
 

@@ -44,12 +44,12 @@ def send(destination: Destination, message: Message, *, now: datetime, timeout: 
 
 
 def takes(kind: str) -> Takes:
-    """What a channel of this kind is given; nothing for one that is no longer registered."""
+    """The fields of a channel of this kind; none for one that is no longer registered."""
     return TRANSPORTS[kind].takes if kind in TRANSPORTS else Takes()
 
 
 def kind_label(kind: str) -> str:
-    """What people call a kind; one that is no longer registered by its name."""
+    """The label of a kind for people; of one that is no longer registered, its key."""
     return TRANSPORTS[kind].label if kind in TRANSPORTS else kind
 
 

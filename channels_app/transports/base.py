@@ -1,4 +1,4 @@
-"""What every kind of channel implements: one transport, one method, one typed answer.
+"""The interface of every kind of channel: one transport, one method, one typed answer.
 
 The engine calls `Transport.send` once an attempt. Timeouts, classification of unforeseen errors and
 recording happen once, around every transport, in `notifications.delivery`.
@@ -22,7 +22,7 @@ _AMOUNT = re.compile(r"-?[0-9][0-9,]*\.[0-9]{2}( [A-Z]{3})?")
 
 
 class Outcome(models.TextChoices):
-    """What an attempt came to. `STARTED` and `UNKNOWN` are the engine's; a transport answers with the others."""
+    """The outcome of an attempt. `STARTED` and `UNKNOWN` are the engine's; a transport answers with the others."""
 
     STARTED = "started", "In flight"
     SUCCEEDED = "succeeded", "Succeeded"
@@ -110,7 +110,7 @@ class Notice:
 
 @dataclass(frozen=True)
 class Message:
-    """What is sent. `id` is the event's, the same on every attempt, as are the bytes of `body`.
+    """A message to send. `id` is the event's, the same on every attempt, as are the bytes of `body`.
 
     `delivery_id` names this message to this channel, the same on every attempt. `notice` makes what people read of the
     body, when it is called. `reached` are those recipients that have had it in an earlier attempt.
@@ -150,7 +150,7 @@ class Connection:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one attempt.
+    """The result of one attempt.
 
     `request_headers` are as sent, with the values of the channel's own headers masked. `response_body` is text of at
     most 16 KiB. `url` is as it may be shown: masked where it is a secret. `retry_after` is what the receiver asked for,

@@ -1,4 +1,4 @@
-"""What a channel of a kind is given beside its name, as the kind declares it.
+"""The fields of a channel beside its name, as its kind declares them.
 
 Pages, API, encryption, masking and checks follow the declaration, so that a further kind needs none of its own.
 """

@@ -27,7 +27,7 @@ class Redactor:
         return text
 
     def of_bytes(self, data: bytes) -> bytes:
-        """Of a body that may have been cut: the beginning of a credential at its end goes as well."""
+        """Redact a body that may have been cut: the beginning of a credential at its end goes as well."""
         for part in self._parts:
             data = data.replace(part.encode(), MASK.encode())
         return self._without_cut_credential(data)

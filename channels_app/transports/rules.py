@@ -1,4 +1,4 @@
-"""What a channel may be given as a URL and as extra headers. Pure functions; a `ValueError` says why not."""
+"""Checks of URLs, recipients and extra headers. Pure functions; a `ValueError` says why one is refused."""
 
 import ipaddress
 import re

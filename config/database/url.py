@@ -39,7 +39,7 @@ _NOWHERE = "/nonexistent/tidings"
 
 
 def parse(name: str, value: str, *, pool_size: int) -> dict[str, Any]:
-    """What `DATABASES["default"]` is to be by `value`, that of the variable `name`.
+    """`DATABASES["default"]` for `value`, that of the variable `name`.
 
     `postgres://user:password@host:5432/name?sslmode=verify-full`; several hosts are parted by commas, a socket's
     folder is an option `host` or a percent-encoded host. All options of libpq may follow, those that it would refuse
@@ -114,7 +114,7 @@ def _hosts(address: str) -> tuple[str, str]:
 
 
 def _one(name: str, what: str, *values: str) -> str:
-    """What is said in one place or, alike, in two."""
+    """The value given in one place or, the same, in two."""
     said = {value for value in values if value}
     if len(said) > 1:
         _refuse(name, f"says its {what} twice, and differently.")

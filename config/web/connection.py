@@ -19,7 +19,7 @@ class BufferTooLarge(Exception):
 
 
 class Source:
-    """What gunicorn's parser reads in place of a socket. It never waits: what is not there is the end."""
+    """The stand-in for a socket that gunicorn's parser reads. It never waits: what is not there is the end."""
 
     def __init__(self) -> None:
         self._data = memoryview(b"")
@@ -37,7 +37,7 @@ class Source:
 
 
 class Answer:
-    """What gunicorn writes to in place of a socket. It never waits: what the client does not take now is kept."""
+    """The stand-in for a socket that gunicorn writes to. It never waits: what the client does not take now is kept."""
 
     def __init__(self, client: socket.socket) -> None:
         self._client = client
@@ -150,7 +150,7 @@ class Connection:
         return self._counted - before
 
     def receive(self) -> bytes | None:
-        """What has come; None: nothing now, b"": the client has ended."""
+        """The next bytes; None: nothing now, b"": the client has ended."""
         try:
             return self.socket.recv(RECEIVED_AT_ONCE)
         except BlockingIOError:

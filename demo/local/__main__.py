@@ -67,7 +67,7 @@ def _run(port: int, data: Path, lock: DataFolderLock, records: Records) -> int:
 
 
 class _Run:
-    """What is started, in its order, and its way back."""
+    """The programs of a run: started in order, and stopped in theirs."""
 
     def __init__(self, supervisor: Supervisor, records: Records, port: int, data: Path) -> None:
         self._supervisor = supervisor

@@ -29,7 +29,7 @@ _libc = ctypes.CDLL(None, use_errno=True) if sys.platform == "linux" else None
 
 @dataclass(frozen=True)
 class Account:
-    """Who a child runs as: the caller, unless said otherwise.
+    """The user that a child runs as: the caller's, unless set.
 
     `user` and `group` are ids to change to, which takes root. `mapped_to` is the user id under which the child
     sees itself in a user namespace of its own; its files still belong to the user who started it. `enters_all` lets
@@ -137,7 +137,7 @@ def stop(children: list[Child], in_a_hurry: Callable[[], bool] = lambda: False) 
 
 
 def identity(pid: int) -> str | None:
-    """What distinguishes a process from a later one with the same pid; None when there is no such process.
+    """The identity of a process, by which a later one with the same pid differs; None when there is no such process.
 
     The boot and the start time in clock ticks where /proc has them, else what ps says. A zombie is gone.
     """
@@ -187,7 +187,7 @@ def _ps(pid: int, column: str) -> str | None:
 
 
 def _before_exec(account: Account, death_signal: signal.Signals) -> Callable[[], None]:
-    """What the child does between fork and exec. The namespace comes first: entering it clears the death signal."""
+    """The work of the child between fork and exec. The namespace comes first: entering it clears the death signal."""
     parent = os.getpid()
 
     def prepare() -> None:

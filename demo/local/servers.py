@@ -180,7 +180,7 @@ def _package(name: str) -> Path:
 
 
 def _account_for(data: Path, postgres: str) -> Account:
-    """Who PostgreSQL runs as. It refuses root, and initdb refuses a user id without an entry in passwd.
+    """The account that PostgreSQL runs as. It refuses root, and initdb refuses a user id without an entry in passwd.
 
     An ordinary user: themselves. Root: the owner of the cluster when that is another user; else root's own files
     under another number in a user namespace; else, where namespaces are not permitted, the user nobody.

@@ -1,4 +1,4 @@
-"""What an event type is: everything that Tidings knows of one kind of occurrence, in one object.
+"""`EventType`: everything that Tidings knows of one kind of occurrence, in one object.
 
 `docs/event-types.md` is the recipe for a further one.
 """

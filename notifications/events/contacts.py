@@ -1,4 +1,4 @@
-"""What happens to contacts."""
+"""The event types of contacts."""
 
 from datetime import datetime
 from typing import Annotated, Any

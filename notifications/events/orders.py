@@ -1,4 +1,4 @@
-"""What happens to orders."""
+"""The event types of orders."""
 
 from datetime import datetime
 from typing import Any

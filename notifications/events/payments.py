@@ -1,4 +1,4 @@
-"""What happens to payments."""
+"""The event types of payments."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -1,4 +1,4 @@
-"""What happens to products."""
+"""The event types of products."""
 
 from copy import copy
 from datetime import datetime

@@ -1,4 +1,4 @@
-"""What happens to subscriptions."""
+"""The event types of subscriptions."""
 
 from datetime import datetime
 from typing import Any

@@ -1,4 +1,4 @@
-"""What people answer."""
+"""The event type of surveys."""
 
 from datetime import datetime
 from typing import Annotated, Any

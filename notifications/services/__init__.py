@@ -1,4 +1,4 @@
-"""What people do with notifications. Each function is one change, whole or not at all, and leaves a history entry.
+"""Changes by users and scripts. Each function is one change, whole or not at all, and leaves a history entry.
 
 `by` names who did it: a user's name, or that of an API key.
 """

@@ -1,4 +1,4 @@
-"""What people do with channels: the rules of `channels_app.services`, and what each change means for notifications."""
+"""Changes of channels: by the rules of `channels_app.services`, with what each means for notifications."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta

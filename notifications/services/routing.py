@@ -1,4 +1,4 @@
-"""Which event types are on, and which channels hear of them."""
+"""Turning event types on and off, and attaching channels to them."""
 
 from collections.abc import Sequence
 

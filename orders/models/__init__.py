@@ -1,4 +1,4 @@
-"""What a back office sells and to whom.
+"""Commerce: contacts, the catalogue, orders and what becomes of them.
 
 Nothing here is written from outside: `orders.services` holds the rules and is the only writer.
 """

@@ -31,7 +31,7 @@ class IdnaKeyField(models.TextField):  # type: ignore[type-arg]
 
 
 class Grams(Func):
-    """Of three texts in lower case: whatever three characters in a row there are, and what begins a word.
+    """Of three texts in lower case, all sequences of three characters and the beginnings of words.
 
     A function of ours in the database: `pg_trgm` takes a role that may install extensions.
     """
@@ -44,7 +44,7 @@ class ContactQuerySet(models.QuerySet["Contact"]):
     """Contacts, as they are looked up by address."""
 
     def with_email(self, email: str) -> "ContactQuerySet":
-        """Those of this address, compared without case and by the ASCII form of the domain: one, or none.
+        """The contacts with this address, compared without case and by the ASCII form of the domain: one, or none.
 
         Several of them only where they were made before domains were compared so; that of the same spelling is first.
         """

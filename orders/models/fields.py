@@ -1,4 +1,4 @@
-"""What the models have in common: where things are sold, and how money is kept."""
+"""Shared by the models: sources, currencies and columns of money."""
 
 from decimal import Decimal
 from typing import Any

@@ -15,7 +15,7 @@ FIRST_ORDER_NUMBER = 1001
 
 
 class Order(models.Model):
-    """What a contact buys. `number` is its name outside; amounts and status follow from its transactions.
+    """An order of a contact. `number` is its name outside; amounts and status follow from its transactions.
 
     ```
     open ── first approved purchase ──> paid ── thank-you page, or half an hour ──> completed

@@ -13,7 +13,7 @@ from orders.models.orders import Order
 
 
 class Quote(models.Model):
-    """What staff offer a contact, at these prices. Selling it, once, opens an order of the admin."""
+    """An offer of staff to a contact, at these prices. Selling it, once, opens an order of the admin."""
 
     class Status(models.TextChoices):
         OPEN = "open", "Open"

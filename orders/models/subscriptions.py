@@ -17,7 +17,7 @@ def new_subscription_id() -> str:
 
 
 class Subscription(models.Model):
-    """What a contact pays again and again: one for each line of an order that sells a subscription.
+    """A recurring payment of a contact: one for each line of an order that sells a subscription.
 
     It starts when the purchase that pays the line is approved, and is active until it is canceled, which is final.
     """

@@ -116,7 +116,7 @@ def _replace_given(
 
 
 def _refuse_too_many_tags(tags: Collection[str], known: Collection[str]) -> None:
-    """What the contact has already may stay, however much that is."""
+    """Raise `ValidationError` for more `tags` than a contact may have, unless all of them are `known` already."""
     if len(tags) > MOST_TAGS and not set(tags) <= set(known):
         raise ValidationError({"tags": [f"A contact has at most {MOST_TAGS} tags; this would make {len(tags)}."]})
 

@@ -68,7 +68,7 @@ class MailServer:
 
 
 def where_mail_ends() -> str:
-    """What becomes of mail that is not sent, as the end of a sentence; "" where it leaves by SMTP or in another way."""
+    """Where mail ends that is not sent, as the end of a sentence; "" where it leaves by SMTP or in another way."""
     return ENDS.get(settings.EMAIL_BACKEND, "")
 
 

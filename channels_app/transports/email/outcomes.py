@@ -1,4 +1,4 @@
-"""What came of an SMTP session, as outcome and sentence."""
+"""Judges an SMTP session: outcome, sentence and recipients."""
 
 import ssl
 from collections.abc import Iterable, Sequence
@@ -39,7 +39,7 @@ class Judgement:
 
 
 def of_replies(session: Session, recipients: Sequence[str], had: Iterable[str]) -> Judgement:
-    """Of a session whose message, if there was one to send, was accepted.
+    """Judge a session whose message, if there was one to send, was accepted.
 
     `recipients` are all of the channel, of which those in `had` (in lower case) had the message before.
     """
@@ -66,7 +66,7 @@ def of_replies(session: Session, recipients: Sequence[str], had: Iterable[str]) 
 def of_refusal(
     error: RefusedError, session: Session, recipients: Sequence[str], had: Iterable[str], sender: str
 ) -> Judgement:
-    """Of a session that the server refused to go on with."""
+    """Judge a session that the server refused to go on with."""
     refused = {recipient: reply for recipient, reply in session.replies.items() if reply.refused}
     wanted = _wanted_tls(session, error.reply, *refused.values())
     said = _of_step(error.step, error.reply, str(session.server), sender, mend=not wanted)
@@ -80,7 +80,7 @@ def of_refusal(
 
 
 def of_failure(error: BaseException, session: Session) -> Judgement:
-    """Of a session that ended before the server had said yes or no."""
+    """Judge a session that ended before the server had said yes or no."""
     outcome, sentence = _failure(error, session)
     return Judgement(outcome, f"{sentence} {MAY_HAVE_ARRIVED}" if session.unanswered else sentence)
 
@@ -114,7 +114,7 @@ def _where_plain(session: Session) -> str:
 
 
 def _wanted_tls(session: Session, *replies: Reply) -> str:
-    """What to change where a server refuses because nothing is encrypted; "" where that is not why."""
+    """The setting to change where a server refuses because nothing is encrypted; "" where that is not why."""
     if session.server.tls or not any(reply.wants_tls for reply in replies):
         return ""
     says_how = session.may_encrypt or any("STARTTLS" in reply.text.upper() for reply in replies)

@@ -256,7 +256,7 @@ class Session(smtplib.SMTP):
 
 
 def _introduction(domain: str, sock: Any) -> str:
-    """What to say in EHLO (RFC 5321, section 4.1.3): our domain, or our address where that is no full name."""
+    """The name for EHLO (RFC 5321, section 4.1.3): our domain, or our address where that is no full name."""
     if "." in domain and not literal_address(domain):
         return domain
     address: str = sock.getsockname()[0]

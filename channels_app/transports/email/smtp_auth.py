@@ -27,11 +27,11 @@ class Credentials:
         return cls(*(text.encode("utf-8", "surrogateescape") for text in (user, password)))
 
     def sent_along(self, way: str) -> str:
-        """What follows the command at once, in base64; empty where the server asks for all."""
+        """The initial response that follows the command, in base64; empty where the server asks for all."""
         return in_base64(self._plain) if way == PLAIN else ""
 
     def answers(self, way: str, challenge: bytes) -> list[bytes]:
-        """What to answer to one challenge after the other, of which `challenge` is the first."""
+        """The answers to the server's challenges in turn, of which `challenge` is the first."""
         if way == PLAIN:
             return [self._plain]  # for a server that does not take it with the command
         if way == LOGIN:

@@ -1,4 +1,4 @@
-"""What a mail server says, step by step, and what is no answer of one."""
+"""The steps of an SMTP session, the server's replies, and the errors of a session."""
 
 import re
 from dataclasses import dataclass
@@ -23,7 +23,7 @@ BEGINNING_OF_A_LINE = re.compile(rb"(?:[2-5](?:[0-9](?:[0-9](?:[ -].*)?)?)?)?", 
 
 
 class Step(StrEnum):
-    """What was asked of the server last, as it stands in a sentence."""
+    """The last command of a session, as it stands in a sentence."""
 
     GREETING = "the greeting"
     EHLO = "EHLO"
@@ -39,7 +39,7 @@ class Step(StrEnum):
 
 @dataclass(frozen=True)
 class Reply:
-    """What a server said. `text` is untrusted: less than 16 KiB in several lines, without NUL and our credentials."""
+    """A reply. `text` is untrusted: less than 16 KiB in several lines, without NUL and our credentials."""
 
     code: int
     text: str = ""

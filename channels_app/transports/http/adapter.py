@@ -1,4 +1,4 @@
-"""What `requests` sees: an adapter that takes a prepared request and gives a response."""
+"""The adapter for `requests`: it takes a prepared request and returns a response."""
 
 from collections.abc import Hashable, Mapping
 from typing import Any

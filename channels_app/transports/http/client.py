@@ -168,7 +168,7 @@ class _Call:
 
 
 def _failed(call: _Call, dialer: Dialer, error: Exception, sentences: Redactor) -> Answer:
-    """Of an exchange that ended before a whole status line and headers had come."""
+    """The answer for an exchange that ended before a whole status line and headers had come."""
     exchange, host = dialer.exchange, call.host
     port = call.parts.port or DEFAULT_PORTS[call.parts.scheme]
     plain_proxy = bool(call.proxy) and call.parts.scheme == "http"

@@ -71,7 +71,7 @@ class Connection:
             self._send_some()
 
     def receive(self) -> bytes:
-        """What has come, as soon as something has; b"" where the receiver has closed. Raises `OSError`."""
+        """The next bytes, as soon as there are some; b"" where the receiver has closed. Raises `OSError`."""
         while self._unsent:
             data = self._sock.receive_now(RECEIVED_AT_ONCE)
             if data is not None:

@@ -38,7 +38,7 @@ class Words:
 
 
 def words_of(body: bytes, headers: Mapping[str, str], *, at_most: int) -> Words:
-    """What `body`, as it came over the wire, says; of packed content the first `at_most` bytes are unpacked.
+    """The text of `body`, as it came over the wire; of packed content the first `at_most` bytes are unpacked.
 
     Content that breaks off, or is broken further on, says what came before. Of the `headers`, `Content-Encoding` and
     `Content-Type` are looked at, in whatever case; a charset that they name goes before UTF-8, and a byte order mark
@@ -88,7 +88,7 @@ def _unpacked(body: bytes, codings: list[str], at_most: int) -> bytes | None:
 
 
 def _inflated(packed: bytes, wbits: int, at_most: int) -> bytes | None:
-    """What `packed` begins with, unpacked: all that comes before its end, a fault in it, or `at_most` bytes.
+    """The beginning of `packed`, unpacked: all that comes before its end, a fault in it, or `at_most` bytes.
 
     None where it is in another format. Almost anything begins like a raw stream, so that has to be without a fault.
     """

@@ -1,16 +1,16 @@
-"""What can be wrong with an answer, or with the way to it, beside what sockets raise."""
+"""The errors of an answer, or of the way to it, beside those of sockets."""
 
 
 class AnswerError(Exception):
-    """What came is not, or not a whole, answer."""
+    """The bytes received are not, or not a whole, answer."""
 
 
 class NotHTTPError(AnswerError):
-    """What came is not HTTP/1.x, or contradicts itself."""
+    """The answer is not HTTP/1.x, or contradicts itself."""
 
 
 class NoAnswerError(NotHTTPError):
-    """What came does not even begin like an answer."""
+    """The bytes received do not even begin like an answer."""
 
 
 class HeadCutOffError(AnswerError):

@@ -1,4 +1,4 @@
-"""What went wrong with an exchange, as outcome and sentence.
+"""Failures of an exchange, as outcome and sentence.
 
 The outcome is decided by what our sockets saw, and only the sentence looks at the error.
 """
@@ -28,7 +28,7 @@ FAILURES = (
 
 
 def of_failure(error: Exception, exchange: Exchange, host: str, port: int, *, plain_proxy: bool) -> tuple[Outcome, str]:
-    """Of an exchange that ended before a whole status line and headers had come.
+    """Judge an exchange that ended before a whole status line and headers had come.
 
     `plain_proxy`: an egress proxy passes the request on, so the connection was to it and not to the receiver.
     """
@@ -47,7 +47,7 @@ def of_failure(error: Exception, exchange: Exchange, host: str, port: int, *, pl
 
 
 def of_broken_body(error: Exception, exchange: Exchange, status: int) -> tuple[Outcome, str]:
-    """Of an answer of this status whose body was not whole."""
+    """Judge an answer of this status whose body was not whole."""
     if exchange.expired:
         return Outcome.TIMEOUT, over_time(exchange)
     cut_short = isinstance(error, BodyCutOffError | OSError)

@@ -15,7 +15,7 @@ _RECORD = 16 * 1024
 
 
 class Carrier(Exchange):
-    """What the outer connection sees of an exchange: its deadline. What passes there is no part of the answer."""
+    """The exchange of the outer connection: its deadline alone. What passes there is no part of the answer."""
 
     def __init__(self, exchange: Exchange) -> None:
         super().__init__(exchange.timeout)

@@ -1,4 +1,4 @@
-"""What a status code comes to, and how it is said."""
+"""Status codes as outcome and sentence."""
 
 from http import HTTPStatus
 

@@ -1,4 +1,4 @@
-"""Which network addresses a channel may lead to.
+"""The network addresses that a channel may lead to.
 
 Our own table, because the flags of Python's `ipaddress` are stale before 3.11.10 and call some translated addresses
 public. Sources: the IANA special-purpose registries (RFC 6890 and its successors) and the IANA address space

@@ -31,7 +31,7 @@ class Phase(StrEnum):
 
 
 class HeadTooLargeError(Exception):
-    """What comes before the body of an answer (a whole reply, in SMTP) exceeds `MAX_HEAD_BYTES`."""
+    """The head of an answer (a whole reply, in SMTP) exceeds `MAX_HEAD_BYTES`."""
 
 
 class Exchange:

@@ -1,4 +1,4 @@
-"""What went wrong with a connection, whatever is spoken over it, said in a sentence for people."""
+"""Failures of a connection, whatever the protocol, in sentences for people."""
 
 import ssl
 

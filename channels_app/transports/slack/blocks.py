@@ -36,8 +36,8 @@ NO_VALUE = "–"
 
 
 def payload(notice: Notice) -> dict[str, Any]:
-    """What an incoming webhook takes. `text` is the whole message in plain words: what Slack shows in a notification
-    and reads aloud, and all that Mattermost shows. Slack shows the `blocks` in its place, without previews of the pages
+    """The payload of an incoming webhook. `text` is the whole message in plain words: Slack shows it in a notification
+    and reads it aloud, it is all that Mattermost shows. Slack shows the `blocks` in its place, without previews of the pages
     that the links lead to: they are for people who are signed in.
     """
     notice = without_addresses(notice)

@@ -68,7 +68,7 @@ class JsonObject:
         return JsonObject(self.members.get(name))
 
     def objects(self, name: str) -> list["JsonObject"]:
-        """Those of a list that are objects and not empty."""
+        """The members of a list that are objects and not empty."""
         value = self.members.get(name)
         return [each for each in map(JsonObject, value) if each] if isinstance(value, list) else []
 

@@ -48,5 +48,5 @@ class Occurrence:
         return named_order(self.order)
 
     def notice(self, **what: Any) -> Notice:
-        """What is said of it, without its frame (note, footer, links into the back office)."""
+        """A notice of the occurrence, without its frame (note, footer, links into the back office)."""
         return Notice(type=self.type, **what)

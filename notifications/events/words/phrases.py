@@ -21,7 +21,7 @@ def named_order(order: JsonObject) -> str:
 
 
 def named(thing: JsonObject, otherwise: str) -> str:
-    """What a product, a survey or a funnel is called."""
+    """The name of a product, a survey or a funnel."""
     names = (thing.text(name, NAME_CHARACTERS) for name in ("title", "name", "sku", "slug"))
     return next(filter(None, names), otherwise)
 
@@ -53,7 +53,7 @@ def reason(text: str) -> str:
 
 
 def goods(lines: list[JsonObject]) -> str:
-    """What was paid for: the one thing by its name, several by how many pieces they are."""
+    """The goods that were paid for: a single item by its name, several by how many pieces they are."""
     lines = [line for line in lines if is_paid(line)]
     if len(lines) != 1:
         return counted(pieces(lines), "item") if lines else "something"

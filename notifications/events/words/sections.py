@@ -188,7 +188,7 @@ def survey(survey: JsonObject, response: JsonObject) -> Section:
 
 
 def response(response: JsonObject) -> Section:
-    """Who answered a survey, and when."""
+    """The section of a survey's response: the person and the time."""
     return section("Response", *_response(response))
 
 
