@@ -96,7 +96,7 @@ class ConventionalAPI(NinjaAPI):
     def validation_error_from_error_contexts(
         self, error_contexts: list[ValidationErrorContext[Any]]
     ) -> ValidationError:
-        """As ninja's, of the first errors of each part of a request, and without the values that were refused."""
+        """Make ninja's error of the first errors of each part of a request, without the refused values."""
         found: list[dict[str, Any]] = []
         for context in error_contexts:
             model = context.model

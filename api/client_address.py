@@ -26,7 +26,7 @@ def client_address(request: HttpRequest) -> str | None:
 
 
 def counted_address(request: HttpRequest) -> str | None:
-    """As what `client_address` is counted: of IPv6 the network that one subscriber has, by its first address."""
+    """The address by which `client_address` is counted: of IPv6 the first one of the subscriber's network."""
     address = _address(request)
     if isinstance(address, ipaddress.IPv6Address):
         return str(ipaddress.ip_network((address, IPV6_PREFIX), strict=False).network_address)

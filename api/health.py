@@ -54,7 +54,7 @@ def _problems() -> list[str]:
 
 @cache
 def _migrations() -> frozenset[tuple[str, str]]:
-    """All that this code needs. A database may have more: one that newer code has migrated already."""
+    """The migrations of this code. A database may have more, of newer code."""
     return frozenset(MigrationLoader(None).graph.nodes)
 
 
@@ -152,7 +152,7 @@ class DeliveryCollector(Collector):
 
 
 def _by_channel(condition: monitoring.Condition, counts: monitoring.Counts) -> Iterable[Metric]:
-    """Only channels on which something waits, and of them those whose oldest delivery has waited for longest."""
+    """The metrics by channel: of the channels on which deliveries wait, those whose oldest has waited for longest."""
     named = "of the worst channels; reason: sendable, cap, back_off or pause."
     labels = ["channel", "name", "reason"]
     ages = GaugeMetricFamily(

@@ -107,7 +107,7 @@ def _lock(owner: ApiKey, key: str) -> bool:
 
 
 def _keep(owner: ApiKey, key: str, fingerprint: str, response: HttpResponse) -> None:
-    """In the place of an expired record, if there is one."""
+    """Keep the answer, in the place of an expired record if there is one."""
     answer = {
         "status": response.status_code,
         "headers": dict(response.items()),

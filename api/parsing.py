@@ -83,7 +83,7 @@ def _seen(value: Any) -> Any:
 
 
 def _unclean(document: dict[str, Any]) -> Iterator[str]:
-    """Where there is text that is not let in, in the document's order. A 400 `Problem` where it is nested too deeply.
+    """The paths of unclean text, in the document's order. Raises a 400 `Problem` where it is nested too deeply.
 
     It holds one iterator for each level and the path to where it is, however many values there are.
     """

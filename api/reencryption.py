@@ -109,7 +109,7 @@ def _walk(
 
 
 def _renew(row: models.Model, columns: Sequence[str], tally: Tally) -> list[str]:
-    """Not saved. Returns the columns that no key opens, or not all of them."""
+    """Encrypt the columns of a row anew, without saving it. Returns those that no key opens, or not all of them."""
     lost = []
     for column in columns:
         stored: str = getattr(row, column)

@@ -54,7 +54,7 @@ class ApiKeyForm(forms.Form):
 
 @admin.register(ApiKey)
 class ApiKeyAdmin(ListedLookups, ModelAdmin):
-    """To revoke a key is to change it, so that permission is asked for."""
+    """API keys. To revoke one takes the permission to change it."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Only users who hold all permissions of some scope may make a key."""

@@ -38,7 +38,7 @@ def refusal(reply: str) -> str:
 
 
 def recipients_of_channel(channel: Channel, *, with_replies: bool) -> list[Recipient]:
-    """In the order of the channel, with the latest reply to each where wanted: one query."""
+    """The recipients of a channel in its order, with the latest reply to each where wanted: one query."""
     latest = _latest_replies(channel) if with_replies and channel.recipients else {}
     return [latest.get(address.lower(), Recipient(address)) for address in channel.recipients]
 
@@ -68,7 +68,7 @@ def _news(reply: str, *, has_it: bool) -> str:
 
 
 def _latest_replies(channel: Channel) -> dict[str, Recipient]:
-    """By address in lower case, from the attempts of the channel's latest deliveries, tests included."""
+    """The latest reply by address in lower case, from the attempts of the channel's latest deliveries and tests."""
     deliveries = Delivery.objects.filter(channel=channel).order_by("-id").values("pk")
     attempts = (
         DeliveryAttempt.objects.filter(delivery__in=deliveries[:DELIVERIES_LOOKED_THROUGH])

@@ -88,7 +88,7 @@ def _meant(term: str) -> list[str]:
 
 
 def _is_called(contact: Contact, term: str) -> bool:
-    """By this whole name, its parts in whatever order, or by this address, in whatever spelling of its domain."""
+    """Whether the term is the contact's whole name, in any order, or its address in any spelling of the domain."""
     name = f"{contact.first_name} {contact.last_name}".lower().split()
     return sorted(name) == sorted(words_of(term)) or ("@" in term and ascii_form(contact.email) == ascii_form(term))
 
@@ -113,7 +113,7 @@ def _deliveries(term: str) -> Iterator[Hit]:
 
 
 def _channels(term: str) -> Iterator[Hit]:
-    """By name, also by a part of it: channels are made by people, one at a time, so there are few to look through."""
+    """Find channels by a part of their name: people make them one at a time, so there are few."""
     if term.startswith("chn_"):
         channels = Channel.objects.filter(pk=term)
     else:
@@ -126,7 +126,7 @@ def _channels(term: str) -> Iterator[Hit]:
 
 
 def _log(term: str) -> Iterator[Hit]:
-    """For those who see what was sent about an order or a person, though not the order or the person."""
+    """Link to the log, for users who may see it, though not the order or the contact it is about."""
     number = number_of("order", term)
     if number and Order.objects.filter(number=number).exists():
         term, known = number, True
@@ -170,7 +170,7 @@ def search(request: HttpRequest) -> HttpResponse:
 
 
 def _places(request: HttpRequest) -> list[Place]:
-    """Where this person may look. The log stands in for what they may not open themselves."""
+    """The kinds that this user may look for. The log stands in for those that they may not open."""
     places = [place for place in PLACES if may(request, place.permission)]
     if {"Orders", "Contacts"}.isdisjoint(place.title for place in places) and may(request, LOG.permission):
         places.append(LOG)

@@ -140,7 +140,7 @@ class CarefulForm(BaseForm):
         return bool(bound.field.has_changed(_line_ends(value), _line_ends(bound.data)))
 
     def _is_as_stored(self, name: str) -> bool:
-        """Both have changed it to the same. Of what is not shown that is not known."""
+        """Whether both have changed it to the same value, which is unknown of values that are not shown."""
         value, behind = self._now(name)
         return not behind and not self._differs(name, value)
 
@@ -185,7 +185,7 @@ def careful(form_class: type[forms.BaseForm]) -> type[Any]:
 
 
 def _plain(value: Any) -> Any:
-    """As JSON gives it back. Of several values the order means nothing."""
+    """The value as JSON gives it back, several ones sorted."""
     if _is_several(value):
         return sorted(str(each) for each in value)
     if isinstance(value, datetime | date | Decimal):

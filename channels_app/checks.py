@@ -12,7 +12,7 @@ MAIL_STAYS_HERE = "channels_app.W001"
 
 @register
 def mail_is_sent(**_: Any) -> list[CheckMessage]:
-    """In production, that mail leaves the house."""
+    """Check that mail is sent by SMTP in production."""
     ends = where_mail_ends()
     if not ends or settings.DEBUG or settings.DEMO:
         return []

@@ -99,7 +99,7 @@ class Channel(models.Model):
 
     @property
     def address(self) -> str:
-        """Where it leads, as people may see it: a URL, or some e-mail addresses."""
+        """The destination as people may see it: a masked URL, or e-mail addresses."""
         return ", ".join(self.recipients) or self.url
 
     @property

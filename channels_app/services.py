@@ -150,7 +150,7 @@ def _save(
     url_is_secret: bool,
     settings: Mapping[str, str],
 ) -> Channel:
-    """Each is UNSET where it stays as it is, and empty where nothing was given."""
+    """Set the fields and save. An argument is UNSET where the field stays as it is, empty where it becomes empty."""
     errors: dict[str, list[str]] = {}
     wanted = takes(channel.kind)
     was_secret = channel.has_secret_url

@@ -44,14 +44,14 @@ class RedisServer:
 
     @property
     def url(self) -> str:
-        """For redis-py, and so for Django's cache; `tls` goes beside it."""
+        """The URL for redis-py, and so for Django's cache; `tls` goes beside it."""
         if self.path is not None:
             return f"unix://{self._credentials}{quote(self.path)}?db={self.database}"
         return f"{'redis' if self.tls is None else 'rediss'}://{self._address}/{self.database}"
 
     @property
     def broker_url(self) -> str:
-        """For Celery; `tls` goes beside it."""
+        """The URL for Celery; `tls` goes beside it."""
         if self.path is not None:
             return f"redis+socket://{self._credentials}{quote(self.path)}?virtual_host={self.database}"
         return self.url

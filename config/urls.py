@@ -12,7 +12,7 @@ from api.v1 import v1
 
 
 def build_urls(*, demo: bool) -> list[URLPattern | URLResolver]:
-    """All that is mounted; the demo's own receivers only where they are wanted."""
+    """The URL patterns of all rooms; those of the demo only with DEMO."""
     patterns: list[URLPattern | URLResolver] = [
         path("", RedirectView.as_view(pattern_name="admin:index"), name="home"),
         path("favicon.ico", lambda _request: redirect(static("notifications/icon.svg"))),

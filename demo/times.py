@@ -46,7 +46,7 @@ def ago(**age: float) -> Iterator[None]:
 
 
 def _move_event(event: Event, since: datetime, step: timedelta) -> None:
-    """With its deliveries. What refers to an id is checked at the end of the transaction."""
+    """Date an event and its deliveries back. Foreign keys are checked at the end of the transaction."""
     recorded, moved = Event.objects.filter(pk=event.pk), _earlier(event.pk, step)
     body = None
     if event.body is not None:
@@ -69,7 +69,7 @@ def _earlier(typeid: str, step: timedelta) -> str:
 
 
 def _times() -> Iterator[tuple[type[models.Model], str]]:
-    """All times of commerce, and of channels and deliveries those that say when they were made."""
+    """The columns to move: all times of commerce, and those at which channels and deliveries were made."""
     for model in apps.get_app_config("orders").get_models():
         for field in model._meta.concrete_fields:
             if isinstance(field, models.DateTimeField):

@@ -16,12 +16,12 @@ ISO_TIME = "Y-m-d H:i:s"
 
 
 def exact_time(at: datetime) -> str:
-    """To the second with the name of the zone, in the time zone of the user: `2026-11-23 18:36:05 CET`."""
+    """A time to the second with the name of the zone, in the time zone of the user: `2026-11-23 18:36:05 CET`."""
     return date_format(localtime(at), f"{ISO_TIME} T")
 
 
 def time_in_words(at: datetime) -> str:
-    """To the minute in the time zone of the installation, for messages: `2026-11-23 18:36 CET`."""
+    """A time to the minute in the time zone of the installation, for messages: `2026-11-23 18:36 CET`."""
     return f"{localtime(at, get_default_timezone()):%Y-%m-%d %H:%M %Z}"
 
 

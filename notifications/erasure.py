@@ -118,7 +118,7 @@ def erase(email: str, *, by: str) -> Erased:
 
 
 def _erase_together(ids: list[str], *, by: str, sentence: str) -> Erased:
-    """One batch, with its `sentence` in the history if it is not empty."""
+    """Erase one batch, with its `sentence` in the history if it is not empty."""
     for times_left in reversed(range(TIMES)):
         try:
             with transaction.atomic():

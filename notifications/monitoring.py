@@ -71,7 +71,7 @@ class Condition:
         return found
 
     def waits(self) -> list[str]:
-        """For whom deliveries wait, a sentence a channel, that of the oldest first."""
+        """A sentence for each channel that keeps deliveries waiting, that of the oldest first."""
         found = [
             f"A delivery to {each.channel} has waited for {in_words(each.seconds)}: the channel {each.why}."
             for each in self.lateness.waiting_for_channels

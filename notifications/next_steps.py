@@ -36,7 +36,7 @@ def next_steps(delivery: Delivery, *, now: datetime) -> list[str]:
 
 
 def utc(at: datetime) -> str:
-    """To the second: `2026-11-23 18:36:05Z`. The database's times are in UTC."""
+    """A time to the second: `2026-11-23 18:36:05Z`. The database's times are in UTC."""
     return f"{at:%Y-%m-%d %H:%M:%S}Z"
 
 

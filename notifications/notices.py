@@ -57,7 +57,7 @@ def warm_up() -> None:
 
 
 def _in_general(event: Occurrence) -> Notice:
-    """For an event type that has no words of its own, and for one that is no longer in the catalogue."""
+    """The notice of an event type without words of its own, or that is no longer in the catalogue."""
     about = named_order(event.order) if event.order else event.known_as
     event_type = EVENT_TYPES.get(event.type)
     return event.notice(

@@ -102,7 +102,7 @@ class Backlog:
 
     @property
     def waiting(self) -> int:
-        """All that is not being sent: what a paused channel holds."""
+        """How many are not being sent: on a paused channel, those that it holds."""
         return self.due + self.later
 
 

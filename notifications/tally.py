@@ -112,7 +112,7 @@ def count(attempts: Iterable[Counted]) -> None:
 
 
 def take_back(finished: Iterable[tuple[str, datetime, str]]) -> None:
-    """These, each a channel's id, when it was finished and as what, are finished no longer, or gone.
+    """Subtract deliveries that are pending again or gone: of each the channel's id, `finished_at` and status.
 
     Must be the last of a transaction that takes locks, as `count`.
     """

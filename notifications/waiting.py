@@ -106,7 +106,7 @@ class Waiting:
 
 @dataclass(frozen=True)
 class Lateness:
-    """Where something waits: the worst channels, the worst first, and of how many."""
+    """The channels on which deliveries wait: the worst ones, the worst first, and how many there are."""
 
     worst: tuple[Waiting, ...] = ()
     channels: int = 0
@@ -146,14 +146,14 @@ def lateness_of(rows: Sequence[Sequence[Any]]) -> Lateness:
 
 
 def lateness() -> Lateness:
-    """One query, of as many steps as there are channels. Raises `DatabaseError`."""
+    """Measure it by one query, of as many steps as there are channels. Raises `DatabaseError`."""
     with connection.cursor() as cursor:
         cursor.execute(WORST, values())
         return lateness_of(cursor.fetchall())
 
 
 def of_channel(channel_id: str) -> float:
-    """For how many seconds the oldest due delivery of this channel has waited; 0: nothing is due."""
+    """The seconds for which the oldest due delivery of this channel has waited; 0: none is due."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"SELECT seconds FROM ({CHANNELS}) waiting WHERE id = %(channel)s",  # noqa: S608

@@ -145,7 +145,7 @@ class Document(OpenAPISchema):
         return found
 
     def _normalize(self, schema: dict[str, Any], *, sent: bool) -> None:
-        """In a schema and all that stands in it: what generators would take at its word."""
+        """Take out of a schema and its parts what misleads generators of clients: titles, defaults, doubled notes."""
         for each in each_schema(schema):
             each.pop("title", None)  # a type for each member, which pydantic makes of the member's name
             if sent and "properties" in schema:

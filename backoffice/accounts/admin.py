@@ -81,7 +81,7 @@ class _TitledAdmin(CarefulAdmin, ListedLookups, ModelAdmin):
         return names, {str(self.opts.verbose_name_plural).capitalize(): len(names)}, forbidden, protected
 
     def formfield_for_dbfield(self, db_field: Any, request: HttpRequest | None, **kwargs: Any) -> Any:
-        """Without Unfold's menu beside the field, to add and edit what is chosen: it opens by mouse only."""
+        """The field without Unfold's menu to add and edit what is chosen: it opens by mouse only."""
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field and isinstance(field.widget, RelatedFieldWidgetWrapper):
             field.widget = field.widget.widget

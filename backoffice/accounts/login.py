@@ -31,7 +31,7 @@ class ThrottleHandler(AxesDatabaseHandler):
     """Also locks an address out that fails with many names, each of them below the limit of one."""
 
     def get_failures(self, request: HttpRequest, credentials: dict[str, Any] | None = None) -> int:
-        """As many as the limit, at least, where the address alone has reached its own."""
+        """The failures of the name; at least the limit where the address has reached its own."""
         failures: int = super().get_failures(request, credentials)
         limit: int = get_failure_limit(request, credentials)
         if failures < limit and _from_address(request) >= settings.LOGIN_FAILURES_OF_AN_ADDRESS:

@@ -94,7 +94,7 @@ class PasswordIsSet(_Shell, views.PasswordResetCompleteView):
 
 
 def urls() -> list[URLPattern]:
-    """For everybody, so not wrapped in the site's `admin_view`."""
+    """The addresses of these pages, which need no login: they are not wrapped in the site's `admin_view`."""
     return [
         path("password_reset/", AskForLink.as_view(), name="password_reset"),
         path("password_reset/sent/", LinkIsSent.as_view(), name="password_reset_done"),

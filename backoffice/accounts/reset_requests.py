@@ -45,7 +45,7 @@ def request_link(email: str, client: str | None) -> None:
 
 
 def claim() -> ResetRequest | None:
-    """One that is to be answered now, for `TAKEN_FOR` the caller's alone; None where nothing waits."""
+    """Lease the oldest due request to the caller for `TAKEN_FOR`; None where none is due."""
     with transaction.atomic():
         waiting = ResetRequest.objects.exclude(email="").filter(due_at__lte=Now())
         request = waiting.order_by("due_at").select_for_update(skip_locked=True).first()

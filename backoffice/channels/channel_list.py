@@ -42,7 +42,7 @@ class ChannelAdmin(ListedLookups, ModelAdmin):
         return Channel.objects.filter(archived_at=None).select_related("health")
 
     def get_changelist_instance(self, request: HttpRequest) -> ChangeList:
-        """With what became of the deliveries to the channels of this page, and what waits: a query each for all."""
+        """The list with results and backlogs of the channels on this page: a query each for all."""
         changes: ChangeList = super().get_changelist_instance(request)
         ids = [channel.pk for channel in changes.result_list]
         summaries, backlogs = channel_summaries(ids), channel_backlogs(ids, at_most=COUNT_AT_MOST)
@@ -137,6 +137,6 @@ class ChannelAdmin(ListedLookups, ModelAdmin):
 
 
 def _summary(channel: Channel) -> Summary:
-    """As the list has put it there."""
+    """The day's summary that the list has put on the channel."""
     summary: Summary = channel.summary  # type: ignore[attr-defined]
     return summary

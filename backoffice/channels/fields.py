@@ -31,7 +31,7 @@ class Part(Protocol):
 
 
 def parts_of(takes: Takes, channel: Channel | None) -> list[Part]:
-    """In the order of the form; `channel` is the one that is changed."""
+    """The parts of the form for a kind, in order; `channel` is the one that is changed, if any."""
     return [
         *([_UrlPart(takes.url, channel)] if takes.url else []),
         *([_HeadersPart(takes.headers.label, channel)] if takes.headers else []),
@@ -121,7 +121,7 @@ class _Headers(forms.CharField):
 
 
 class _RecipientsPart:
-    """One or several a line."""
+    """The recipients of an e-mail channel, one or several a line."""
 
     def __init__(self, label: str, help_text: str, channel: Channel | None) -> None:
         self.fields: dict[str, forms.Field] = {"recipients": _Recipients(label=label, help_text=help_text)}

@@ -28,7 +28,7 @@ _TO_MARK = re.compile(rf"{_BEGINS_A_CELL}(?={_IS_A_FORMULA})|{_BEGINS_WITH_A_BRE
 
 
 def neutral(text: str) -> str:
-    """With an apostrophe before each part that begins like a formula; any other text as it is.
+    """Put an apostrophe before each part that begins like a formula; any other text stays as it is.
 
     Parts that begin so behind an apostrophe of their own get one, too, so that taking one away from each restores the
     text.

@@ -35,7 +35,7 @@ def choice(label: str, choices: list[tuple[str, str]], *, all_of_them: str = "Al
 
 
 def moment(label: str) -> forms.DateTimeField:
-    """In the time zone of the user, unless the text names another."""
+    """A field for a time, in the time zone of the user unless the text names another."""
     return forms.DateTimeField(
         label=label,
         required=False,
@@ -118,7 +118,7 @@ class LogFilters(forms.Form):
         return rows.filter(pk__lt=first_id_at(prefix, until)) if until else rows
 
     def equal(self, **columns: str) -> Q:
-        """Each column has the value of the field named, where that is filled in."""
+        """The condition that each column has the value of its field, where that is filled in."""
         chosen = {column: self.cleaned_data[field] for column, field in columns.items() if self.cleaned_data[field]}
         return Q(**chosen)
 

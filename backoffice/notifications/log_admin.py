@@ -43,7 +43,7 @@ class LogAdmin(ListedLookups, ModelAdmin):
     log_template: ClassVar[str]
 
     def shown(self, rows: QuerySet[Any]) -> QuerySet[Any]:
-        """With what a row shows of other tables."""
+        """The rows with what they show of other tables."""
         return rows
 
     def log_context(self, request: HttpRequest) -> dict[str, Any]:

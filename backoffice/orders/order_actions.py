@@ -260,7 +260,7 @@ def _recorded_already(form: PaymentForm) -> bool:
 
 
 def _as_it_is_now(request: HttpRequest, order: Order) -> Order:
-    """For a form that was sent: locked, since what is compared is what is changed."""
+    """The order, locked where a form was sent, so that what is compared is what is changed."""
     return lock_order(number=order.number) if request.method == "POST" else order
 
 

@@ -117,7 +117,7 @@ class OrderAdmin(OrderActions):
     # Fragments of the page: one delivery.
 
     def postback(self, request: HttpRequest, object_id: str, delivery_id: str) -> HttpResponse:
-        """One row as it stands now. Once it is settled, it comes with what is to be announced."""
+        """One row as it stands now, for the poller; once settled, with the sentence to announce."""
         order = self.order(request, object_id, "notifications.view_delivery")
         return self._row(request, order, delivery_id, retried=False)
 

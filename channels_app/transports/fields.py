@@ -82,7 +82,7 @@ class Setting:
         return in_a_sentence(self.label)
 
     def checked(self, given: str) -> str:
-        """As it is kept: trimmed. Raises `ValueError` with a sentence."""
+        """The value as it is kept: trimmed. Raises `ValueError` with a sentence."""
         value = given.strip()
         if not value:
             if self.required:

@@ -87,7 +87,7 @@ def _encoded(part: str, safe: str) -> str:
 
 
 def _without_dot_segments(path: str) -> str:
-    """As browsers and most libraries call it (RFC 3986, section 5.2.4), and with one slash at the beginning.
+    """Remove dot segments, as browsers and most libraries do (RFC 3986, section 5.2.4), and doubled first slashes.
 
     `//host/path` is read as another host where a URL is put together again, so `requests` sends such a path so.
     """

@@ -145,7 +145,7 @@ class Connection:
         return not self.source.take() and not self.parser.unreader.take_buffered()
 
     def grown(self) -> int:
-        """By how much more (or less) is held in memory than at the last call."""
+        """The change in bytes held in memory since the last call."""
         before, self._counted = self._counted, len(self.buffer)
         return self._counted - before
 

@@ -29,7 +29,7 @@ def web(port: int) -> Service:
 
 
 def worker(number: int, launcher: int, timeout_seconds: float) -> Service:
-    """Its patience lets a delivery that has just begun end, and be recorded."""
+    """A Celery worker, with the patience for a delivery that has just begun to end and be recorded."""
     return Service(
         name=f"worker {number}",
         command=[

@@ -81,7 +81,7 @@ def _tracking_updated(event: Occurrence) -> Notice:
 
 
 def _track(url: object) -> tuple[Link, ...]:
-    """To the carrier's page. What is no web address leads nowhere. Bodies of before may have one that is no URI."""
+    """A link to the carrier's page; none for what is no web address. Older bodies may have one that is no URI."""
     if not isinstance(url, str) or len(url) > LINK_CHARACTERS or not url.isprintable() or " " in url:
         return ()
     if not url.lower().startswith(("http://", "https://")):

@@ -97,7 +97,7 @@ class Order(models.Model):
 
     @property
     def tracking_url(self) -> str | None:
-        """Where to follow the parcel, as a URI, also where an earlier version has stored it as it was typed."""
+        """The carrier's page as a URI, also where an earlier version has stored it as it was typed."""
         url: str | None = self.tracking and self.tracking.get("url")
         try:
             return url and as_uri(url)
@@ -168,5 +168,5 @@ class OrderItem(models.Model):
 
     @property
     def is_paid(self) -> bool:
-        """It belongs to an approved purchase, whatever of that was given back."""
+        """Whether it belongs to an approved purchase, however much of that was given back."""
         return self.paid_by_id is not None

@@ -42,7 +42,7 @@ class Quote(models.Model):
         return f"Quote {self.pk}"
 
     def sell(self, order: Order) -> None:
-        """It became this order. `orders.services` holds the row's lock, and saves."""
+        """Note the order that the quote became. `orders.services` holds the row's lock, and saves."""
         self.status = self.Status.SOLD
         self.order = order
 

@@ -59,11 +59,11 @@ class MailServer:
 
     @property
     def url(self) -> str:
-        """Without user name and password."""
+        """The server's URL without user name and password."""
         return f"smtp://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def __str__(self) -> str:
-        """As it stands in a sentence."""
+        """The server's name within a sentence."""
         return f"{self.host} port {self.port}"
 
 

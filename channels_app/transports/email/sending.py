@@ -72,7 +72,7 @@ def send_by(
 
 
 def _as_bytes(message: MimeMessage) -> bytes:
-    """In lines that end in CRLF, and in ASCII: not every server takes more (8BITMIME, SMTPUTF8)."""
+    """The mail's bytes, with CRLF and in ASCII: not every server takes more (8BITMIME, SMTPUTF8)."""
     for part in message.walk():
         if part["Content-Transfer-Encoding"] == "8bit":
             text = cast(bytes, part.get_payload(decode=True)).decode()

@@ -147,5 +147,5 @@ def _decoded(content: bytes, encoding: str, errors: str = "strict") -> str | Non
 
 
 def _listed(codings: list[str]) -> str:
-    """As part of a sentence: what stands in a header may be anything."""
+    """The encodings that a header names, within a sentence; odd names are left out."""
     return ", ".join(each for each in codings[:MOST_CODINGS] if re.fullmatch(r"[a-z0-9-]{1,20}", each)) or "something"

@@ -109,7 +109,7 @@ class Exchange:
         return None if seconds is None else round(1000 * seconds)
 
     def as_connection(self) -> Connection:
-        """For the log."""
+        """The address, kind and times of the connection, for the log."""
         return Connection(
             address=self.address,
             kept=self.reused,

@@ -37,8 +37,8 @@ NO_VALUE = "–"
 
 def payload(notice: Notice) -> dict[str, Any]:
     """The payload of an incoming webhook. `text` is the whole message in plain words: Slack shows it in a notification
-    and reads it aloud, it is all that Mattermost shows. Slack shows the `blocks` in its place, without previews of the pages
-    that the links lead to: they are for people who are signed in.
+    and reads it aloud, it is all that Mattermost shows. Slack shows the `blocks` in its place, without previews of the
+    pages that the links lead to: they are for people who are signed in.
     """
     notice = without_addresses(notice)
     return {
@@ -171,7 +171,7 @@ def _lines(section: Section, write: Write) -> list[str]:
 
 
 def _packs(texts: Iterable[str], most: int | None) -> Iterator[list[str]]:
-    """In order, in packs of at most so many, and of at most so many characters."""
+    """Group texts in order, in packs of at most so many and of at most so many characters."""
     pack: list[str] = []
     for text in texts:
         if pack and (len(pack) == most or sum(map(size, pack)) + len(pack) + size(text) > PACK_CHARACTERS):

@@ -86,7 +86,7 @@ def link(text: str, url: str, write: Write) -> str:
 
 
 def size(text: str) -> int:
-    """As the strictest reading of a limit counts it: an emoji is two."""
+    """The length as the strictest reading of a limit counts it: an emoji is two."""
     return len(text) + sum(character > "\uffff" for character in text)
 
 

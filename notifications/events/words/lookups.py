@@ -50,7 +50,7 @@ class JsonObject:
         return bool(self.members)
 
     def text(self, name: str, longest: int = VALUE_CHARACTERS) -> str:
-        """One line; of a number its digits."""
+        """The text of a member, on one line; of a number its digits."""
         value = self.members.get(name)
         if isinstance(value, int) and not isinstance(value, bool):
             return str(value)

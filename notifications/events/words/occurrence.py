@@ -34,12 +34,12 @@ class Occurrence:
 
     @property
     def who(self) -> str:
-        """In the middle of a sentence."""
+        """The contact in the middle of a sentence."""
         return self.known_as or "somebody"
 
     @property
     def somebody(self) -> str:
-        """At the beginning of a sentence. An e-mail address gets no capital letter."""
+        """The contact at the beginning of a sentence. An e-mail address gets no capital letter."""
         return self.known_as or "Somebody"
 
     @property

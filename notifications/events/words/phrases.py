@@ -27,7 +27,7 @@ def named(thing: JsonObject, otherwise: str) -> str:
 
 
 def capital(text: str) -> str:
-    """With a capital first letter; the others stay as they are."""
+    """Make the first letter a capital; the others stay as they are."""
     return text[:1].upper() + text[1:]
 
 
@@ -69,16 +69,16 @@ def place_of(order: JsonObject) -> str:
 
 
 def odd_sums(order: JsonObject) -> str:
-    """Where not just the total has been paid, and where some was given back; else ""."""
+    """A sentence where not just the total has been paid, or some was given back; else ""."""
     total, paid = order.amount("total"), order.amount("paid_total")
-    told = []
+    sentences = []
     if total is not None and paid is not None and paid != total:
-        told.append(
+        sentences.append(
             f"{order.money_if_any('paid_total') or 'Nothing'} has been paid of a total of {order.money('total')}."
         )
     if order.amount("refunded_total"):
-        told.append(given_back(order))
-    return " ".join(told)
+        sentences.append(given_back(order))
+    return " ".join(sentences)
 
 
 def given_back(order: JsonObject) -> str:

@@ -62,7 +62,7 @@ def price(subscription: JsonObject) -> str:
 
 
 def order(order: JsonObject) -> Section:
-    """Where an order stands: number, status, source, dates and where it is shipped."""
+    """The section of an order: number, status, source, dates and where it is shipped."""
     return section(
         "Order",
         ("Number", order.text("number")),
@@ -124,7 +124,7 @@ def contact(contact: JsonObject, *, in_full: bool = False) -> Section:
 
 
 def payment(transaction: JsonObject, *, reason: bool = True) -> Section:
-    """Without what a decline says where a paragraph gives the `reason`."""
+    """The section of a payment, with the decline's code and message unless a paragraph gives them as the `reason`."""
     return section(
         "Payment",
         ("Amount", transaction.money("amount")),
@@ -243,7 +243,7 @@ def _members(title: str, members: dict[str, Any], noun: str) -> Section:
 
 
 def _address(address: JsonObject, whose: str = "") -> str:
-    """As on an envelope, in one line, without the name where it is that of the contact."""
+    """An address as on an envelope, in one line, without the name where it is the contact's."""
     city, state, zip_code = (address.text(name) for name in ("city", "state", "zip_code"))
     town = f"{city}, {state} {zip_code}" if city and state else f"{city or state} {zip_code}"
     where = [address.text("line1"), address.text("line2"), town.strip(), address.text("country")]

@@ -38,7 +38,7 @@ def _found(delivery_id: str) -> Delivery:
 
 
 def _printable(line: str) -> str:
-    """Without what would steer a terminal: some of the words are a receiver's."""
+    """Drop what would steer a terminal: some of the words are a receiver's."""
     return "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in line)
 
 
