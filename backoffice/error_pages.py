@@ -11,7 +11,7 @@ from django.http.multipartparser import MultiPartParserError
 from django.urls import reverse
 
 from backoffice.accounts.refusals import groups_that_may, refused_permissions
-from backoffice.frame import Link, page, plain_page
+from backoffice.frame import page, plain_page
 from backoffice.submitting import drafts
 from backoffice.submitting.refused import not_done, opened_by_another
 from backoffice.submitting.return_pages import page_to_return_to
@@ -22,21 +22,11 @@ LOGGED_IN_ANEW = "You have logged in anew since this page was opened, so nothing
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, TooManyFilesSent):
-        return plain_page(
-            request,
-            status=400,
-            title="Files are not taken",
-            text=["Nothing was changed. No form of Tidings takes a file: send it without one."],
-            links=_home(),
-        )
+        text = "Nothing was changed. No form of Tidings takes a file: send it without one."
+        return _plain(request, 400, "Files are not taken", text)
     if isinstance(exception, TooManyFieldsSent | RequestDataTooBig | MultiPartParserError):
-        return plain_page(
-            request,
-            status=400,
-            title="The form cannot be read",
-            text=["Nothing was changed. Go back, load the page again, and send the form once more."],
-            links=_home(),
-        )
+        text = "Nothing was changed. Go back, load the page again, and send the form once more."
+        return _plain(request, 400, "The form cannot be read", text)
     return plain_page(
         request,
         status=400,
@@ -46,25 +36,13 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def too_large(request: HttpRequest) -> HttpResponse:
-    return plain_page(
-        request,
-        status=413,
-        title="This is too much at once",
-        text=["Nothing was changed. Go back and send less."],
-        links=_home(),
-    )
+    return _plain(request, 413, "This is too much at once", "Nothing was changed. Go back and send less.")
 
 
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     said = _sentence(exception)
     if not _in_back_office(request):
-        return plain_page(
-            request,
-            status=403,
-            title="You may not open this page",
-            text=[said or "Log in as somebody who may, or go back."],
-            links=_home(),
-        )
+        return _plain(request, 403, "You may not open this page", said or "Log in as somebody who may, or go back.")
     # Before the menu is made, which asks for many permissions of its own.
     permissions = refused_permissions(request.user)
     return page(
@@ -83,40 +61,29 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     said = _sentence(exception)
     if _in_back_office(request):
         return page(request, "error_pages/404.html", status=404, title="There is nothing here", said=said).render()
-    return plain_page(
-        request,
-        status=404,
-        title="There is nothing here",
-        text=[said or "Check the address. What it led to may have been removed."],
-        links=_home(),
-    )
+    text = said or "Check the address. What it led to may have been removed."
+    return _plain(request, 404, "There is nothing here", text)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Uses nothing that may be broken: no database, no user, no context processor."""
-    return plain_page(
+    return _plain(
         request,
-        status=500,
-        title="Something went wrong on our side",
-        text=[
-            "It has been recorded. Wait a moment and load the page again.",
-            "If it happens again, tell whoever runs Tidings what you were doing, and when.",
-        ],
-        links=_home(),
+        500,
+        "Something went wrong on our side",
+        "It has been recorded. Wait a moment and load the page again.",
+        "If it happens again, tell whoever runs Tidings what you were doing, and when.",
     )
 
 
 def too_slow(request: HttpRequest) -> HttpResponse:
     """As `server_error`, whatever is slow may still be."""
-    response = plain_page(
+    response = _plain(
         request,
-        status=503,
-        title="This takes too long",
-        text=[
-            "It was stopped, so that it holds nobody else up. Ask for less, or wait a moment and try again.",
-            "If you have sent a form, look whether it took effect before you send it again.",
-        ],
-        links=_home(),
+        503,
+        "This takes too long",
+        "It was stopped, so that it holds nobody else up. Ask for less, or wait a moment and try again.",
+        "If you have sent a form, look whether it took effect before you send it again.",
     )
     response["Retry-After"] = "10"
     return response
@@ -139,16 +106,13 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
             sentences=[LOGGED_IN_ANEW, "What you typed is kept: it is in the form again when you go back to it."],
             links=[("Back to the form", page_to_return_to(request))],
         )
-    return plain_page(
+    return _plain(
         request,
-        status=403,
-        title="The form could not be accepted",
-        text=[
-            "Nothing was changed. The page that you sent it from is out of date, or your browser keeps no cookies "
-            "for this address.",
-            "Go back, load the page again, and send the form once more. Allow cookies if you have turned them off.",
-        ],
-        links=_home(),
+        403,
+        "The form could not be accepted",
+        "Nothing was changed. The page that you sent it from is out of date, or your browser keeps no cookies for this "
+        "address.",
+        "Go back, load the page again, and send the form once more. Allow cookies if you have turned them off.",
     )
 
 
@@ -158,8 +122,10 @@ def _in_back_office(request: HttpRequest) -> bool:
     return inside and hasattr(request, "user") and admin.site.has_permission(request)
 
 
-def _home() -> list[Link]:
-    return [("To the dashboard", reverse("admin:index"))]
+def _plain(request: HttpRequest, status: int, title: str, *paragraphs: str) -> HttpResponse:
+    """A page that stands alone and links to the dashboard."""
+    home = [("To the dashboard", reverse("admin:index"))]
+    return plain_page(request, status=status, title=title, text=paragraphs, links=home)
 
 
 def _sentence(exception: Exception) -> str:

@@ -1,6 +1,7 @@
 """URLs of servers, with user names and passwords in them, as an operator writes them into the environment."""
 
 import re
+from typing import NoReturn
 from urllib.parse import unquote_to_bytes, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
@@ -29,6 +30,19 @@ def refuse_unencoded(name: str, url: str) -> None:
     """
     if fault := _fault(url.strip()):
         raise ImproperlyConfigured(f"{name} {fault} {_HINT}")
+
+
+def refuse(name: str, why: str) -> NoReturn:
+    """Raise `ImproperlyConfigured` for the variable `name`; `why` goes on from there."""
+    raise ImproperlyConfigured(f"{name} {why}")
+
+
+def one_of(name: str, what: str, *values: str) -> str:
+    """The one of `values` that is not empty, "" for none. Raises `ImproperlyConfigured` where two differ."""
+    given = {value for value in values if value}
+    if len(given) > 1:
+        refuse(name, f"says its {what} twice, and differently.")
+    return given.pop() if given else ""
 
 
 def _fault(url: str) -> str:

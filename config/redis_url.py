@@ -9,13 +9,12 @@ import hashlib
 import hmac
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import SplitResult, parse_qsl, quote, unquote, urlsplit
 
 import certifi
-from django.core.exceptions import ImproperlyConfigured
 
-from config.connection_urls import refuse_unencoded
+from config.connection_urls import one_of, refuse, refuse_unencoded
 
 _SCHEMES = ("redis", "rediss", "unix")
 _PORT = 6379
@@ -78,21 +77,21 @@ def parse(name: str, value: str, *, extra_ca_bundle: str = "") -> RedisServer:
     refuse_unencoded(name, value)
     url = urlsplit(value.strip())
     if url.scheme not in _SCHEMES:
-        _refuse(name, "must be like redis://host:6379/0, rediss://host:6379/0 or unix:///path/of/socket?db=0.")
+        refuse(name, "must be like redis://host:6379/0, rediss://host:6379/0 or unix:///path/of/socket?db=0.")
     options = _options(name, url)
     tls = {option: options.pop(option) for option in _TLS_OPTIONS if option in options}
     if tls and url.scheme != "rediss":
-        _refuse(name, f"has {', '.join(tls)}, which needs rediss://.")
+        refuse(name, f"has {', '.join(tls)}, which needs rediss://.")
     username, password = (unquote(part or "") for part in (url.username, url.password))
     common: dict[str, Any] = {
-        "username": _one(name, "username", username, options.get("username", "")),
-        "password": _one(name, "password", password, options.get("password", "")),
+        "username": one_of(name, "username", username, options.get("username", "")),
+        "password": one_of(name, "password", password, options.get("password", "")),
     }
     if common["username"] and not common["password"]:
-        _refuse(name, "has a user name without a password.")
+        refuse(name, "has a user name without a password.")
     if url.scheme == "unix":
         if url.hostname or not url.path.strip("/"):
-            _refuse(name, "must name its socket by an absolute path: unix:///path/of/socket?db=0.")
+            refuse(name, "must name its socket by an absolute path: unix:///path/of/socket?db=0.")
         return RedisServer(path=unquote(url.path), database=_database(name, "", options), **common)
     return RedisServer(
         host=unquote(url.hostname or "") or "127.0.0.1",
@@ -116,27 +115,19 @@ def _options(name: str, url: SplitResult) -> dict[str, str]:
     options: dict[str, str] = {}
     for option, value in parse_qsl(url.query, keep_blank_values=True):
         if option not in _OPTIONS:
-            _refuse(name, f"has an option that is not known, {option!r}. There are {', '.join(_OPTIONS)}.")
+            refuse(name, f"has an option that is not known, {option!r}. There are {', '.join(_OPTIONS)}.")
         if option in options:
-            _refuse(name, f"has the option {option} twice.")
+            refuse(name, f"has the option {option} twice.")
         options[option] = value
     return options
 
 
-def _one(name: str, what: str, *values: str) -> str:
-    """The value given in one place or, the same, in two."""
-    said = {value for value in values if value}
-    if len(said) > 1:
-        _refuse(name, f"says its {what} twice, and differently.")
-    return said.pop() if said else ""
-
-
 def _database(name: str, path: str, options: dict[str, str]) -> int:
     if "db" in options and not options["db"]:
-        _refuse(name, "has an option db without a number.")
-    said = _one(name, "database", unquote(path), options.get("db", "")) or "0"
+        refuse(name, "has an option db without a number.")
+    said = one_of(name, "database", unquote(path), options.get("db", "")) or "0"
     if not (said.isascii() and said.isdigit()):
-        _refuse(name, "must name its database by a number, as in redis://host:6379/2.")
+        refuse(name, "must name its database by a number, as in redis://host:6379/2.")
     return int(said)
 
 
@@ -144,13 +135,13 @@ def _tls(name: str, options: dict[str, str], extra_ca_bundle: str) -> dict[str, 
     """The arguments of redis-py's TLS connections."""
     requirement = _CERTIFICATE_REQUIREMENTS.get(options.get("ssl_cert_reqs", "required").lower())
     if requirement is None:
-        _refuse(name, "must have ssl_cert_reqs of required, optional or none.")
+        refuse(name, "must have ssl_cert_reqs of required, optional or none.")
     check_hostname = _TRUTHS.get(options.get("ssl_check_hostname", "true").lower())
     if check_hostname is None:
-        _refuse(name, "must have ssl_check_hostname of true or false.")
+        refuse(name, "must have ssl_check_hostname of true or false.")
     for option in _FILES:
         if option in options and not Path(options[option]).is_file():
-            _refuse(name, f"has an {option} that names no file: {options[option]}.")
+            refuse(name, f"has an {option} that names no file: {options[option]}.")
     arguments: dict[str, Any] = {"ssl_cert_reqs": requirement, "ssl_check_hostname": check_hostname}
     arguments |= {option: options[option] for option in ("ssl_certfile", "ssl_keyfile") if option in options}
     # redis-py adds these to the authorities of the system.
@@ -158,7 +149,3 @@ def _tls(name: str, options: dict[str, str], extra_ca_bundle: str) -> dict[str, 
     if further := [file for file in (extra_ca_bundle, options.get("ssl_ca_certs")) if file]:
         arguments["ssl_ca_data"] = "\n".join(Path(file).read_text(errors="replace") for file in further)
     return arguments
-
-
-def _refuse(name: str, why: str) -> NoReturn:
-    raise ImproperlyConfigured(f"{name} {why}")

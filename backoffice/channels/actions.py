@@ -1,7 +1,6 @@
 """Pausing, resuming, deleting and replaying a channel."""
 
 from datetime import timedelta
-from typing import Any
 
 from django.contrib import messages
 from django.db.transaction import atomic
@@ -12,8 +11,7 @@ from django.views.decorators.http import require_http_methods
 
 from backoffice.channels.forms import PauseForm, ReplayForm
 from backoffice.channels.health import facts_of, waiting
-from backoffice.channels.pages import crumbs_of, locked_if_sent, of_channel, redirect_to
-from backoffice.frame import address_of, page
+from backoffice.channels.pages import action_page, locked_if_sent, of_channel, redirect_to
 from backoffice.stale_pages import in_a_sentence
 from channels_app.models import Channel
 from notifications import services
@@ -42,16 +40,9 @@ def pause(request: HttpRequest, channel: Channel) -> HttpResponse:
         else:
             messages.success(request, f"{channel.name} was paused. Its deliveries are held until it is resumed.")
         return redirect_to(channel)
-    return page(
-        request,
-        "channels_app/pause.html",
-        title=f"Pause {channel.name}?",
-        crumbs=crumbs_of(channel),
-        channel=channel,
-        form=form,
-        facts=facts,
-        meanwhile=meanwhile,
-        back=address_of(channel),
+    title = f"Pause {channel.name}?"
+    return action_page(
+        request, channel, "channels_app/pause.html", title=title, form=form, facts=facts, meanwhile=meanwhile
     )
 
 
@@ -85,17 +76,15 @@ def delete(request: HttpRequest, channel: Channel) -> HttpResponse:
         services.archive_channel(channel_id=channel.pk, by=request.user.get_username())
         messages.success(request, f"{channel.name} was deleted. The delivery log keeps what was sent to it.")
         return redirect("admin:channels_app_channel_changelist")
-    return page(
+    return action_page(
         request,
+        channel,
         "channels_app/delete.html",
         title=f"Delete {channel.name}?",
-        crumbs=crumbs_of(channel),
-        channel=channel,
         attached=EventChannel.objects.filter(channel=channel).count(),
         waiting=waiting(channel),
         facts=facts,
         meanwhile=meanwhile,
-        back=address_of(channel),
     )
 
 
@@ -105,8 +94,9 @@ def replay(request: HttpRequest, channel: Channel) -> HttpResponse:
     """GET asks since when; the answer to the POST is the count with the button that sends (`confirmed`)."""
     asked = request.POST if request.method == "POST" else None
     form = ReplayForm(asked, initial={"since": timezone.localtime() - timedelta(days=1)})
+    title = f"Replay to {channel.name}"
     if not form.is_valid():
-        return _page(request, channel, "channels_app/replay.html", form=form)
+        return action_page(request, channel, "channels_app/replay.html", title=title, form=form)
     sure = "confirmed" in request.POST
     by = request.user.get_username()
     try:
@@ -116,21 +106,17 @@ def replay(request: HttpRequest, channel: Channel) -> HttpResponse:
         return redirect_to(channel)
     failed = counted(job.count, "failed delivery", grouped=True)
     if not sure:
-        return _page(request, channel, "channels_app/replay_count.html", form=form, count=failed, any=job.count > 0)
+        return action_page(
+            request,
+            channel,
+            "channels_app/replay_count.html",
+            title=title,
+            form=form,
+            count=failed,
+            any=job.count > 0,
+        )
     if job.count:
         messages.success(request, f"{failed} will be sent again, a few at a time.")
     else:
         messages.info(request, f"Nothing failed on {channel.name} since then, so nothing is sent again.")
     return redirect_to(channel)
-
-
-def _page(request: HttpRequest, channel: Channel, template: str, **context: Any) -> HttpResponse:
-    return page(
-        request,
-        template,
-        title=f"Replay to {channel.name}",
-        crumbs=crumbs_of(channel),
-        channel=channel,
-        back=address_of(channel),
-        **context,
-    )

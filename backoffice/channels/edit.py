@@ -13,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.http import url_has_allowed_host_and_scheme
 
 from backoffice.channels.forms import ChannelForm, KindForm
-from backoffice.channels.pages import crumbs_of, locked_if_sent, of_channel, redirect_to, show_secret_once
+from backoffice.channels.pages import action_page, crumbs_of, locked_if_sent, of_channel, redirect_to, show_secret_once
 from backoffice.frame import address_of, may, page
 from backoffice.stale_forms import careful
 from channels_app.models import Channel
@@ -101,17 +101,15 @@ def edit(request: HttpRequest, channel: Channel) -> HttpResponse:
             else:
                 messages.info(request, f"Nothing was changed about {changed.name}.")
             return redirect_to(changed)
-    return page(
+    return action_page(
         request,
+        channel,
         "channels_app/form.html",
         title=f"Edit {channel.name}",
-        crumbs=crumbs_of(channel),
         form=form,
-        channel=channel,
         headers_unreadable=channel.readable_headers is None,
         url_unreadable=channel.readable_url is None,
         settings_unreadable=channel.readable_settings is None,
-        back=address_of(channel),
     )
 
 

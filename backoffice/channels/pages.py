@@ -8,8 +8,9 @@ from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
+from django.template.response import TemplateResponse
 
-from backoffice.frame import Crumbs, address_of, crumbs, may
+from backoffice.frame import Crumbs, address_of, crumbs, may, page
 from channels_app.models import Channel
 from channels_app.services import lock_channel
 from channels_app.transports import TRANSPORTS, Transport, kind_label
@@ -55,6 +56,15 @@ def crumbs_of(channel: Channel | None = None) -> Crumbs:
     """The way to the list of channels, or to this one."""
     own = [(channel.name, address_of(channel))] if channel else []
     return crumbs("integrations", "channels_app_channel_changelist", *own)
+
+
+def action_page(
+    request: HttpRequest, channel: Channel, template: str, *, title: str, **context: Any
+) -> TemplateResponse:
+    """A page below that of a channel: `template` gets `channel`, and in `back` the address of its page."""
+    return page(
+        request, template, title=title, crumbs=crumbs_of(channel), channel=channel, back=address_of(channel), **context
+    )
 
 
 def redirect_to(channel: Channel) -> HttpResponse:

@@ -10,8 +10,7 @@ from django.views.decorators.http import require_http_methods
 from backoffice.channels import detail
 from backoffice.channels.forms import RotateForm
 from backoffice.channels.health import facts_of
-from backoffice.channels.pages import crumbs_of, locked_if_sent, of_channel, redirect_to, show_secret_once
-from backoffice.frame import address_of, page
+from backoffice.channels.pages import action_page, locked_if_sent, of_channel, redirect_to, show_secret_once
 from channels_app.models import Channel
 from channels_app.transports import takes
 from notifications import services
@@ -54,17 +53,15 @@ def rotate(request: HttpRequest, channel: Channel) -> HttpResponse:
             messages.success(request, f"{channel.name} has a new secret. It is shown below, and later by Reveal. {old}")
             show_secret_once(request, channel)
             return redirect_to(channel)
-    return page(
+    return action_page(
         request,
+        channel,
         "channels_app/rotate.html",
         title=f"Give {channel.name} a new secret?",
-        crumbs=crumbs_of(channel),
-        channel=channel,
         form=form,
         before=len(channel.secrets_before(database_now())),
         facts=facts,
         meanwhile=meanwhile,
-        back=address_of(channel),
     )
 
 
@@ -77,15 +74,8 @@ def end(request: HttpRequest, channel: Channel, key: str) -> HttpResponse:
     if request.method == "POST":
         ended = services.end_secret(channel_id=channel.pk, key=key, by=request.user.get_username())
     elif found is not None:
-        return page(
-            request,
-            "channels_app/end_secret.html",
-            title=f"End an earlier secret of {channel.name}?",
-            crumbs=crumbs_of(channel),
-            channel=channel,
-            earlier=found,
-            back=address_of(channel),
-        )
+        title = f"End an earlier secret of {channel.name}?"
+        return action_page(request, channel, "channels_app/end_secret.html", title=title, earlier=found)
     if ended is not None:
         messages.success(request, f"The earlier secret was ended. It signs nothing of {channel.name} any more.")
     else:

@@ -2,14 +2,13 @@
 
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from django.core.exceptions import ImproperlyConfigured
 from psycopg.conninfo import make_conninfo
 from psycopg.pq import Conninfo, PGconn
 
-from config.connection_urls import refuse_unencoded
+from config.connection_urls import one_of, refuse, refuse_unencoded
 
 _SCHEMES = ("postgres", "postgresql", "psql", "pgsql")
 # A server that vanishes without a word (no TCP reset comes from it) is given up within some seconds, on idle
@@ -48,7 +47,7 @@ def parse(name: str, value: str, *, pool_size: int) -> dict[str, Any]:
     refuse_unencoded(name, value)
     url = urlsplit(value.strip())
     if url.scheme not in _SCHEMES:
-        _refuse(name, "must name a PostgreSQL database: postgres://user:password@host/name.")
+        refuse(name, "must name a PostgreSQL database: postgres://user:password@host/name.")
     options = _options(name, url.query)
     user_and_password, _, address = url.netloc.rpartition("@")
     user, _, password = user_and_password.partition(":")
@@ -57,7 +56,7 @@ def parse(name: str, value: str, *, pool_size: int) -> dict[str, Any]:
     if database.startswith("/"):  # postgres:////folder/of/the/socket/name
         host, _, database = database.rpartition("/")
     said = {
-        part: _one(name, part, value, options.pop(part, ""))
+        part: one_of(name, part, value, options.pop(part, ""))
         for part, value in (
             ("user", unquote(user)),
             ("password", unquote(password)),
@@ -67,7 +66,7 @@ def parse(name: str, value: str, *, pool_size: int) -> dict[str, Any]:
         )
     }
     if not said["dbname"] and "service" not in options:
-        _refuse(name, "must name its database: postgres://user:password@host/name.")
+        refuse(name, "must name its database: postgres://user:password@host/name.")
     _check_ports(name, said["host"], said["port"])
     _check_values(name, options)
     return {
@@ -93,11 +92,11 @@ def _options(name: str, query: str) -> dict[str, str]:
     options: dict[str, str] = {}
     for option, value in parse_qsl(query, keep_blank_values=True):
         if reason := _NOT_OURS.get(option.lower()):
-            _refuse(name, f"must not have the option {option}: {reason}.")
+            refuse(name, f"must not have the option {option}: {reason}.")
         if option not in known:
-            _refuse(name, f"has an option that PostgreSQL's client library does not know: {option!r}.")
+            refuse(name, f"has an option that PostgreSQL's client library does not know: {option!r}.")
         if option in options:
-            _refuse(name, f"has the option {option} twice.")
+            refuse(name, f"has the option {option} twice.")
         options[option] = value
     return options
 
@@ -113,31 +112,23 @@ def _hosts(address: str) -> tuple[str, str]:
     return ",".join(hosts), ",".join(ports) if any(ports) else ""
 
 
-def _one(name: str, what: str, *values: str) -> str:
-    """The value given in one place or, the same, in two."""
-    said = {value for value in values if value}
-    if len(said) > 1:
-        _refuse(name, f"says its {what} twice, and differently.")
-    return said.pop() if said else ""
-
-
 def _check_ports(name: str, host: str, port: str) -> None:
     ports = port.split(",")
     if len(ports) > 1 and len(ports) != len(host.split(",")):
-        _refuse(name, "must have a port for each host, or one for all.")
+        refuse(name, "must have a port for each host, or one for all.")
     if not all(not each or (each.isascii() and each.isdigit() and 1 <= int(each) <= 65535) for each in ports):
-        _refuse(name, "has a port that is no number from 1 to 65535.")
+        refuse(name, "has a port that is no number from 1 to 65535.")
 
 
 def _check_values(name: str, options: dict[str, str]) -> None:
     for option in _DEFAULTS:
         if option in options and not re.fullmatch(r"[0-9]{1,9}", options[option]):
-            _refuse(name, f"must have a whole number as {option}, not {options[option]!r}.")
+            refuse(name, f"must have a whole number as {option}, not {options[option]!r}.")
     if options.get("target_session_attrs", "any") not in _WRITABLE:
-        _refuse(name, f"must have target_session_attrs of {', '.join(_WRITABLE)}: Tidings writes.")
+        refuse(name, f"must have target_session_attrs of {', '.join(_WRITABLE)}: Tidings writes.")
     for option in _FILES:
         if options.get(option) and options[option] != "system" and not Path(options[option]).is_file():
-            _refuse(name, f"has an {option} that names no file: {options[option]}.")
+            refuse(name, f"has an {option} that names no file: {options[option]}.")
     judged = {option: value for option, value in options.items() if option not in {"hostaddr", "service"}}
     # Named, since else the library asks the system for a user's name, which not everybody has.
     named = {"host": _NOWHERE, "user": "somebody", "dbname": "nothing"}
@@ -145,8 +136,4 @@ def _check_values(name: str, options: dict[str, str]) -> None:
     said = connection.error_message.decode(errors="replace").strip()
     connection.finish()
     if _NOWHERE not in said:
-        _refuse(name, f"has an option that PostgreSQL's client library refuses: {said}.")
-
-
-def _refuse(name: str, why: str) -> NoReturn:
-    raise ImproperlyConfigured(f"{name} {why}")
+        refuse(name, f"has an option that PostgreSQL's client library refuses: {said}.")
