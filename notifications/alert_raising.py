@@ -13,6 +13,7 @@ from notifications import history
 from notifications.alert_targets import targets_for
 from notifications.errors import Conflict
 from notifications.models import ALERT_PREFIX, Alert, AlertDelivery, Event, new_alert_id
+from orders.locks import take_lock
 from orders.models import Source
 
 Kind = Alert.Kind
@@ -59,8 +60,7 @@ def deliveries_lost(*, channel_id: str, number: int) -> None:
 @transaction.atomic
 def write_test(*, by: str) -> Alert:
     """Send an alert that says nothing to every target. Raises `Conflict` within a minute of the last one."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtextextended('alerts: a test', 0))")
+    take_lock("alerts: a test")
     if Alert.objects.filter(kind=Kind.TEST, created_at__gt=Now() - TEST_AT_MOST_EVERY).exists():
         raise Conflict("A test alert was sent within the last minute. Wait a moment.")
     alert = Alert.objects.get(pk=write(Kind.TEST, facts={"by": by}))

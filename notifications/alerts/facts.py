@@ -5,6 +5,7 @@ from datetime import datetime
 from urllib.parse import urlsplit
 
 from channels_app.models import Channel
+from channels_app.text import one_line
 from channels_app.transports import kind_label
 from notifications import stats, waiting
 from notifications.alerts.stages import pauses_at
@@ -84,10 +85,6 @@ def address(channel: Channel) -> str:
 def in_zone(at: datetime | None) -> str:
     """As `time_in_words`; "" for None."""
     return time_in_words(at) if at else ""
-
-
-def one_line(text: str) -> str:
-    return " ".join(text.split())
 
 
 def _waiting(channel: Channel) -> str:

@@ -19,6 +19,7 @@ from notifications.alerts.joining import waiting_with
 from notifications.alerts.wording import freeze
 from notifications.database_time import database_now
 from notifications.models import IS_WITHDRAWN, Alert, AlertChannel, AlertDelivery, ChannelHealth
+from orders.locks import try_lock
 
 log = structlog.get_logger(__name__)
 
@@ -59,11 +60,8 @@ def pass_over(delivery_ids: Sequence[str], *, lease_token: UUID) -> set[str]:
 
 @transaction.atomic
 def _pass_over(delivery_ids: Sequence[str], lease_token: UUID) -> set[str]:
-    with connection.cursor() as cursor:
-        # One at a time: two deliveries of one cause to one target would not see each other. It is not waited for, since
-        # what was claimed beside the alerts would wait as well.
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended('alerts: a claim', 0))")
-        alone = cursor.fetchone() == (True,)
+    # One at a time: two deliveries of one cause to one target would not see each other.
+    alone = try_lock("alerts: a claim")
     passed = set()
     for delivery in _ours(delivery_ids, lease_token):
         try:

@@ -10,17 +10,18 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 
 import structlog
-from django.db import connection, transaction
+from django.db import transaction
 from django.db.models import CharField, Exists, Max, OuterRef, Q, QuerySet, Value
 from django.db.models.functions import Now
 
 from channels_app.models import Channel
 from channels_app.services import lock_channel
+from channels_app.text import cut, one_line
 from notifications import history, monitoring, stats, waiting
 from notifications.alert_raising import FAILING_KINDS, LATE_KINDS, SLOW_KINDS, write
 from notifications.alert_targets import targets_for
 from notifications.alerts import stages
-from notifications.alerts.facts import in_zone, one_line
+from notifications.alerts.facts import in_zone
 from notifications.alerts.turn import is_behind
 from notifications.database_time import database_now
 from notifications.models import (
@@ -35,6 +36,7 @@ from notifications.models import (
 )
 from notifications.pausing import pause_channel
 from notifications.waiting import Lateness
+from orders.locks import try_lock
 
 log = structlog.get_logger(__name__)
 
@@ -122,7 +124,7 @@ def late_deliveries(late: Lateness | None = None, unfinished: Collection[Unfinis
     if not is_late and not any(kind in LATE_KINDS for kind, _ in unfinished):
         return
     with transaction.atomic():
-        if not _have_this_alone("late deliveries"):
+        if not try_lock("alerts: late deliveries"):
             return
         if is_late and oldest:
             _tell_of_late(oldest.sendable_seconds)
@@ -270,11 +272,4 @@ def _pause_reason(health: ChannelHealth) -> str:
         f"It had failed {since}{health.failures_in_row} times in a row. Everything is held. Mend the receiver or "
         f"correct the address, send a test, then resume the channel. Latest failure: {one_line(health.latest_error)}"
     )
-    return reason if len(reason) <= LONGEST_REASON else f"{reason[: LONGEST_REASON - 1]}…"
-
-
-def _have_this_alone(what: str) -> bool:
-    """Whether no other process is at it; until the end of the transaction none will be."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [f"alerts: {what}"])
-        return bool(cursor.fetchone()[0])
+    return cut(reason, LONGEST_REASON)

@@ -17,9 +17,11 @@ from django.db import Error
 from django.urls import reverse
 
 from channels_app.models import Channel
+from channels_app.text import one_line
 from channels_app.transports import Link, Notice, Section
-from notifications.alerts.facts import Facts, facts_of, in_zone, one_line
+from notifications.alerts.facts import Facts, facts_of, in_zone
 from notifications.alerts.joining import title_of
+from notifications.display import counted
 from notifications.events.alerts import ALERT_TYPES
 from notifications.events.bodies import build_body
 from notifications.models import ALERT_PREFIX, Alert
@@ -252,10 +254,9 @@ def _paragraphs(alert: Alert, found: Facts) -> tuple[str, ...]:
                 "You are told again after an hour, then once a day, and when it is over.",
             )
         case Kind.LOST:
-            number = alert.facts.get("number", 1)
-            counted = "1 delivery" if number == 1 else f"{number:,} deliveries"
+            lost = counted(alert.facts.get("number", 1), "delivery", grouped=True)
             return (
-                f"The worker stopped with {counted} to the channel {name} in its hands, three times in a row each.",
+                f"The worker stopped with {lost} to the channel {name} in its hands, three times in a row each.",
                 "What becomes of them: they failed and are not tried again by themselves. Their pages in the delivery "
                 "log say of each attempt whether anything may have been sent. Other deliveries are not affected.",
                 "What to do: look at the end of the workers' logs, or of the system's, for why they stopped (memory is "

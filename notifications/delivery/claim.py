@@ -12,7 +12,6 @@ from uuid import UUID, uuid4
 import structlog
 from django.conf import settings
 from django.db import InterfaceError, OperationalError, connection, transaction
-from psycopg.errors import LockNotAvailable
 
 from channels_app.models import Channel
 from notifications import alert_targets
@@ -20,6 +19,7 @@ from notifications.alerts import turn
 from notifications.delivery.claim_sql import BEGIN, CLAIM, LOCK
 from notifications.delivery.marks import Marks
 from notifications.models import FAILURES_BEFORE_PROBING, TESTS_AT_ONCE, Trigger, new_attempt_id
+from orders.locks import waited_too_long
 
 log = structlog.get_logger(__name__)
 
@@ -151,7 +151,7 @@ def claim(
             alone=alone,
         )
     except OperationalError as error:
-        if not isinstance(error.__cause__, LockNotAvailable):
+        if not waited_too_long(error):
             raise
         log.warning("claim_lock_not_available")
         return []

@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from django.db import DataError, OperationalError, connection, transaction
-from psycopg.errors import LockNotAvailable
 
 from channels_app.models import Channel
 from channels_app.services import lock_channel
@@ -21,6 +20,7 @@ from notifications.delivery.send import Result
 from notifications.models import Delivery, DeliveryAttempt, Trigger
 from notifications.pausing import pause_channel
 from notifications.tally import Counted, Tally, count
+from orders.locks import waited_too_long
 
 log = structlog.get_logger(__name__)
 
@@ -246,6 +246,6 @@ def _pause_gone(claim: Claim, reason: str) -> None:
     except Channel.DoesNotExist:
         return  # Deleted meanwhile: nothing is left to pause.
     except OperationalError as error:
-        if not isinstance(error.__cause__, LockNotAvailable):
+        if not waited_too_long(error):
             raise
         log.warning("channel_not_paused", channel_id=claim.channel.pk)
