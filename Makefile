@@ -17,10 +17,10 @@ run: $(VENV)/.runtime ## Start a copy with demo data; prints the address and the
 test check: export PYTHONDONTWRITEBYTECODE =
 
 test: $(VENV)/.developer ## Run the whole test suite.
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
 check: $(VENV)/.developer ## Run the quick tests: no browser, no processes of their own, no random examples.
-	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder -m "not slow" -p no:schemathesis
+	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" -p no:schemathesis
 
 bench: $(VENV)/.developer ## Measure delivering, beside what is usual with Celery; takes half an hour.
 	$(BIN)/python -m tests.embedded -m benchmarks

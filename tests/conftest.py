@@ -4,6 +4,7 @@ import os
 from collections.abc import Generator, Iterator
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import pytest
@@ -13,20 +14,23 @@ from django.test import override_settings
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests import emptying
+from tests.distribution import ROOMS_OF_ONE_SYSTEM, FilesAndRooms
 from tests.embedded import migrated_database
 
 _HERE = Path(__file__).parent
 _ROOMS_OF_PROCESSES = {"benchmarks", "browser", "faults", "hostile", "production"}
-# Their tests share a system that takes long to start, so one process of a parallel run makes all of them.
-_ROOMS_OF_ONE_SYSTEM = {"browser", "faults", "production"}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesAndRooms:
+    return FilesAndRooms(config, log)
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Marks what is slow by its room, its processes or its random examples, before `-m` looks at the markers, and says
-    what one process of a parallel run makes in a row: a file, or a room of one system.
+    """Marks what is slow by its room, its processes or its random examples, before `-m` looks at the markers.
 
-    Those rooms come first, so that at the end no process is at work on one of them alone.
+    The rooms of one system come first, so that at the end no process is at work on one of them alone.
     """
     for item in items:
         path = item.path.relative_to(_HERE)
@@ -36,7 +40,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
             or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         ):
             item.add_marker(pytest.mark.slow)
-        item.add_marker(pytest.mark.xdist_group(path.parts[0] if path.parts[0] in _ROOMS_OF_ONE_SYSTEM else str(path)))
     yield
     items.sort(key=_room_of_one_system)
 
@@ -44,7 +47,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
 def _room_of_one_system(item: pytest.Item) -> str:
     """A key under which those rooms come first, each in one piece; all other tests keep their order."""
     room = item.path.relative_to(_HERE).parts[0]
-    return room if room in _ROOMS_OF_ONE_SYSTEM else "~"
+    return room if room in ROOMS_OF_ONE_SYSTEM else "~"
 
 
 @pytest.fixture(scope="session", autouse=True)
