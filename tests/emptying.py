@@ -4,11 +4,15 @@ Django empties every table after each of them and makes permissions, content typ
 where there are fifty tables. Here the rows go that a test has left, and those come back that it has taken.
 """
 
-from typing import Any
+from collections.abc import Callable, Iterator
+from typing import Any, TypeVar
 
 from django.core.management import call_command
 from django.db import connection
 from django.test import TransactionTestCase
+from pytest_django import DjangoDbBlocker
+
+T = TypeVar("T")
 
 _SCHEMA = "as_migrated"
 # In one round trip. Without foreign keys and triggers rows can come and go in any order; that takes a superuser.
@@ -65,6 +69,20 @@ def restore() -> None:
             cursor.execute(f"SELECT {_SCHEMA}.restore()")
     else:
         call_command("flush", interactive=False, verbosity=0)
+
+
+def kept(blocker: DjangoDbBlocker, make: Callable[[], T]) -> Iterator[T]:
+    """For a fixture of a module: what `make` writes and returns is there for all its tests, and gone after the last.
+
+    Each of them rolls back what it changes, so none of them may commit.
+    """
+    try:
+        with blocker.unblock():
+            made = make()
+        yield made
+    finally:
+        with blocker.unblock():
+            restore()
 
 
 def _restore_after(case: Any) -> None:

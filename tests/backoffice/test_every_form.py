@@ -5,7 +5,8 @@ The forms are those that the list of pages leads to, and the addresses that only
 below, or a test here fails.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -18,6 +19,7 @@ from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import get_resolver, resolve, reverse
 from django.utils import timezone
+from pytest_django import DjangoDbBlocker
 
 from api.keys import create_key
 from backoffice.submitting.return_pages import PAGES, page_of
@@ -33,8 +35,11 @@ from tests.backoffice.reading import text_of
 from tests.backoffice.test_list_of_pages import client
 from tests.backoffice.test_stale_forms import DONE_NOTHING, SAVED_NOTHING
 from tests.browser.pages import find_pages
+from tests.emptying import kept
 from tests.notifications.deliveries import make_delivery
 from tests.orders.shop import item, pay, place, refund, track
+
+pytestmark = pytest.mark.slow
 
 PASSWORD = "correct horse battery"
 SOMEBODY = "Since the page was opened, somebody else was here"
@@ -47,6 +52,7 @@ class World:
     """One record of each kind, in the state in which its forms are offered."""
 
     def __init__(self) -> None:
+        self.ada = User.objects.create_superuser("ada", "ada@example.com", PASSWORD)
         self.contact = Contact.objects.create(source="shop", email="ada@example.com", first_name="Ada", last_name="B.")
         self.product = Product.objects.create(
             sku="mug", title="Mug", kind="physical", unit_price=Decimal(10), currency="USD"
@@ -277,21 +283,22 @@ FORMS: dict[str, Entry] = {
 LISTS = "_changelist"
 
 
-@pytest.fixture
-def ada(db) -> User:
-    return User.objects.create_superuser("ada", "ada@example.com", PASSWORD)
+@pytest.fixture(scope="module")
+def committed(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[World]:
+    yield from kept(django_db_blocker, World)
 
 
 @pytest.fixture
-def browser(ada) -> Client:
+def world(committed: World, db: None) -> World:
+    """What a test changes of it is rolled back."""
+    return deepcopy(committed)
+
+
+@pytest.fixture
+def browser(world: World) -> Client:
     browser = Client()
-    browser.force_login(ada)
+    browser.force_login(world.ada)
     return browser
-
-
-@pytest.fixture
-def world(ada) -> World:
-    return World()
 
 
 def opened(browser: Client, entry: Entry, name: str, world: World) -> Form:

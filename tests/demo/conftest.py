@@ -16,6 +16,7 @@ from channels_app.models import Channel
 from channels_app.services import create_channel
 from channels_app.transports.postback.signature import sign
 from config.urls import build_urls
+from tests.emptying import kept
 
 PUBLIC_URL = "http://127.0.0.1:8765"
 WAREHOUSE_URL = "http://127.0.0.1:8000/demo/receiver/warehouse/"
@@ -25,11 +26,14 @@ EVENT = {"id": "evt_1", "type": "order.completed", "source": "shop", "data": {"o
 @pytest.fixture(scope="module")
 def loaded(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[str]:
     """The demo's data, loaded once for a module and committed; what `load_demo` said."""
-    with django_db_blocker.unblock(), override_settings(PUBLIC_URL=PUBLIC_URL):
+
+    def load() -> str:
         said = StringIO()
-        call_command("load_demo", stdout=said)
-        yield said.getvalue()
-        call_command("flush", interactive=False, verbosity=0)
+        with override_settings(PUBLIC_URL=PUBLIC_URL):
+            call_command("load_demo", stdout=said)
+        return said.getvalue()
+
+    yield from kept(django_db_blocker, load)
 
 
 @pytest.fixture
