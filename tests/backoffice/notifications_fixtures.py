@@ -3,6 +3,7 @@
 import html
 import json
 import re
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -22,22 +23,44 @@ from tests.orders.shop import contact_input
 GROUPS = ("Notification administrators", "Order staff", "Viewers")
 
 
+class People(Mapping[str, Client]):
+    """A client for each role, logged in the first time that it is asked for, and one that is nobody."""
+
+    def __init__(self, users: dict[str, User | None]) -> None:
+        self._users = users
+        self._clients: dict[str, Client] = {}
+
+    def __getitem__(self, role: str) -> Client:
+        if role not in self._clients:
+            client, user = Client(), self._users[role]
+            if user:
+                client.force_login(user)
+            self._clients[role] = client
+        return self._clients[role]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._users)
+
+    def __len__(self) -> int:
+        return len(self._users)
+
+
 @pytest.fixture
-def people(db: None) -> dict[str, Client]:
-    """A logged-in client for each role, and one that is nobody."""
-    clients = {"anonymous": Client(), "superuser": Client(), "staff without a group": Client()}
-    clients["superuser"].force_login(User.objects.create_superuser("root"))
-    clients["staff without a group"].force_login(User.objects.create_user("nobody", is_staff=True))
+def people(db: None) -> People:
+    """A user of each role, and nobody."""
+    users: dict[str, User | None] = {
+        "anonymous": None,
+        "superuser": User.objects.create_superuser("root"),
+        "staff without a group": User.objects.create_user("nobody", is_staff=True),
+    }
     for name in GROUPS:
-        user = User.objects.create_user(name.split()[0].lower(), is_staff=True)
+        users[name] = user = User.objects.create_user(name.split()[0].lower(), is_staff=True)
         user.groups.add(Group.objects.get(name=name))
-        clients[name] = Client()
-        clients[name].force_login(user)
-    return clients
+    return People(users)
 
 
 @pytest.fixture
-def admin(people: dict[str, Client]) -> Client:
+def admin(people: People) -> Client:
     """A notification administrator, called `notification`."""
     return people["Notification administrators"]
 

@@ -15,6 +15,7 @@ from notifications import services
 from notifications.events import EVENT_TYPES
 from notifications.models import Delivery
 from tests.backoffice.notifications_fixtures import (
+    People,
     failed,
     order,
     page_of,
@@ -69,7 +70,7 @@ def test_the_menu_marks_the_present_page_alone(people):
 
 
 @pytest.fixture
-def pages(people: dict[str, Client], failed: Delivery, warehouse: Channel) -> dict[str, tuple[str, ...]]:
+def pages(people: People, failed: Delivery, warehouse: Channel) -> dict[str, tuple[str, ...]]:
     """Every page that can be opened by GET, with the groups that may."""
     attached, free = EVENT_TYPES["order.completed"], "refund.applied"
     services.attach_channel(event_type=attached, channel_id=warehouse.pk, sources=["shop"], by="test")
@@ -109,6 +110,7 @@ def pages(people: dict[str, Client], failed: Delivery, warehouse: Channel) -> di
     return own
 
 
+@pytest.mark.slow
 def test_every_page_opens_for_those_who_may_and_for_nobody_else(people, pages):
     for role, client in people.items():
         for page, groups in pages.items():
@@ -120,6 +122,7 @@ def test_every_page_opens_for_those_who_may_and_for_nobody_else(people, pages):
                 assert response.status_code == (200 if allowed else 403), (role, page)
 
 
+@pytest.mark.slow
 def test_every_page_has_one_heading_of_the_first_rank_and_neither_inline_script_nor_template_code(people, pages):
     for page in pages:
         content = people["superuser"].get(page).content.decode()
