@@ -18,7 +18,7 @@ from tests.distribution import ROOMS_OF_ONE_SYSTEM, FilesAndRooms
 from tests.embedded import migrated_database
 
 _HERE = Path(__file__).parent
-_ROOMS_OF_PROCESSES = {"benchmarks", "browser", "faults", "hostile", "production"}
+_ROOMS_OF_PROCESSES = ("benchmarks", "browser", "faults", "hostile", "production", "demo/local")
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -28,14 +28,16 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> FilesAndRoom
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
-    """Marks what is slow by its room, its processes or its random examples, before `-m` looks at the markers.
+    """Marks what is slow by its room, its processes, its random examples or its migrations, before `-m` looks at the
+    markers.
 
     The rooms of one system come first, so that at the end no process is at work on one of them alone.
     """
     for item in items:
         path = item.path.relative_to(_HERE)
         if (
-            path.parts[0] in _ROOMS_OF_PROCESSES
+            any(path.is_relative_to(room) for room in _ROOMS_OF_PROCESSES)
+            or path.stem.endswith(("_migration", "_migrations"))
             or "subprocess_environment" in getattr(item, "fixturenames", ())
             or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
         ):

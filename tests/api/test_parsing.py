@@ -96,6 +96,7 @@ def test_a_number_keeps_what_it_was(literal: str, value: Any) -> None:
     assert (type(parsed), parsed, str(parsed)) == (type(value), value, str(value))
 
 
+@pytest.mark.slow
 def test_random_bytes_never_break_the_server(call: Caller) -> None:
     chance = random.Random(20261123)
     pieces = [b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\\u0000", b"\\ud800", b"null", b"true", b"NaN"]
@@ -114,6 +115,7 @@ def test_random_bytes_never_break_the_server(call: Caller) -> None:
     assert seen == {201, 400, 422}
 
 
+@pytest.mark.slow
 def test_random_json_never_breaks_the_server(call: Caller) -> None:
     chance = random.Random(11)
     members = ["source", "items", "sku", "quantity", "contact", "id", "email", "answers", "due", "é", ""]

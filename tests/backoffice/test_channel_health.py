@@ -155,6 +155,7 @@ def test_backlogs_are_each_channels_own_and_leave_out_what_has_ended(warehouse, 
     assert channel_backlogs([], at_most=10) == {}
 
 
+@pytest.mark.slow
 def test_counting_reads_no_more_rows_than_the_bound_however_many_wait(warehouse):
     event = Event.objects.create(type="order.completed", source="shop", body="{}")
     for ahead in (-AHEAD, AHEAD):

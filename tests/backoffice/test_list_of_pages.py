@@ -25,6 +25,7 @@ def client(db: None) -> Client:
     return administrator()
 
 
+@pytest.mark.slow
 def test_every_address_of_the_back_office_that_opens_as_a_page_is_listed(client):
     pages = find_pages(lambda path: client.get(path).content.decode())
     listed = {resolve(path.partition("?")[0]).view_name for path in [*PUBLIC.values(), *pages.values()]}

@@ -32,6 +32,7 @@ from tests.backoffice.notifications_fixtures import (
     warehouse,
 )
 from tests.notifications.deliveries import make_delivery
+from tests.parametrizing import quick_first
 
 LOG, EVENTS = "notifications_delivery_changelist", "notifications_event_changelist"
 WRONG = "Nothing is shown: correct what is marked above, or clear the filters ."
@@ -300,7 +301,9 @@ def test_the_form_above_the_log_keeps_what_was_asked(admin, log):
 # Nothing to show
 
 
-@pytest.mark.parametrize("term", ["Ada Byron", "byron ada", "byr", "da@exam", "@example.com", "Order {}", "#{}"])
+@pytest.mark.parametrize(
+    "term", quick_first(["Ada Byron", "byron ada", "byr", "da@exam", "@example.com", "Order {}", "#{}"])
+)
 def test_the_logs_are_searched_by_names_parts_of_addresses_and_numbers_as_people_write_them(admin, log, term):
     wanted, other = log["failed"], Contact.objects.create(source="shop", email="grace@navy.example", last_name="Hopper")
     Event.objects.create(type="contact.created", source="shop", contact=other, body="{}")

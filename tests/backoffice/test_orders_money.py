@@ -10,6 +10,7 @@ from tests.backoffice.reading import messages_of, text_of
 from tests.backoffice.test_orders_actions import act, page_of
 from tests.backoffice.test_orders_adding import ADD, filled
 from tests.orders.shop import NO_AMOUNT, decline, item, pay, place, stored
+from tests.parametrizing import quick_first
 
 pytestmark = pytest.mark.django_db
 
@@ -160,7 +161,7 @@ def place_and_pay(lead, reference):
     return order
 
 
-@pytest.mark.parametrize("typed", ["1234,50", "1.234,50", "1,234.50", "1\u00a0234,50", "1'234.5"])
+@pytest.mark.parametrize("typed", quick_first(["1234,50", "1.234,50", "1,234.50", "1\u00a0234,50", "1'234.5"]))
 def test_every_form_takes_an_amount_that_can_be_read_in_one_way(admin_client, lead, mug, typed):
     answers, fields = forms_of_money(admin_client, lead, mug, typed)
     assert {name: answer.status_code for name, answer in answers.items()} == dict.fromkeys(answers, 302)
@@ -170,11 +171,13 @@ def test_every_form_takes_an_amount_that_can_be_read_in_one_way(admin_client, le
 
 @pytest.mark.parametrize(
     ("typed", "sentence"),
-    [
-        ("1,234", "1,234 can be read in two ways: write 1234 or 1.234."),
-        ("12,50 €", NO_AMOUNT),
-        ("1,234.567", "Give an amount with at most 2 decimals: USD has no more."),
-    ],
+    quick_first(
+        [
+            ("1,234", "1,234 can be read in two ways: write 1234 or 1.234."),
+            ("12,50 €", NO_AMOUNT),
+            ("1,234.567", "Give an amount with at most 2 decimals: USD has no more."),
+        ]
+    ),
 )
 def test_every_form_refuses_any_other_and_shows_what_was_typed(admin_client, lead, mug, typed, sentence):
     answers, fields = forms_of_money(admin_client, lead, mug, typed)

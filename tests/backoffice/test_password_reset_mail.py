@@ -57,6 +57,7 @@ def test_over_tls_with_a_private_authority(ca: trustme.CA, ca_bundle: Path, tls:
         assert len(server.mails) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("users", [1, 3])
 def test_a_silent_mail_server_holds_up_a_worker_no_longer_than_the_limit(users: int) -> None:
     for number in range(1, users):

@@ -30,6 +30,7 @@ def menu(client: Client) -> dict[str, str]:
     return {words: link for link, words in re.findall(r'(?s)<a href="([^"]+)".*?<span>([^<]+)</span>', sidebar)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("role", ROLES)
 def test_a_page_opens_for_those_who_have_it_in_their_menu_and_for_nobody_else(people, role):
     everything, own = menu(people["superuser"]), menu(people[role])

@@ -25,6 +25,7 @@ from tests.waiting import wait_until
 __all__ = ["engine", "quick_delivery"]
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_the_demo_shows_every_status_and_outcome_and_what_failed_arrives_after_a_repair(
     live_server, engine, settings, monkeypatch

@@ -16,7 +16,7 @@ from orders import models as orders
 from orders.models import Contact, Order, Refund, Subscription, SurveyResponse, Transaction
 from orders.representations import time_text
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.slow]
 COMMERCE = [getattr(orders, name) for name in orders.__all__ if isinstance(getattr(orders, name), type(models.Model))]
 # Which row an object in a body stands for, and its members that are times.
 TIMES: dict[str, tuple[type[models.Model], str, tuple[str, ...]]] = {

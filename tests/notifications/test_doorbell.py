@@ -107,6 +107,7 @@ def test_a_silent_broker_holds_nobody_up(broker, settings):
     assert hints(broker) == 0
 
 
+@pytest.mark.slow
 def test_a_broker_that_falls_silent_before_the_hint_holds_nobody_up(broker, monkeypatch):
     """The flag is taken, then every command waits."""
     send_task = doorbell.current_app.send_task

@@ -16,7 +16,7 @@ from notifications import replay, retention
 from tests.notifications.life_choices import ANSWERS, CONCURRENCY, PAUSES, REPLAYED_AT_ONCE, TYPES
 from tests.notifications.life_walk import Walk
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 WALKS = settings(
     max_examples=30,

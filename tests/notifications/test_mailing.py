@@ -173,6 +173,7 @@ def test_a_wrong_password_fails_at_once_and_stands_nowhere(engine: Engine, deliv
     assert delivery.error.endswith("An operator must mend EMAIL_URL.")
 
 
+@pytest.mark.slow
 def test_of_a_hundred_mails_each_arrives_once_at_each_recipient(engine: Engine, readers: Channel) -> None:
     greylist = Greylist(BOB, times=30)
     deliveries = [make_delivery(readers) for _ in range(100)]

@@ -160,6 +160,7 @@ def test_looking_takes_one_query_of_the_database(channel, django_assert_num_quer
         monitoring.look()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_a_busy_channel_is_told_steadily_while_its_backlog_is_worked_off(engine, receiver, channel, settings):
     """With a real receiver that takes its time: whenever a monitor asks, it hears the same."""

@@ -219,6 +219,7 @@ def make_only_due(delivery: Delivery) -> None:
     record(results)
 
 
+@pytest.mark.slow
 def test_after_whatever_happened_the_numbers_are_those_of_the_rows(staff, settings):
     """Three hundred steps at random, of which one in five dies before it has counted."""
     settings.CHANNEL_CONCURRENCY = 64

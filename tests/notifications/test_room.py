@@ -177,6 +177,7 @@ class TestTests:
         assert claim_all() == []
 
 
+@pytest.mark.slow
 def test_one_claim_takes_so_many_rows_at_most_and_the_engine_goes_on_until_all_are_taken(engine, receiver, settings):
     settings.DELIVERY_CONCURRENCY = 300
     engine = Engine()

@@ -148,6 +148,7 @@ class TestThePages:
         assert "recognisable" not in admin.get(page_of(zap)).content.decode()
 
 
+@pytest.mark.slow
 @pytest.mark.django_db(transaction=True)
 def test_whatever_happens_it_is_told_nowhere(engine, receiver, people, call, settings, caplog):
     """A receiver that sends everything back; what was sent before it became a secret, too."""

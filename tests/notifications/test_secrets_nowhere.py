@@ -45,7 +45,7 @@ from tests.notifications.deliveries import claim_all, let_leases_run_out, make_d
 from tests.orders.shop import item, pay, place
 from tests.servers.receiver import Receiver
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
 
 # Of 33 bytes each, so that base64 ends without a sign that some escaping changes.
 PRESENT, PREVIOUS, EARLIER = (

@@ -102,6 +102,7 @@ def test_a_sweep_leaves_everything_to_the_one_that_is_at_it(
     assert [one.arguments["order"] for one in announced.heard] == [waiting, later]
 
 
+@pytest.mark.slow
 def test_many_sweeps_and_thank_you_calls_complete_each_order_once(
     lead: Contact, mug: Product, funnel: Funnel, announced: Announcements
 ) -> None:

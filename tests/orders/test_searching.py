@@ -52,6 +52,7 @@ def plan_of(term: str) -> str:
         return "\n".join(line for (line,) in cursor.fetchall())
 
 
+@pytest.mark.slow
 def test_old_contacts_are_found_through_the_index_and_common_words_among_the_newest():
     old = Contact.objects.create(
         pk="con_0", source="shop", email="ada@old.example", first_name="Ada", last_name="Lovelace"

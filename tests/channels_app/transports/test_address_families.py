@@ -86,6 +86,7 @@ def test_one_live_address_behind_eight_dead_ones_of_the_other_family(dead: list[
     assert time.monotonic() - began < WELL_WITHIN
 
 
+@pytest.mark.slow
 def test_the_last_of_four_live_behind_seven_silent_ones_gets_its_share() -> None:
     with unaccepting_port(*DEAD_V4) as port, HostileServer(answers(), host=LIVE_V4, port=port) as server:
         names = resolver([*DEAD_V6[:4], *DEAD_V4[:3], LIVE_V4])

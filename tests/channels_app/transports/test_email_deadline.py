@@ -38,6 +38,8 @@ from tests.servers.mailserver import (
     speaks,
 )
 
+pytestmark = pytest.mark.slow  # each waits for the end of a deadline
+
 
 @every_stage
 def test_a_server_that_hangs(stage: str) -> None:

@@ -148,6 +148,7 @@ def test_what_is_said_in_clear_after_starttls_is_not_taken_for_an_answer(ca: tru
     assert server.commands[1:4] == ["STARTTLS", "ehlo shop.example.com", "AUTH LOGIN"]
 
 
+@pytest.mark.slow
 def test_a_server_that_hangs_in_the_handshake() -> None:
     with HostileMailServer(speaks({"STARTTLS": in_order(agrees, hangs)}, offers=["STARTTLS"])) as server:
         answer = sends(server.port, timeout=1.0)
@@ -156,6 +157,7 @@ def test_a_server_that_hangs_in_the_handshake() -> None:
     assert answer.error == "The 1 s for one attempt were over while agreeing on TLS."
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("behaviour", [hangs_after_accept, drips_handshake])
 def test_a_server_that_hangs_or_drips_in_the_handshake_from_the_start(behaviour: Callable[[Peer], None]) -> None:
     with HostileMailServer(behaviour) as server:
@@ -167,6 +169,7 @@ def test_a_server_that_hangs_or_drips_in_the_handshake_from_the_start(behaviour:
     assert answer.connection.first_byte_ms is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("action", "doing"), [(hangs, "waiting for"), (drips, "reading")])
 def test_a_server_that_hangs_or_drips_inside_tls(action: Callable[[Peer], None], doing: str, ca: trustme.CA) -> None:
     with HostileMailServer(speaks({"MAIL": action}, offers=["AUTH PLAIN"]), tls=server_context(ca, NAME)) as server:

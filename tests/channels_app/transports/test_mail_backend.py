@@ -137,6 +137,7 @@ def test_a_line_break_in_a_header_is_no_second_header() -> None:
     assert server.mails == []
 
 
+@pytest.mark.slow
 @every_stage
 @pytest.mark.parametrize("action", [hangs, drips])
 def test_a_server_that_hangs_or_drips_is_given_up_at_the_limit(stage: str, action: Any) -> None:
@@ -152,6 +153,7 @@ def test_a_server_that_hangs_or_drips_is_given_up_at_the_limit(stage: str, actio
     assert time.monotonic() - began < 0.5 + NOISE
 
 
+@pytest.mark.slow
 def test_so_is_one_that_is_silent_from_the_start() -> None:
     with (
         HostileMailServer(hangs_after_accept) as server,

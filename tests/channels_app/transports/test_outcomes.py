@@ -107,17 +107,31 @@ def test_outcome(behaviour: Behaviour, outcome: str, status: int | None, tls: ss
 @pytest.mark.parametrize(
     ("behaviour", "status", "phase"),
     [
-        pytest.param(hangs_after_accept, None, None, id="hangs after accept"),
+        pytest.param(hangs_after_accept, None, None, id="hangs after accept", marks=pytest.mark.slow),
         pytest.param(hangs_after_request, None, "waiting for an answer", id="hangs after the request"),
-        pytest.param(drips(b"HTTP/1.1 200 "), None, "reading the answer", id="drips the status line"),
-        pytest.param(drips(b"HTTP/1.1 200 OK\r\nA: "), None, "reading the answer", id="drips the headers"),
-        pytest.param(sends_then_hangs(b"HTTP/1.1 200 OK\r\n"), None, "reading the answer", id="hangs in the headers"),
-        pytest.param(drip_body(200), 200, "reading the answer", id="drips a 2xx body"),
         pytest.param(
-            drip_body(200, "Content-Length: 9999"), 200, "reading the answer", id="drips a 2xx of known length"
+            drips(b"HTTP/1.1 200 "), None, "reading the answer", id="drips the status line", marks=pytest.mark.slow
         ),
-        pytest.param(drip_body(200, CHUNKED), 200, "reading the answer", id="drips 2xx chunks"),
-        pytest.param(drip_body(500), 500, "reading the answer", id="drips a 500 body"),
+        pytest.param(
+            drips(b"HTTP/1.1 200 OK\r\nA: "), None, "reading the answer", id="drips the headers", marks=pytest.mark.slow
+        ),
+        pytest.param(
+            sends_then_hangs(b"HTTP/1.1 200 OK\r\n"),
+            None,
+            "reading the answer",
+            id="hangs in the headers",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(drip_body(200), 200, "reading the answer", id="drips a 2xx body", marks=pytest.mark.slow),
+        pytest.param(
+            drip_body(200, "Content-Length: 9999"),
+            200,
+            "reading the answer",
+            id="drips a 2xx of known length",
+            marks=pytest.mark.slow,
+        ),
+        pytest.param(drip_body(200, CHUNKED), 200, "reading the answer", id="drips 2xx chunks", marks=pytest.mark.slow),
+        pytest.param(drip_body(500), 500, "reading the answer", id="drips a 500 body", marks=pytest.mark.slow),
         pytest.param(floods(b"", head(103, "Link: </a>") * 9), None, "reading the answer", id="floods with 1xx"),
     ],
 )

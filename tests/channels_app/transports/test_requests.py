@@ -176,6 +176,7 @@ def test_an_unavailable_receiver_is_called_once() -> None:
     assert server.connections == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encrypted", [False, True], ids=["tcp", "tls"])
 def test_sixty_four_threads_send_at_once_and_get_their_own_answers(encrypted: bool, ca: trustme.CA) -> None:
     def echo(peer: Peer) -> None:
