@@ -1,11 +1,9 @@
 """Fixtures that every test may need. The servers come from `tests.embedded`."""
 
-import os
 from collections.abc import Generator, Iterator
 from importlib import import_module
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
 from django.conf import settings
@@ -16,6 +14,7 @@ from pytest_django.plugin import DjangoDbBlocker
 from tests import emptying
 from tests.distribution import ROOMS_OF_ONE_SYSTEM, FilesAndRooms
 from tests.embedded import migrated_database
+from tests.programs import environment_of_programs
 
 _HERE = Path(__file__).parent
 _ROOMS_OF_PROCESSES = ("benchmarks", "browser", "faults", "hostile", "production", "demo/local")
@@ -89,18 +88,13 @@ def django_db_setup(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -
 
 
 @pytest.fixture
-def subprocess_environment(django_db_setup: None) -> dict[str, str]:
-    """The environment for a program of Tidings that works on the test database.
+def subprocess_environment(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[dict[str, str]]:
+    """The environment for a program of Tidings that works on the test database and ends before the test does.
 
     It sees what is committed, so the test itself needs `django_db(transaction=True)`.
     """
-    url = urlsplit(os.environ["DATABASE_URL"])
-    database = connection.settings_dict["NAME"]
-    return {
-        **os.environ,
-        "DATABASE_URL": urlunsplit(url._replace(path=f"/{database}")),
-        "DJANGO_SETTINGS_MODULE": "config.settings",
-    }
+    with environment_of_programs(django_db_blocker, "a program of a test") as environment:
+        yield environment
 
 
 @pytest.fixture(autouse=True)

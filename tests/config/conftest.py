@@ -1,19 +1,20 @@
-import os
 from collections.abc import Iterator
-from urllib.parse import urlsplit, urlunsplit
 
 import pytest
-from django.db import connection
+from pytest_django.plugin import DjangoDbBlocker
 
 from api.keys import create_key
 from tests.config.serving import Server, serving
+from tests.programs import environment_of_programs
 
 
 @pytest.fixture(scope="module")
-def running(django_db_setup: None) -> Iterator[Server]:
+def running(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Server]:
     """One for all tests of a file: a start takes seconds."""
-    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
-    with serving({"DATABASE_URL": urlunsplit(url)}) as server:
+    with (
+        environment_of_programs(django_db_blocker, "the server of a file") as environment,
+        serving(environment) as server,
+    ):
         yield server
 
 

@@ -7,10 +7,9 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 import trustme
-from django.db import connection, transaction
+from django.db import transaction
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
@@ -80,11 +79,11 @@ class Story:
     log: str = ""
 
 
-def run(ca: trustme.CA, bundle: Path, folder: Path) -> Story:
-    """Needs the database; leaves what it has written there."""
+def run(environment: Mapping[str, str], ca: trustme.CA, bundle: Path, folder: Path) -> Story:
+    """Needs the database, and the environment of programs that work on it; leaves what it has written there."""
     story = Story()
     with ExitStack() as stack:
-        worker = stack.enter_context(running_worker(bundle, folder / "worker.log"))
+        worker = stack.enter_context(running_worker(environment, bundle, folder / "worker.log"))
         known = contexts(ca, folder)
         healthy = [stack.enter_context(target(Trial(HEALTHY, over), known)) for over in HEALTHY.over]
         deliver(healthy * 8)
@@ -112,12 +111,10 @@ def run(ca: trustme.CA, bundle: Path, folder: Path) -> Story:
 
 
 @contextmanager
-def running_worker(bundle: Path, log: Path) -> Iterator[Child]:
-    """As `make run` starts it, on the test database."""
-    url = urlsplit(os.environ["DATABASE_URL"])._replace(path=f"/{connection.settings_dict['NAME']}")
-    environment = {**os.environ, **SETTINGS, "DATABASE_URL": urlunsplit(url), "EXTRA_CA_BUNDLE": str(bundle)}
+def running_worker(environment: Mapping[str, str], bundle: Path, log: Path) -> Iterator[Child]:
+    """As `make run` starts it, in the environment of programs on the test database."""
     service = replace(programs.worker(0, os.getpid(), TIMEOUT_SECONDS), log=log)
-    worker = processes.start(service, environment, PROJECT)
+    worker = processes.start(service, {**environment, **SETTINGS, "EXTRA_CA_BUNDLE": str(bundle)}, PROJECT)
     try:
         yield worker
     finally:

@@ -14,6 +14,7 @@ from channels_app.transports import Outcome
 from channels_app.transports.net.faults import CAME_ALONE
 from tests.hostile.cases import CERTIFICATES
 from tests.hostile.running import TIMEOUT_SECONDS, TRIALS, Story, Trial, run
+from tests.programs import environment_of_programs
 
 # None but `story` touches the database; it is made for tests that say that they want it.
 pytestmark = [pytest.mark.slow, pytest.mark.django_db]
@@ -47,7 +48,8 @@ def story(
 ) -> Story:
     with django_db_blocker.unblock():
         try:
-            return run(ca, ca_bundle, tmp_path_factory.mktemp("hostile"))
+            with environment_of_programs(django_db_blocker, "the worker of a file") as environment:
+                return run(environment, ca, ca_bundle, tmp_path_factory.mktemp("hostile"))
         finally:
             call_command("flush", interactive=False, verbosity=0)
             connection.close()

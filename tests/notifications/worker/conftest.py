@@ -7,8 +7,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from django.db import connection
-from pytest_django.plugin import DjangoDbBlocker
 
 from channels_app.models import Channel
 from channels_app.services import create_channel
@@ -16,7 +14,6 @@ from notifications import services
 from notifications.events import EVENT_TYPES
 from orders.models import Funnel, Product
 from tests.servers.receiver import Receiver
-from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = {
@@ -25,7 +22,6 @@ SETTINGS = {
     "POSTBACK_TIMEOUT_SECONDS": "20",
     "SWEEP_INTERVAL_SECONDS": "0.2",
     "FUNNEL_COMPLETION_SECONDS": "1",
-    "PGAPPNAME": "a program of a test",
 }
 
 
@@ -64,13 +60,8 @@ class Program:
 
 
 @pytest.fixture
-def start(
-    subprocess_environment: dict[str, str], tmp_path: Path, django_db_blocker: DjangoDbBlocker
-) -> Iterator[Callable[..., Program]]:
-    """`start("worker", REDIS_URL=...)` or `start("beat")`: stopped by force at the end of the test.
-
-    What PostgreSQL is still doing for them then is waited for: else it would be found by the next test.
-    """
+def start(subprocess_environment: dict[str, str], tmp_path: Path) -> Iterator[Callable[..., Program]]:
+    """`start("worker", REDIS_URL=...)` or `start("beat")`: stopped by force at the end of the test."""
     started: list[Program] = []
 
     def start(name: str, **settings: str) -> Program:
@@ -94,14 +85,6 @@ def start(
     for program in started:
         if program.running:
             program.kill()
-    with django_db_blocker.unblock():
-        wait_until(lambda: not _connected(), timeout=60)
-
-
-def _connected() -> bool:
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT FROM pg_stat_activity WHERE application_name = %s", [SETTINGS["PGAPPNAME"]])
-        return bool(cursor.rowcount)
 
 
 @pytest.fixture
