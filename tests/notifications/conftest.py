@@ -21,7 +21,7 @@ def quick_delivery(settings: Settings) -> None:
     """Loopback is let through, and retries are due at once."""
     settings.POSTBACK_ALLOWED_NETWORKS = [ipaddress.ip_network("127.0.0.0/8")]
     settings.POSTBACK_RETRY_DELAYS_SECONDS = [0.0, 0.0, 0.0]
-    settings.POSTBACK_TIMEOUT_SECONDS = 5.0
+    settings.POSTBACK_TIMEOUT_SECONDS = 30.0
     settings.SWEEP_INTERVAL_SECONDS = 0.05
 
 

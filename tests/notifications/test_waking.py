@@ -66,7 +66,7 @@ class TestWaking:
         assert engine.deliver_due() == 0
         go_on.set()
         runner.join(20)
-        assert engine.join(timeout=10)
+        assert engine.join(timeout=30)
         first.refresh_from_db()
         second.refresh_from_db()
         assert (first.status, second.status, second.attempts_made) == ("succeeded", "pending", 0)
@@ -88,7 +88,7 @@ class TestWaking:
             engine.deliver_due()
         assert ChannelHour.objects.count() == 0
         engine.stop()
-        assert engine.join(timeout=10)
+        assert engine.join(timeout=30)
         assert ChannelHour.objects.get().succeeded == 1
 
     def test_a_database_that_is_away_while_recording_costs_no_second_send(self, engine, receiver, channel, monkeypatch):

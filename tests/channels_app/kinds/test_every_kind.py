@@ -203,7 +203,7 @@ class TestAnswers:
 
         def send() -> None:
             transport = TRANSPORTS[channel.kind]
-            seen.append(transport.send(destination, message, now=timezone.now(), timeout=5).outcome)
+            seen.append(transport.send(destination, message, now=timezone.now(), timeout=30).outcome)
             seen.append(connection.connection)
 
         thread = threading.Thread(target=send)

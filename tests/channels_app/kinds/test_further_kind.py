@@ -281,7 +281,7 @@ class TestSending:
         )
         monkeypatch.setattr(PagerTransport, "send", lambda *_, **__: told)
         destination = Destination(kind="pager", url=URL, settings=SETTINGS, secret_settings=(KEY,))
-        answer = send(destination, Message("evt_0", b"{}"), now=timezone.now(), timeout=5)
+        answer = send(destination, Message("evt_0", b"{}"), now=timezone.now(), timeout=30)
         assert (answer.status_code, answer.error, answer.url) == (
             400,
             "******** is unknown.",

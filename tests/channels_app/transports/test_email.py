@@ -220,7 +220,8 @@ def test_each_phase_is_timed_up_to_the_greeting() -> None:
     assert way.lookup_ms is not None
     assert way.connect_ms is not None
     assert way.first_byte_ms is not None
-    assert way.first_byte_ms >= 1000 * pause
+    # The pause begins when the server accepts, which may be before the client has noticed. Each is rounded.
+    assert way.connect_ms + way.first_byte_ms >= 1000 * pause - 2
 
 
 def test_mails_go_side_by_side() -> None:
