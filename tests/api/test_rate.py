@@ -29,6 +29,7 @@ def counted_anew(settings: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Non
     monkeypatch.setattr(rate, "_failures", 0)
     monkeypatch.setattr(rate, "_unreachable_until", 0.0)
     monkeypatch.setattr(rate, "TIMEOUT_SECONDS", 30)
+    monkeypatch.setattr(rate, "ASKED_AGAIN_AFTER_SECONDS", 600)
     redis_client.cache_clear()
     yield
     redis_client.cache_clear()
@@ -193,9 +194,8 @@ def test_a_silent_redis_holds_up_two_calls_and_not_all(
     monkeypatch.setattr(rate, "TIMEOUT_SECONDS", 0.3)
     with HostileServer(hangs_after_accept) as server:
         settings.REDIS_URL = f"redis://127.0.0.1:{server.port}/0"
-        begun = time.monotonic()
         assert statuses(call, 20) == [200] * 20
-        assert time.monotonic() - begun < SOON_SECONDS  # twenty timeouts would be six
+        assert server.connections == 2
 
 
 def test_every_operation_of_version_1_tells_of_it(db: None) -> None:
