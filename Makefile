@@ -19,7 +19,7 @@ test check: export PYTHONDONTWRITEBYTECODE =
 test: $(VENV)/.developer ## Run the whole test suite.
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder
 
-check: $(VENV)/.developer ## Run the quick tests: no browser, no processes of their own, no random examples.
+check: $(VENV)/.developer ## Run the quick tests: all but those marked slow.
 	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder -m "not slow" -p no:schemathesis
 
 bench: $(VENV)/.developer ## Measure delivering, beside what is usual with Celery; takes half an hour.
