@@ -53,22 +53,22 @@ def pass_over(delivery_ids: Sequence[str], *, lease_token: UUID) -> set[str]:
         log.exception("alerts_not_judged", deliveries=list(delivery_ids))
         connection.close()
         with suppress(Error):  # then the leases run out
-            for delivery in _ours(delivery_ids, lease_token):
-                _give_back(delivery, due=Now() + AFTER_A_FAULT)
+            _end_leases(_ours(delivery_ids, lease_token), next_attempt_at=Now() + AFTER_A_FAULT)
         return set(delivery_ids)
 
 
 @transaction.atomic
 def _pass_over(delivery_ids: Sequence[str], lease_token: UUID) -> set[str]:
+    ours = _ours(delivery_ids, lease_token)
     # One at a time: two deliveries of one cause to one target would not see each other.
-    alone = try_lock("alerts: a claim")
+    if not try_lock("alerts: a claim"):
+        _end_leases(ours, next_attempt_at=Now() + A_MOMENT)
+        return set(delivery_ids)
     passed = set()
-    for delivery in _ours(delivery_ids, lease_token):
+    for delivery in ours.select_related("channel").order_by("next_attempt_at", "id"):
         try:
             with transaction.atomic():
-                go = alone and _has_its_turn(delivery)
-                if not alone:
-                    _give_back(delivery, due=Now() + A_MOMENT)
+                go = _has_its_turn(delivery)
         except (OperationalError, InterfaceError):
             raise
         except Exception as fault:
@@ -108,8 +108,7 @@ def _has_its_turn(delivery: AlertDelivery) -> bool:
 
 
 def _ours(delivery_ids: Sequence[str], lease_token: UUID) -> QuerySet[AlertDelivery]:
-    ours = AlertDelivery.objects.filter(pk__in=delivery_ids, lease_token=lease_token)
-    return ours.select_related("channel").order_by("next_attempt_at", "id")
+    return AlertDelivery.objects.filter(pk__in=delivery_ids, lease_token=lease_token)
 
 
 def _freeze(alert: Alert) -> None:
@@ -232,8 +231,11 @@ def _give_back(delivery: AlertDelivery, *, due: datetime | Combinable) -> None:
 
 
 def _end_lease(delivery: AlertDelivery, **how: Any) -> None:
+    _end_leases(AlertDelivery.objects.filter(pk=delivery.pk, lease_token=delivery.lease_token), **how)
+
+
+def _end_leases(ours: QuerySet[AlertDelivery], **how: Any) -> None:
     """Without an attempt: none was begun."""
-    ours = AlertDelivery.objects.filter(pk=delivery.pk, lease_token=delivery.lease_token)
     ours.update(lease_token=None, lease_expires_at=None, attempts_made=F("attempts_made") - 1, **how)
 
 
