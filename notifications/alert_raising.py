@@ -12,11 +12,12 @@ from channels_app.models import Channel
 from notifications import history
 from notifications.alert_targets import targets_for
 from notifications.errors import Conflict
-from notifications.models import ALERT_PREFIX, Alert, AlertDelivery, Event, new_alert_id
+from notifications.events.alerts import ALERT_TYPES, AlertKind
+from notifications.models import Alert, AlertDelivery, Event, new_alert_id
 from orders.locks import take_lock
 from orders.models import Source
 
-Kind = Alert.Kind
+Kind = AlertKind
 
 AT_MOST_EVERY = timedelta(hours=1)
 TEST_AT_MOST_EVERY = timedelta(minutes=1)
@@ -28,7 +29,6 @@ LATE_KINDS = (Kind.OVERDUE,)
 SLOW_KINDS = (Kind.SLOW,)
 # While what they tell of lasts, or its end is to be told, alerts of these kinds are open.
 OPEN_KINDS = (*FAILING_KINDS, *LATE_KINDS, *SLOW_KINDS, Kind.UNREADABLE)
-JOINED_KINDS = (*FAILING_KINDS, *SLOW_KINDS, Kind.RECOVERED, Kind.CAUGHT_UP, Kind.UNREADABLE, Kind.LOST)
 
 # One that nobody has been sent yet takes the newer facts.
 WRITE = """
@@ -69,7 +69,7 @@ def write_test(*, by: str) -> Alert:
 
 
 def write(
-    kind: Alert.Kind,
+    kind: AlertKind,
     *,
     channel_id: str | None = None,
     facts: dict[str, Any] | None = None,
@@ -98,7 +98,7 @@ def write(
             alert_id, created_at = cursor.fetchone()
         Event.every.update_or_create(
             pk=alert_id,
-            defaults={"type": f"{ALERT_PREFIX}{kind}", "source": Source.ADMIN, "created_at": created_at},
+            defaults={"type": kind.key, "source": Source.ADMIN, "created_at": created_at},
         )
         targets = set(targets_for(channel_id) if targets is None else targets)
         # The alert is locked until the end of the transaction, so nobody else adds to them.
@@ -108,7 +108,7 @@ def write(
         AlertDelivery.objects.bulk_create(
             AlertDelivery(
                 event_id=alert_id,
-                event_type=f"{ALERT_PREFIX}{kind}",
+                event_type=kind.key,
                 channel_id=target,
                 is_alert=True,
                 next_attempt_at=_due(kind, wait, told.get(target)),
@@ -120,7 +120,8 @@ def write(
 
 def may_be_joined(kind: str, facts: Mapping[str, Any]) -> bool:
     """Whether this is told together with others of its kind. Of a pause by a person each says who did it and why."""
-    return kind in JOINED_KINDS or (kind == Kind.PAUSED and facts.get("by") == history.TIDINGS)
+    by_a_person = kind == Kind.PAUSED and facts.get("by") != history.TIDINGS
+    return bool(ALERT_TYPES[AlertKind(kind).key].title_of_many) and not by_a_person
 
 
 def at_most_every(kind: str) -> timedelta:

@@ -20,7 +20,8 @@ from django.conf import settings
 from django.db import OperationalError, connection, models, transaction
 from django.db.models import Q
 
-from notifications.models import ALERT_PREFIX, Alert, ChannelHour, Event, ReplayJob
+from notifications.events.alerts import ALERT_PREFIX
+from notifications.models import Alert, ChannelHour, Event, ReplayJob
 from notifications.tally import take_back
 from orders.locks import try_lock, waited_too_long
 

@@ -11,7 +11,7 @@ from api.openapi.references import REF, each_schema
 from api.schemas import OUTCOME_WORDS, REPLAY_WORDS, ROUTING_WORDS, STATUS_WORDS, TRIGGER_WORDS
 from channels_app.transports import kind_choices
 from notifications.events import EVENT_TYPES
-from notifications.events.alerts import ALERT_KINDS
+from notifications.events.alerts import AlertKind
 from orders.currencies import MOST_DECIMALS
 
 Schema = dict[str, Any]
@@ -50,7 +50,7 @@ _GIVEN_OUT: dict[Words, tuple[str, str]] = {
     tuple(OUTCOME_WORDS): ("AttemptOutcome", "What an attempt came to."),
     tuple(ROUTING_WORDS): ("RoutingOutcome", "What became of an event at an attached channel."),
     tuple(REPLAY_WORDS): ("ReplayStatus", "Whether a replay goes on."),
-    ALERT_KINDS: ("AlertKind", "What an alert tells of."),
+    tuple(AlertKind.values): ("AlertKind", "What an alert tells of."),
 }
 _MONEY: Schema = {
     "type": "string",

@@ -3,7 +3,8 @@
 from django.db import connection, transaction
 
 from notifications.alert_targets import ADMINISTRATORS_CHANNEL, targets_for
-from notifications.models import ALERT_PREFIX, AlertDelivery
+from notifications.events.alerts import ALERT_PREFIX, AlertKind
+from notifications.models import AlertDelivery
 from notifications.models.deliveries import new_delivery_id
 
 EVENTS = """
@@ -46,7 +47,7 @@ def adopt() -> int:
         AlertDelivery(
             id=new_delivery_id(),
             event_id=alert_id,
-            event_type=f"{ALERT_PREFIX}{kind}",
+            event_type=AlertKind(kind).key,
             channel_id=channel_id,
             is_alert=True,
             status="pending" if due else "succeeded" if sent_at else "failed",

@@ -5,26 +5,13 @@ from collections.abc import Callable, Sequence
 from django.db.models.functions import Now
 
 from notifications.alert_raising import at_most_every, may_be_joined
-from notifications.models import ALERT_PREFIX, Alert, AlertDelivery
-
-Kind = Alert.Kind
+from notifications.events.alerts import ALERT_TYPES, AlertKind
+from notifications.models import Alert, AlertDelivery
 
 # From so many on. Two are told one by one: each says more of itself than both of them together.
 MANY = 3
 # So many in one alert at most: putting each in words takes some milliseconds.
 AT_MOST = 100
-# By kind, for a number of channels.
-TITLES = {
-    Kind.FAILING: "{} channels keep failing",
-    Kind.STILL_FAILING: "{} channels still fail",
-    Kind.LAST_WARNING: "{} channels will be paused if they go on failing",
-    Kind.PAUSED: "{} channels were paused by Tidings",
-    Kind.RECOVERED: "{} channels have recovered",
-    Kind.UNREADABLE: "The secrets of {} channels cannot be read",
-    Kind.LOST: "Deliveries to {} channels failed with their workers",
-    Kind.SLOW: "{} channels are slower than what comes in",
-    Kind.CAUGHT_UP: "{} channels have caught up",
-}
 
 
 def waiting_with(alert: Alert, *, is_so: Callable[[Alert], bool]) -> list[Alert]:
@@ -38,7 +25,7 @@ def waiting_with(alert: Alert, *, is_so: Callable[[Alert], bool]) -> list[Alert]
         return []
     targets = AlertDelivery.objects.filter(event=alert.pk).values("channel")
     told = AlertDelivery.objects.filter(
-        event_type=f"{ALERT_PREFIX}{alert.kind}", finished_at__gt=Now() - at_most_every(alert.kind), status="succeeded"
+        event_type=AlertKind(alert.kind).key, finished_at__gt=Now() - at_most_every(alert.kind), status="succeeded"
     )
     lately = set(told.values_list("event__alert__channel_id", flat=True))
     if alert.channel_id in lately:
@@ -56,4 +43,4 @@ def waiting_with(alert: Alert, *, is_so: Callable[[Alert], bool]) -> list[Alert]
 
 
 def title_of(alerts: Sequence[Alert]) -> str:
-    return TITLES[Kind(alerts[0].kind)].format(len(alerts))
+    return ALERT_TYPES[AlertKind(alerts[0].kind).key].title_of_many.format(len(alerts))

@@ -24,6 +24,7 @@ from notifications.alerts import stages
 from notifications.alerts.facts import in_zone
 from notifications.alerts.turn import is_behind
 from notifications.database_time import database_now
+from notifications.events.alerts import AlertKind
 from notifications.models import (
     FAILURES_BEFORE_PROBING,
     IS_WITHDRAWN,
@@ -41,7 +42,7 @@ from orders.locks import try_lock
 log = structlog.get_logger(__name__)
 
 Unfinished = tuple[str, str | None]
-Kind = Alert.Kind
+Kind = AlertKind
 Stage = ChannelHealth.Stage
 
 # Deliveries that are late are told at once, after this, and then every so often as they last.
@@ -57,7 +58,7 @@ SECRETS_EVERY_SECONDS = 300.0
 SHARE_OF_SECRETS = 100
 LONGEST_REASON = 500
 
-STEPS: dict[stages.Step, tuple[ChannelHealth.Stage, Alert.Kind]] = {
+STEPS: dict[stages.Step, tuple[ChannelHealth.Stage, AlertKind]] = {
     "failing": (Stage.FAILING, Kind.FAILING),
     "warned": (Stage.WARNED, Kind.STILL_FAILING),
     "last_warned": (Stage.LAST_WARNED, Kind.LAST_WARNING),
@@ -206,7 +207,7 @@ def lost_secrets() -> None:
     _secrets_at = began + max(SECRETS_EVERY_SECONDS, SHARE_OF_SECRETS * took)
 
 
-def _tell_the_end(troubles: Collection[Alert.Kind], end: Alert.Kind, channel_id: str | None) -> None:
+def _tell_the_end(troubles: Collection[AlertKind], end: AlertKind, channel_id: str | None) -> None:
     """Tell each target of the end whose latest news is the trouble; once there is none of them, nothing is open.
 
     Call it with the cause locked. What still waits to be told of the trouble has its turn at once, which withdraws it.
@@ -242,7 +243,7 @@ def _unfinished() -> list[Unfinished]:
     return list(told.values_list("kind", "channel_id").union(seen.values_list("kind", "channel_id"), all=True))
 
 
-def _open(kinds: Collection[Alert.Kind], channel_id: str | None) -> QuerySet[Alert]:
+def _open(kinds: Collection[AlertKind], channel_id: str | None) -> QuerySet[Alert]:
     return Alert.objects.filter(open=True, kind__in=kinds, channel_id=channel_id)
 
 

@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any
 
 import structlog
 from django.conf import settings
@@ -24,34 +24,16 @@ from notifications.alerts.joining import title_of
 from notifications.display import counted
 from notifications.events.alerts import ALERT_TYPES
 from notifications.events.bodies import build_body
-from notifications.models import ALERT_PREFIX, Alert
+from notifications.models import Alert
 from notifications.permissions import ADMINISTRATORS
 from orders.models import Source
 
 log = structlog.get_logger(__name__)
 
 Kind = Alert.Kind
-Tone = Literal["good", "bad", "neutral"]
 
 SUBJECT_PREFIX = "[Tidings] "
 LINK_TEXTS = {True: "Open the channel", False: "Open the dashboard"}
-
-# By kind, for a channel's name.
-TITLES = {
-    Kind.FAILING: "{} keeps failing",
-    Kind.STILL_FAILING: "{} still fails",
-    Kind.LAST_WARNING: "{} will be paused if it goes on failing",
-    Kind.PAUSED: "{} was paused",
-    Kind.RECOVERED: "{} has recovered",
-    Kind.UNREADABLE: "The secrets of {} cannot be read",
-    Kind.OVERDUE: "Deliveries wait for too long",
-    Kind.ON_TIME: "Deliveries go out in time again",
-    Kind.LOST: "Deliveries to {} failed with their workers",
-    Kind.SLOW: "{} is slower than what comes in",
-    Kind.CAUGHT_UP: "{} has caught up",
-    Kind.TEST: "This is a test alert",
-}
-TONES: dict[str, Tone] = {Kind.RECOVERED: "good", Kind.ON_TIME: "good", Kind.CAUGHT_UP: "good", Kind.TEST: "neutral"}
 
 PROBED = (
     "What becomes of its deliveries: Tidings asks the channel with one delivery at a time, at growing intervals; "
@@ -98,7 +80,7 @@ class Words:
 
 def title(alert: Alert) -> str:
     """One line, whatever the channel's name is."""
-    return TITLES[Kind(alert.kind)].format(one_line(alert.channel.name) if alert.channel else "")
+    return ALERT_TYPES[Kind(alert.kind).key].title.format(one_line(alert.channel.name) if alert.channel else "")
 
 
 def freeze(alert: Alert, others: Sequence[Alert] = ()) -> None:
@@ -124,7 +106,7 @@ def freeze(alert: Alert, others: Sequence[Alert] = ()) -> None:
         "url": words.url or None,
     }
     alert.body = build_body(
-        ALERT_TYPES[f"{ALERT_PREFIX}{alert.kind}"],
+        ALERT_TYPES[Kind(alert.kind).key],
         {"alert": told},
         event_id=alert.pk,
         created_at=alert.created_at,
@@ -183,18 +165,19 @@ def notice_of_alert(kept: str, *, administrators: bool) -> Notice:
     An e-mail to the administrators says in its subject where it comes from.
     """
     words = Words.of(json.loads(kept))
+    alert_type = ALERT_TYPES[Kind(words.kind).key]
     why = (
         f"because you belong to {ADMINISTRATORS} or are a superuser"
         if administrators
         else "because this channel was chosen under Integrations, Alerts"
     )
     return Notice(
-        type=f"alert.{words.kind}",
+        type=alert_type.key,
         title=f"{SUBJECT_PREFIX if administrators else ''}{words.title}",
         paragraphs=words.paragraphs,
         sections=(Section("How it stands", words.facts),) if words.facts else (),
         links=(Link(words.link or LINK_TEXTS[words.channel is not None], words.url),) if words.url else (),
-        tone=TONES.get(words.kind, "bad"),
+        tone=alert_type.tone,
         footer=f"Sent by Tidings {why}.",
     )
 

@@ -3,18 +3,38 @@
 `notifications.alerts` says when, and puts it in words.
 """
 
+from dataclasses import dataclass
 from datetime import datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
+from django.db import models
 from pydantic import BaseModel, Field
 
 from channels_app.transports import kind_choices
 from notifications.events.base import EventType
 
-ALERT_KINDS = (
-    *("failing", "still_failing", "last_warning", "paused", "recovered", "unreadable", "overdue", "on_time", "lost"),
-    *("slow", "caught_up", "test"),
-)
+ALERT_PREFIX = "alert."
+Tone = Literal["good", "bad", "neutral"]
+
+
+class AlertKind(models.TextChoices):
+    FAILING = "failing", "A channel keeps failing"
+    STILL_FAILING = "still_failing", "A channel still fails"
+    LAST_WARNING = "last_warning", "Last warning before a channel is paused"
+    PAUSED = "paused", "A channel was paused"
+    RECOVERED = "recovered", "A channel has recovered"
+    UNREADABLE = "unreadable", "The secrets of a channel cannot be read"
+    OVERDUE = "overdue", "Deliveries wait for too long"
+    ON_TIME = "on_time", "Deliveries go out in time again"
+    LOST = "lost", "Deliveries failed with their workers"
+    SLOW = "slow", "A receiver is slower than what comes in"
+    CAUGHT_UP = "caught_up", "A receiver has caught up"
+    TEST = "test", "Test"
+
+    @property
+    def key(self) -> str:
+        """Of the type of events that it is."""
+        return f"{ALERT_PREFIX}{self.value}"
 
 
 class AlertChannelOut(BaseModel):
@@ -28,7 +48,7 @@ class AlertChannelOut(BaseModel):
 class AlertOut(BaseModel):
     """Something that is wrong with delivering, or right again."""
 
-    kind: Annotated[str, Field(json_schema_extra={"enum": list(ALERT_KINDS)})]
+    kind: Annotated[str, Field(json_schema_extra={"enum": AlertKind.values})]
     channel: Annotated[
         AlertChannelOut | None, Field(description="What it is about; null where it is about none, or about several.")
     ]
@@ -52,97 +72,131 @@ class AlertData(BaseModel):
     alert: AlertOut
 
 
-def _alert(kind: str, label: str, description: str, title: str, *, channel: bool = True) -> EventType:
+@dataclass(frozen=True, eq=False, kw_only=True)
+class AlertType(EventType):
+    """`title` is for the name of the channel that it is about, if it is about one. `title_of_many` is for a number of
+    channels; "" where many are never told in one.
+    """
+
+    title: str
+    title_of_many: str = ""
+    tone: Tone = "bad"
+
+
+def _alert(
+    kind: AlertKind,
+    description: str,
+    *,
+    title: str,
+    title_of_many: str = "",
+    tone: Tone = "bad",
+    label: str = "",
+) -> AlertType:
+    about = AlertChannelOut(id="chn_01kaskf4zze4t9a1t8cdhyjvb5", name="Warehouse", kind="postback")
+    channel = about if "{}" in title else None
+
     def sample(_: datetime) -> dict[str, Any]:
-        about = AlertChannelOut(id="chn_01kaskf4zze4t9a1t8cdhyjvb5", name="Warehouse", kind="postback")
+        said = title.format(about.name)
         alert = AlertOut(
-            kind=kind,
-            channel=about if channel else None,
-            channels=[about] if channel else [],
-            title=title,
-            text=f"{title}.\n\nWhat to do: nothing.",
+            kind=kind.value,
+            channel=channel,
+            channels=[channel] if channel else [],
+            title=said,
+            text=f"{said}.\n\nWhat to do: nothing.",
             url=None,
         )
         return {"alert": alert}
 
-    return EventType(
-        key=f"alert.{kind}",
-        label=label,
+    return AlertType(
+        key=kind.key,
+        label=label or kind.label,
         description=description,
         signal=None,
         facts={"alert": AlertOut},
         data=AlertData,
         sample=sample,
+        title=title,
+        title_of_many=title_of_many,
+        tone=tone,
     )
 
 
-ALERT_TYPES: dict[str, EventType] = {
+ALERT_TYPES: dict[str, AlertType] = {
     alert_type.key: alert_type
     for alert_type in (
         _alert(
-            "failing", "A channel keeps failing", "The fifth failure in a row on a channel.", "Warehouse keeps failing"
+            AlertKind.FAILING,
+            "The fifth failure in a row on a channel.",
+            title="{} keeps failing",
+            title_of_many="{} channels keep failing",
         ),
         _alert(
-            "still_failing",
-            "A channel still fails",
+            AlertKind.STILL_FAILING,
             "A channel has failed for a fifth of the time after which it is paused.",
-            "Warehouse still fails",
+            title="{} still fails",
+            title_of_many="{} channels still fail",
         ),
         _alert(
-            "last_warning",
-            "Last warning before a channel is paused",
+            AlertKind.LAST_WARNING,
             "A channel has failed for four fifths of the time after which it is paused.",
-            "Warehouse will be paused if it goes on failing",
+            title="{} will be paused if it goes on failing",
+            title_of_many="{} channels will be paused if they go on failing",
         ),
         _alert(
-            "paused",
-            "A channel was paused",
+            AlertKind.PAUSED,
             "Somebody paused a channel; or Tidings did, after it had failed for long, or after a 410.",
-            "Warehouse was paused",
+            title="{} was paused",
+            title_of_many="{} channels were paused by Tidings",
         ),
         _alert(
-            "recovered", "A channel has recovered", "A channel that failed takes deliveries.", "Warehouse has recovered"
+            AlertKind.RECOVERED,
+            "A channel that failed takes deliveries.",
+            title="{} has recovered",
+            title_of_many="{} channels have recovered",
+            tone="good",
         ),
         _alert(
-            "unreadable",
-            "The secrets of a channel cannot be read",
+            AlertKind.UNREADABLE,
             "The key that encrypted a channel's secrets is lost, so nothing can be sent to it.",
-            "The secrets of Warehouse cannot be read",
+            title="The secrets of {} cannot be read",
+            title_of_many="The secrets of {} channels cannot be read",
         ),
         _alert(
-            "overdue",
-            "Deliveries wait for too long",
+            AlertKind.OVERDUE,
             "The oldest delivery that could be sent now waits for more than two minutes.",
-            "Deliveries wait for too long",
-            channel=False,
+            title="Deliveries wait for too long",
         ),
         _alert(
-            "on_time",
-            "Deliveries go out in time again",
+            AlertKind.ON_TIME,
             "No delivery that could be sent waits for too long any longer.",
-            "Deliveries go out in time again",
-            channel=False,
+            title="Deliveries go out in time again",
+            tone="good",
         ),
         _alert(
-            "lost",
-            "Deliveries failed with their workers",
+            AlertKind.LOST,
             "Deliveries of a channel failed because three workers in a row died with each of them.",
-            "Deliveries to Warehouse failed with their workers",
+            title="Deliveries to {} failed with their workers",
+            title_of_many="Deliveries to {} channels failed with their workers",
         ),
         _alert(
-            "slow",
-            "A receiver is slower than what comes in",
+            AlertKind.SLOW,
             "A channel at its cap is late by more than ten minutes, and more and more waits on it.",
-            "Warehouse is slower than what comes in",
+            title="{} is slower than what comes in",
+            title_of_many="{} channels are slower than what comes in",
         ),
         _alert(
-            "caught_up",
-            "A receiver has caught up",
+            AlertKind.CAUGHT_UP,
             "The backlog of a slow channel is worked off.",
-            "Warehouse has caught up",
+            title="{} has caught up",
+            title_of_many="{} channels have caught up",
+            tone="good",
         ),
         _alert(
-            "test", "Test alert", "Somebody sent a test to all who are told.", "This is a test alert", channel=False
+            AlertKind.TEST,
+            "Somebody sent a test to all who are told.",
+            title="This is a test alert",
+            tone="neutral",
+            label="Test alert",
         ),
     )
 }

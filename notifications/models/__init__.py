@@ -18,14 +18,13 @@ from notifications.models.deliveries import (
     new_attempt_id,
     new_delivery_id,
 )
-from notifications.models.events import ALERT_PREFIX, TEST_EVENT_PREFIX, Event, new_event_id, new_test_event_id
+from notifications.models.events import TEST_EVENT_PREFIX, Event, new_event_id, new_test_event_id
 from notifications.models.health import FAILURES_BEFORE_PROBING, ChannelBacklog, ChannelHealth, ChannelHour, Heartbeat
 from notifications.models.history import HistoryEntry
 from notifications.models.replays import ReplayJob, new_replay_id
 from notifications.models.routing import EventChannel, EventTypeSwitch, validate_event_type
 
 __all__ = [
-    "ALERT_PREFIX",
     "EVENT_TEXTS",
     "FAILURES_BEFORE_PROBING",
     "IS_HELD",

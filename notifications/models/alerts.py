@@ -6,6 +6,7 @@ from django.db.models.functions import Coalesce, Now
 from typeid import TypeID
 
 from channels_app.models import Channel
+from notifications.events.alerts import AlertKind
 from notifications.models.events import Event
 
 
@@ -23,19 +24,7 @@ class Alert(models.Model):
     targets that both have.
     """
 
-    class Kind(models.TextChoices):
-        FAILING = "failing", "A channel keeps failing"
-        STILL_FAILING = "still_failing", "A channel still fails"
-        LAST_WARNING = "last_warning", "Last warning before a channel is paused"
-        PAUSED = "paused", "A channel was paused"
-        RECOVERED = "recovered", "A channel has recovered"
-        UNREADABLE = "unreadable", "The secrets of a channel cannot be read"
-        OVERDUE = "overdue", "Deliveries wait for too long"
-        ON_TIME = "on_time", "Deliveries go out in time again"
-        LOST = "lost", "Deliveries failed with their workers"
-        SLOW = "slow", "A receiver is slower than what comes in"
-        CAUGHT_UP = "caught_up", "A receiver has caught up"
-        TEST = "test", "Test"
+    Kind = AlertKind
 
     # Without a constraint: processes of before this column referred to events write alerts that are none yet.
     event = models.OneToOneField(

@@ -7,12 +7,11 @@ from django.db.models import Q
 from django.utils import timezone
 from typeid import TypeID
 
+from notifications.events.alerts import ALERT_PREFIX
 from notifications.models.routing import validate_event_type
 from orders.models import Contact, Order, Source
 
 TEST_EVENT_PREFIX = "evt_test"
-# What the types of alerts begin with.
-ALERT_PREFIX = "alert."
 
 
 def new_event_id() -> str:

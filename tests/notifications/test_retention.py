@@ -13,8 +13,9 @@ from structlog.testing import capture_logs
 from channels_app.services import pause_channel
 from notifications import retention, services
 from notifications.events import EVENT_TYPES
+from notifications.events.alerts import ALERT_PREFIX
 from notifications.latencies import BOUNDS_MS
-from notifications.models import ALERT_PREFIX, Alert, ChannelHour, Delivery, Event, HistoryEntry, ReplayJob
+from notifications.models import Alert, ChannelHour, Delivery, Event, HistoryEntry, ReplayJob
 from tests.notifications.alerting import make_alert
 from tests.notifications.old_rows import after_each_batch, finished, held, kept
 
