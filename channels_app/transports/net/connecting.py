@@ -149,7 +149,12 @@ class _Attempts:
     def _check(self, attempt: _Attempt) -> None:
         if code := attempt.sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(code, os.strerror(code))
-        leads_to = attempt.sock.getpeername()[0]
+        try:
+            leads_to = attempt.sock.getpeername()[0]
+        except OSError as error:
+            if error.errno == errno.ENOTCONN:  # it stood, and was reset since the line above
+                raise ConnectionResetError(errno.ECONNRESET, os.strerror(errno.ECONNRESET)) from error
+            raise
         if ipaddress.ip_address(leads_to) != attempt.address:
             raise ConnectedElsewhereError(f"The connection to {attempt.address} leads to {leads_to}.")
 

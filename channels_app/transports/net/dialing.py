@@ -115,4 +115,6 @@ def _why_not_connected(host: str, port: int, failure: OSError) -> str:
         return f"Nothing listens on {host} port {port}."
     if isinstance(failure, TimeoutError) or failure.errno == errno.ETIMEDOUT:
         return f"{host} port {port} did not accept a connection in time."
+    if isinstance(failure, ConnectionResetError):
+        return f"{host} port {port} closed the connection before it answered."
     return f"{host} port {port} cannot be reached: {failure.strerror or failure}."

@@ -1,6 +1,7 @@
 """Name lookup, the address guard, and the way to the receiver."""
 
 import ipaddress
+import select
 import socket
 import threading
 from collections.abc import Iterator
@@ -11,9 +12,10 @@ import trustme
 from django.test import override_settings
 
 from channels_app.transports import Outcome
+from channels_app.transports.net.deadline import DeadlineSocket
 from channels_app.transports.net.lookup import Lookups
 from tests.channels_app.transports.sending import resolver, send
-from tests.servers.hostile import HostileServer, answers, server_context, unaccepting_port
+from tests.servers.hostile import HostileServer, answers, resets_at_once, server_context, unaccepting_port
 
 NAME = "receiver.example"
 
@@ -124,6 +126,33 @@ def test_nothing_listens() -> None:
 
     assert answer.outcome == Outcome.CONNECTION_ERROR
     assert answer.error == f"Nothing listens on 127.0.0.1 port {port}."
+
+
+@pytest.mark.parametrize("comes", ["before its error is asked for", "between that and its address"])
+def test_a_connection_that_is_reset_while_it_is_looked_at(comes: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at = 0
+
+    def getsockopt(sock: DeadlineSocket, *what: int) -> Any:
+        nonlocal looked_at
+        looked_at += 1
+        poll = select.poll()
+        poll.register(sock, 0)  # an error and the end are always told
+        if looked_at > 2:
+            return socket.socket.getsockopt(sock, *what)
+        if comes == "before its error is asked for":
+            assert poll.poll(10_000)
+        code = socket.socket.getsockopt(sock, *what)
+        assert poll.poll(10_000)
+        return code
+
+    monkeypatch.setattr(DeadlineSocket, "getsockopt", getsockopt)
+    with HostileServer(resets_at_once) as server, HostileServer(answers(), host="127.0.0.2", port=server.port) as other:
+        alone = send(server.url)
+        followed = send(server.url_for(NAME), resolve=resolver(["127.0.0.1", "127.0.0.2"]))
+
+    assert alone.outcome == Outcome.CONNECTION_ERROR
+    assert alone.error == f"127.0.0.1 port {server.port} closed the connection before it answered."
+    assert (followed.outcome, other.connections) == (Outcome.SUCCEEDED, 1)
 
 
 def test_a_connection_has_its_own_limit_within_the_deadline() -> None:

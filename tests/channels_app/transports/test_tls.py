@@ -142,8 +142,7 @@ def test_a_connection_closed_in_the_handshake(behaviour: Behaviour, ca: trustme.
 
     assert answer.outcome == Outcome.CONNECTION_ERROR
     # A reset may come as early as within the connecting.
-    assert answer.error.startswith(f"127.0.0.1 port {server.port} ")
-    assert "closed the connection " in answer.error or "Connection reset by peer" in answer.error
+    assert answer.error.startswith(f"127.0.0.1 port {server.port} closed the connection ")
 
 
 def test_less_than_tls_1_2_is_not_spoken() -> None:
