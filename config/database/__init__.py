@@ -1,1 +1,4 @@
-"""How Tidings reaches PostgreSQL: what DATABASE_URL may say (`url`), and Django's backend with our pool (`base`)."""
+"""How Tidings reaches PostgreSQL.
+
+What DATABASE_URL may say (`url`), Django's backend with our pool (`base`), and the steps of its migrations (`schema`).
+"""

@@ -18,6 +18,7 @@ from psycopg_pool import ConnectionPool, PoolTimeout
 
 from channels_app.text import one_line
 from config.database.limits import set_limit
+from config.database.schema import SchemaEditor
 
 # How every transaction begins, in one round trip. Its isolation is ours, not the database's default. And a process that
 # stands still within it must not keep the claim, a channel's health or an order from the others: PostgreSQL ends its
@@ -91,6 +92,7 @@ class Pool(ConnectionPool[Connection]):
 class DatabaseWrapper(base.DatabaseWrapper):
     """`OPTIONS["pool"]` is required of every connection that serves; the others (to make test databases) have none."""
 
+    SchemaEditorClass = SchemaEditor
     # Django's, which its stubs do not know.
     _connection_pools: dict[str, Pool]
     _configure_connection: Callable[[Connection], bool]

@@ -1,7 +1,6 @@
 """Contacts are found by parts of their names and e-mail addresses.
 
-The index is built beside those who write contacts. Where that was broken off, PostgreSQL keeps an index that is not valid:
-drop `contact_searched` and migrate again.
+The index is built beside those who write contacts.
 """
 
 import django.contrib.postgres.indexes
