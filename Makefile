@@ -32,6 +32,7 @@ lint: $(VENV)/.developer ## Check format, lint, types, import contracts and migr
 	$(BIN)/mypy .
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/python -m tests.embedded manage.py makemigrations --check --dry-run
+	$(BIN)/python -m tests.embedded -m tests.lint_migrations
 
 format: $(VENV)/.developer ## Format the code and mend what ruff can.
 	$(BIN)/ruff format .
