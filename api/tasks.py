@@ -9,7 +9,7 @@ from notifications.retention import forget
 from notifications.tasks import shutting_down
 
 
-@shared_task(name="api.tasks.purge_idempotency_records", one_at_a_time=True)
+@shared_task(name="config.api.tasks.purge_idempotency_records", one_at_a_time=True)
 def purge_idempotency_records() -> int:
     """Forget the kept answers that are older than a day, in batches. Returns how many.
 

@@ -203,16 +203,17 @@ CELERY_WORKER_SEND_TASK_EVENTS = False
 CELERY_BEAT_SCHEDULER = "config.beat.MemoryScheduler"
 # Without `expires`: that compares the clock of beat's host with that of the worker's, which then does nothing at all if
 # it is some seconds ahead. Messages that have piled up while no worker ran cost little: each task does one thing at a
-# time, and ends at once where nothing is to be done.
+# time, and ends at once where nothing is to be done. Names of tasks stay, wherever their modules are: during an upgrade
+# beat and web of one version speak to workers of another.
 CELERY_BEAT_SCHEDULE: dict[str, dict[str, Any]] = {
     "complete-stale-funnel-orders": {"task": "orders.tasks.complete_stale_funnel_orders", "schedule": 5.0},
     "record-beat": {"task": "notifications.tasks.record_beat", "schedule": 10.0},
     "send-alerts": {"task": "notifications.tasks.send_alerts", "schedule": 10.0},
     "recount": {"task": "notifications.tasks.recount", "schedule": 60.0},
-    "send-password-links": {"task": "backoffice.accounts.tasks.send_password_links", "schedule": 10.0},
+    "send-password-links": {"task": "config.accounts.tasks.send_password_links", "schedule": 10.0},
     "purge": {"task": "notifications.tasks.purge", "schedule": 3600.0},
-    "purge-submissions": {"task": "backoffice.submitting.tasks.purge_submissions", "schedule": 600.0},
-    "purge-idempotency-records": {"task": "api.tasks.purge_idempotency_records", "schedule": 3600.0},
+    "purge-submissions": {"task": "config.submitting.tasks.purge_submissions", "schedule": 600.0},
+    "purge-idempotency-records": {"task": "config.api.tasks.purge_idempotency_records", "schedule": 3600.0},
 }
 # Threads of a worker process: each of beat's tasks holds one at most, which leaves some for the doorbell.
 CELERY_WORKER_CONCURRENCY = len(CELERY_BEAT_SCHEDULE) + 3

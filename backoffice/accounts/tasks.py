@@ -11,7 +11,7 @@ from notifications.tasks import shutting_down
 log = structlog.get_logger(__name__)
 
 
-@shared_task(name="backoffice.accounts.tasks.send_password_links", one_at_a_time=True)
+@shared_task(name="config.accounts.tasks.send_password_links", one_at_a_time=True)
 def send_password_links() -> int:
     """Answer the requests for links that wait. Returns how many were taken up.
 

@@ -9,7 +9,7 @@ from notifications.retention import forget
 from notifications.tasks import shutting_down
 
 
-@shared_task(name="backoffice.submitting.tasks.purge_submissions", one_at_a_time=True)
+@shared_task(name="config.submitting.tasks.purge_submissions", one_at_a_time=True)
 def purge_submissions() -> int:
     """Forget pages that are not shown again, and, in batches, the forms of more than a week ago. Returns how many.
 

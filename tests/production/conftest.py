@@ -3,6 +3,7 @@ import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -79,10 +80,13 @@ def receiver() -> Iterator[Receiver]:
 
 @pytest.fixture
 def install(folder: Path) -> Iterator[Callable[..., Installation]]:
-    """`install(DATABASE_URL=..., REDIS_URL=...)`: a clone that may call receivers on loopback."""
+    """`install(DATABASE_URL=..., REDIS_URL=...)`: a clone that may call receivers on loopback.
+
+    Also with the other arguments of `Installation`.
+    """
     installations: list[Installation] = []
 
-    def install(**settings: str) -> Installation:
+    def install(**settings: Any) -> Installation:
         place = folder / str(len(installations))
         place.mkdir()
         installation = Installation(place, POSTBACK_ALLOWED_NETWORKS="127.0.0.0/8", **settings)

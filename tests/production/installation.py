@@ -9,7 +9,7 @@ import subprocess
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -50,10 +50,17 @@ class Installation:
     be there), and to write nothing but what is nobody's.
     """
 
-    def __init__(self, folder: Path, before: Sequence[str] = (), **settings: str) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        before: Sequence[str] = (),
+        copy: Callable[[Path], object] = copy_of_project,
+        **settings: str,
+    ) -> None:
+        """`copy` fills a folder with the project."""
         self.folder = folder / "tidings"
         self.folder.mkdir()
-        copy_of_project(self.folder)
+        copy(self.folder)
         shutil.copy(PROJECT / "requirements.txt", self.folder)
         (self.folder / ".venv").symlink_to(sys.prefix)
         exported = re.findall(r"([A-Z_]+)=", readme_command("export"))

@@ -24,8 +24,8 @@ ORDERS = 1_500
 SWEEP = "orders.tasks.complete_stale_funnel_orders"
 BEATS_TASKS = (
     *(SWEEP, "notifications.tasks.record_beat", "notifications.tasks.send_alerts", "notifications.tasks.purge"),
-    "api.tasks.purge_idempotency_records",
-    "backoffice.submitting.tasks.purge_submissions",
+    "config.api.tasks.purge_idempotency_records",
+    "config.submitting.tasks.purge_submissions",
 )
 # Far less than a sweep of all takes, far more than what is in hand.
 SOON_SECONDS = 15

@@ -1,0 +1,106 @@
+"""From the version before to this one, while orders come in: no call fails, and everything is delivered."""
+
+import re
+import subprocess
+import tarfile
+import threading
+import urllib.error
+from collections import Counter
+from io import BytesIO
+from pathlib import Path
+
+import pytest
+
+from tests.demo.local.launching import PROJECT
+from tests.production.installation import Installation
+from tests.waiting import wait_until
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
+
+PAUSE_SECONDS = 0.05
+PROGRAMS = ("gunicorn", "worker", "beat")
+
+
+def version_before() -> str:
+    """The commit of the last version, as the changelog names it."""
+    versions = (PROJECT / "CHANGELOG.md").read_text().partition("\n## [Unreleased]")[2]
+    return re.findall(r"commit\s+`([0-9a-f]{40})`", versions)[0]
+
+
+def copy_of_version_before(folder: Path) -> None:
+    commit = version_before()
+    done = subprocess.run(["git", "archive", commit], cwd=PROJECT, capture_output=True)
+    if done.returncode:
+        pytest.skip(f"git has no version before to give, {commit}: {done.stderr.decode().strip()}")
+    with tarfile.open(fileobj=BytesIO(done.stdout)) as files:
+        files.extractall(folder, filter="data")
+
+
+class Shop(threading.Thread):
+    """Makes one contact after the other, and reads what became of them, until it is stopped."""
+
+    def __init__(self, tidings: Installation) -> None:
+        super().__init__(daemon=True)
+        self.tidings, self._ended = tidings, threading.Event()
+        self.made = 0
+        self.refusals: list[str] = []
+
+    def run(self) -> None:
+        while not self._ended.wait(PAUSE_SECONDS):
+            try:
+                self.tidings.contact(self.made)
+                self.made += 1
+                self.tidings.call("GET", "/deliveries?limit=5")
+                self.tidings.call("GET", "/event-types")
+            except urllib.error.HTTPError as error:
+                self.refusals.append(f"{error.code}: {error.read().decode()}")
+            except OSError as error:
+                self.refusals.append(str(error))
+
+    def make_more(self, number: int = 20) -> None:
+        """Wait until so many more have been made."""
+        reached = self.made + number
+        wait_until(lambda: self.made >= reached or bool(self.refusals), timeout=60)
+
+    def stop(self) -> None:
+        self._ended.set()
+        self.join(timeout=60)
+
+
+def test_nothing_is_lost_and_no_call_fails(install, postgres, redis, receiver):
+    postgres.create("upgrade")
+    servers = {"DATABASE_URL": postgres.url("upgrade"), "REDIS_URL": redis.url(3), "API_RATE_PER_MINUTE": "0"}
+    before = install(copy=copy_of_version_before, **servers)
+    before.prepare(pages=False)
+    old = {name: before.start(name) for name in PROGRAMS}
+    before.attach(receiver.url, "contact.created")
+    shop = Shop(before)
+    shop.start()
+    shop.make_more()
+
+    # The tables of this version, below the processes of the one before.
+    now = install(**servers)
+    now.key = before.key
+    applied = now.manage("migrate")
+    assert "No migrations to apply" not in applied
+    shop.make_more()
+    sent = len(receiver.received)
+    wait_until(lambda: len(receiver.received) > sent, timeout=60)
+
+    # One part after the other.
+    now.start("worker")
+    now.start("gunicorn")
+    shop.tidings = now
+    shop.make_more()
+    before.stop()
+    now.start("beat")
+    assert not any(child.alive() for child in old.values())
+    shop.make_more()
+    shop.stop()
+
+    assert shop.refusals == []
+    wait_until(lambda: len(receiver.received) >= shop.made, timeout=60)
+    arrived = Counter(request.event["data"]["contact"]["email"] for request in receiver.received)
+    assert arrived == Counter(f"ada{number}@example.com" for number in range(shop.made))
+    assert now.manage("check_delivery").startswith("Delivering: ")
+    now.stop()
