@@ -24,7 +24,9 @@ PROGRAMS = ("gunicorn", "worker", "beat")
 def version_before() -> str:
     """The commit of the last version, as the changelog names it."""
     versions = (PROJECT / "CHANGELOG.md").read_text().partition("\n## [Unreleased]")[2]
-    return re.findall(r"commit\s+`([0-9a-f]{40})`", versions)[0]
+    commit = re.search(r"commit\s+`([0-9a-f]{40})`", versions)
+    assert commit, "CHANGELOG.md names no commit of a version"
+    return commit[1]
 
 
 def copy_of_version_before(folder: Path) -> None:
