@@ -162,13 +162,15 @@ class Installation:
         except OSError:
             return False
 
-    def attach(self, url: str, *event_types: str) -> None:
-        """A postback channel for these event types."""
-        channel = self.call("POST", "/channels", {"name": "Warehouse", "kind": "postback", "url": url})["id"]
+    def attach(self, url: str, *event_types: str) -> str:
+        """A postback channel for these event types. Returns its signing secret."""
+        channel = self.call("POST", "/channels", {"name": "Warehouse", "kind": "postback", "url": url})
         for event_type in event_types:
             self.call("PATCH", f"/event-types/{event_type}", {"enabled": True})
-            attached = {"channel": channel, "sources": ["admin", "shop", "funnel"]}
+            attached = {"channel": channel["id"], "sources": ["admin", "shop", "funnel"]}
             self.call("POST", f"/event-types/{event_type}/channels", attached)
+        secret: str = channel["secret"]
+        return secret
 
     def contact(self, number: int, timeout: float = 30) -> None:
         """One event, `contact.created`."""
