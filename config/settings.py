@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from backoffice import content_security
-from config import environment, redis_url
+from config import environment, log_lines, redis_url
 from config.connection_urls import refuse_unencoded
 from config.database import url as database_url
 from config.email_url import email_settings
@@ -102,6 +102,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     # Outermost, since they speak of every answer.
+    "config.request_log.RequestLogMiddleware",
     "config.security_headers.SecurityHeadersMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "backoffice.content_security.ContentSecurityMiddleware",
@@ -116,7 +117,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "config.middleware.PeopleTimeZoneMiddleware",
-    "config.middleware.LoggedRequestMiddleware",
     "axes.middleware.AxesMiddleware",  # last: it puts the lockout in the place of the login page
 ]
 ROOT_URLCONF = "config.urls"
@@ -346,6 +346,7 @@ LOGGING = {
         "line": {
             "()": structlog.stdlib.ProcessorFormatter,
             "processors": [
+                log_lines.without_path,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
                 if DEBUG or DEMO
@@ -354,7 +355,9 @@ LOGGING = {
             "foreign_pre_chain": _shared_processors,
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # Django's own line of a refused request tells its path; `config.request_log` has one of each without.
+    "filters": {"requests_once": {"()": "config.log_lines.RequestsOnce"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["requests_once"]}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"level": "WARNING"},
