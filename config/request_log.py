@@ -63,7 +63,7 @@ def _request_id(request: HttpRequest) -> str:
 
 def _note_exception(request: HttpRequest, **_: Any) -> None:
     """Log what no view has caught, with its traceback; Django's own line, with the path, is for `ADMINS` alone."""
-    log.exception("request_failed", method=method_of(request), route=route_of(request))
+    log.exception("request_failed", method=method_of(request), route=route_of(request), **_user(request))
 
 
 def method_of(request: HttpRequest) -> str:

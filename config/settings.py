@@ -326,6 +326,9 @@ UNFOLD = {
     "SIDEBAR": {"navigation": "backoffice.site.navigation"},
 }
 
+# Where errors are reported.
+SENTRY_DSN = environment.literal("SENTRY_DSN")
+
 # One line a record, on stderr: JSON for machines, plain text where a person looks at the terminal.
 _shared_processors: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -334,6 +337,13 @@ _shared_processors: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 ]
+if SENTRY_DSN:
+    from config.error_tracking import ErrorTracker  # not imported unless wanted
+
+    # Before the traceback becomes text.
+    _shared_processors.insert(
+        -1, ErrorTracker(SENTRY_DSN, release=f"tidings@{VERSION}", extra_ca_bundle=EXTRA_CA_BUNDLE)
+    )
 structlog.configure(
     processors=[*_shared_processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
     logger_factory=structlog.stdlib.LoggerFactory(),
@@ -364,5 +374,6 @@ LOGGING = {
         "celery": {"level": "WARNING"},
         "django_structlog": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "urllib3": {"level": "ERROR"},  # Sentry's client, whose lines tell each try
     },
 }

@@ -211,7 +211,7 @@ class BufferingWorker(ThreadWorker):
             connection.out.broken = True
         except Exception as error:
             if connection.out.began:  # nothing can be said any more but that it ends here
-                self.log.exception("Error within an answer")
+                log.exception("answer_broke")
                 connection.out.broken = True
             else:
                 self._refuse(connection, error)
@@ -223,7 +223,7 @@ class BufferingWorker(ThreadWorker):
         if isinstance(error, errors.NoMoreData):
             status = HTTPStatus.BAD_REQUEST
         if status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            self.log.exception("Error handling a request", exc_info=error)
+            log.error("request_broke", exc_info=error)
         self._say(connection, status or HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _say(self, connection: Connection, status: HTTPStatus) -> None:
