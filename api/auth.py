@@ -1,5 +1,6 @@
 """Authentication by API key: `Authorization: Bearer KEY` (RFC 6750)."""
 
+import structlog
 from django.http import HttpRequest
 from ninja.security import HttpBearer
 
@@ -36,6 +37,7 @@ class ScopedKey(HttpBearer):
         if record is None:
             count_wrong_key(request)
             raise Problem(401, "This API key is unknown or revoked.", headers=_challenge('error="invalid_token"'))
+        structlog.contextvars.bind_contextvars(api_key_id=record.pk)  # of every further log line of this request
         count_call(request, record)
         if self.scope not in record.scopes:
             raise Problem(

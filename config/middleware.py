@@ -1,18 +1,15 @@
-"""The small middlewares: what is refused before anything reads it, and the time zone and address of the client."""
+"""The small middlewares: what is refused before anything reads it, and the time zone of the client."""
 
 import zoneinfo
 from collections.abc import Callable
 
-import structlog
 from django.conf import settings
 from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
-from django_structlog.middlewares import RequestMiddleware
 
-from api.client_address import client_address
 from backoffice.error_pages import too_large
 
 TIME_ZONE_COOKIE = "time_zone"
@@ -78,14 +75,3 @@ def _zone(name: str) -> zoneinfo.ZoneInfo | None:
         return zoneinfo.ZoneInfo(name) if name else None
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError):  # OSError: the name of a folder, or far too long
         return None
-
-
-class LoggedRequestMiddleware(RequestMiddleware):
-    """Gives each log line its request, as django-structlog's own does, with the address that logins count by.
-
-    Its own would trust any `X-Forwarded-For`.
-    """
-
-    @classmethod
-    def bind_ip(cls, request: HttpRequest) -> None:
-        structlog.contextvars.bind_contextvars(ip=client_address(request))

@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from backoffice import content_security
-from config import environment, redis_url
+from config import environment, log_lines, redis_url
 from config.connection_urls import refuse_unencoded
 from config.database import url as database_url
 from config.email_url import email_settings
@@ -102,6 +102,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     # Outermost, since they speak of every answer.
+    "config.request_log.RequestLogMiddleware",
     "config.security_headers.SecurityHeadersMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "backoffice.content_security.ContentSecurityMiddleware",
@@ -116,7 +117,6 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "config.middleware.PeopleTimeZoneMiddleware",
-    "config.middleware.LoggedRequestMiddleware",
     "axes.middleware.AxesMiddleware",  # last: it puts the lockout in the place of the login page
 ]
 ROOT_URLCONF = "config.urls"
@@ -326,6 +326,9 @@ UNFOLD = {
     "SIDEBAR": {"navigation": "backoffice.site.navigation"},
 }
 
+# Where errors are reported.
+SENTRY_DSN = environment.literal("SENTRY_DSN")
+
 # One line a record, on stderr: JSON for machines, plain text where a person looks at the terminal.
 _shared_processors: list[Any] = [
     structlog.contextvars.merge_contextvars,
@@ -334,6 +337,13 @@ _shared_processors: list[Any] = [
     structlog.processors.TimeStamper(fmt="iso", utc=True),
     structlog.processors.format_exc_info,
 ]
+if SENTRY_DSN:
+    from config.error_tracking import ErrorTracker  # not imported unless wanted
+
+    # Before the traceback becomes text.
+    _shared_processors.insert(
+        -1, ErrorTracker(SENTRY_DSN, release=f"tidings@{VERSION}", extra_ca_bundle=EXTRA_CA_BUNDLE)
+    )
 structlog.configure(
     processors=[*_shared_processors, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
     logger_factory=structlog.stdlib.LoggerFactory(),
@@ -346,6 +356,7 @@ LOGGING = {
         "line": {
             "()": structlog.stdlib.ProcessorFormatter,
             "processors": [
+                log_lines.without_path,
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"])
                 if DEBUG or DEMO
@@ -354,12 +365,15 @@ LOGGING = {
             "foreign_pre_chain": _shared_processors,
         }
     },
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    # Django's own line of a refused request tells its path; `config.request_log` has one of each without.
+    "filters": {"requests_once": {"()": "config.log_lines.RequestsOnce"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "filters": ["requests_once"]}},
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "django.server": {"level": "WARNING"},
         "celery": {"level": "WARNING"},
         "django_structlog": {"level": "WARNING"},
         "axes": {"level": "WARNING"},
+        "urllib3": {"level": "ERROR"},  # Sentry's client, whose lines tell each try
     },
 }

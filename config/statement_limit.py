@@ -10,6 +10,7 @@ from django.http import HttpRequest, HttpResponse
 
 from backoffice.error_pages import server_error, too_slow
 from config.database.limits import limit_statements, was_cancelled
+from config.request_log import route_of
 
 log = structlog.get_logger(__name__)
 
@@ -41,7 +42,7 @@ class StatementLimitMiddleware:
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
         if not was_cancelled(exception):
             return None
-        log.warning("statement_cancelled", path=request.path, seconds=settings.WEB_STATEMENT_SECONDS)
+        log.warning("statement_cancelled", route=route_of(request), seconds=settings.WEB_STATEMENT_SECONDS)
         return too_slow(request)
 
 

@@ -13,6 +13,7 @@ from django.db.models.functions import Lower
 
 from channels_app.models import Channel
 from notifications import stats
+from notifications.correlation import is_request_id
 from notifications.database_time import database_now
 from notifications.events import event_type_choices
 from notifications.history import of_api_key
@@ -140,8 +141,9 @@ class EventSearch(LogFilters):
     """A log of what became of events."""
 
     def search_events(self, term: str, prefix: str = "") -> Q:
-        """Events by id, by order number, or by the name or e-mail of their contact, or parts of these two; nothing,
-        with an error beside the search, where that fits more contacts than can be looked up.
+        """Events by id, by order number, by the id of their request, or by the name or e-mail of their contact, or
+        parts of these two; nothing, with an error beside the search, where that fits more contacts than can be looked
+        up.
 
         `prefix` leads from another model to the event. Whatever is meant is then looked up exactly, by its index.
         """
@@ -153,6 +155,8 @@ class EventSearch(LogFilters):
             return Q(**{f"{prefix}order_id": order.pk})
         if number and number != term:
             return Q(pk__in=[])
+        if is_request_id(term) and Event.every.filter(request_id=term).exists():
+            return Q(**{f"{prefix}request_id": term})
         contacts = contacts_meant(term)
         if len(contacts) > MOST_CONTACTS:
             self.add_error("q", TOO_MANY)
@@ -223,7 +227,7 @@ class DeliveryFilters(EventSearch):
 class EventFilters(EventSearch):
     """Events by type, source and time; the tests that people send are no occurrences, and found by their id alone."""
 
-    searched = "Event id, order number, name, e-mail"
+    searched = "Event or request id, order number, name, e-mail"
 
     event_type = choice("Event type", event_type_choices())
     source = choice("Source", list(Source.choices))

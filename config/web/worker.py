@@ -17,6 +17,7 @@ from functools import partial
 from http import HTTPStatus
 from typing import Any
 
+import structlog
 from gunicorn import http
 from gunicorn.http import errors
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
@@ -25,6 +26,9 @@ from gunicorn.workers.gthread import ThreadWorker
 from config.security_headers import OF_THE_SERVER
 from config.web.connection import BufferTooLarge, Connection
 from config.web.limits import LONGEST_BODY
+from notifications.correlation import REQUEST_ID_HEADER, new_request_id
+
+log = structlog.get_logger(__name__)
 
 # The whole head must be here after so long, the body after so long and what its length takes at the slowest rate.
 HEAD_SECONDS = 10.0
@@ -207,7 +211,7 @@ class BufferingWorker(ThreadWorker):
             connection.out.broken = True
         except Exception as error:
             if connection.out.began:  # nothing can be said any more but that it ends here
-                self.log.exception("Error within an answer")
+                log.exception("answer_broke")
                 connection.out.broken = True
             else:
                 self._refuse(connection, error)
@@ -219,15 +223,18 @@ class BufferingWorker(ThreadWorker):
         if isinstance(error, errors.NoMoreData):
             status = HTTPStatus.BAD_REQUEST
         if status is None or status >= HTTPStatus.INTERNAL_SERVER_ERROR:
-            self.log.exception("Error handling a request", exc_info=error)
+            log.error("request_broke", exc_info=error)
         self._say(connection, status or HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _say(self, connection: Connection, status: HTTPStatus) -> None:
+        request_id = new_request_id()
+        log.warning("request_refused", request_id=request_id, status=status.value)
         problem = {"type": "about:blank", "title": status.phrase, "status": status.value, "detail": status.description}
         body = json.dumps({key: value for key, value in problem.items() if value}).encode()
         head = (
             f"HTTP/1.1 {status.value} {status.phrase}\r\nConnection: close\r\nCache-Control: no-store\r\n"
             f"Content-Type: application/problem+json\r\nContent-Length: {len(body)}\r\n"
+            f"{REQUEST_ID_HEADER}: {request_id}\r\n"
         ) + "".join(f"{name}: {value}\r\n" for name, value in OF_THE_SERVER.items())
         with suppress(ConnectionError):
             connection.out.sendall(f"{head}\r\n".encode("ascii") + body)

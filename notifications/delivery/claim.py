@@ -50,6 +50,7 @@ class Claim:
     this machine's monotonic clock showed `read_at_monotonic`, and the lease had `lease_left` seconds then. `suspect`:
     its worker died the last time. `first`: nothing else was in flight to its channel. `slowed` and `troubled` say how
     the channel was: slow to answer, and known for failures. Of an alert, `words` are what people are told (JSON).
+    `request_id` is that of the request that the event came of.
     """
 
     delivery_id: str
@@ -76,6 +77,7 @@ class Claim:
     reached: tuple[str, ...] = ()
     order_id: int | None = None
     contact_id: str | None = None
+    request_id: str | None = None
 
     @property
     def lease_ends(self) -> float:

@@ -49,6 +49,7 @@ def send(claim: Claim) -> Result:
         outcome=str(answer.outcome),
         status_code=answer.status_code,
         duration_ms=duration_ms,
+        **({"request_id": claim.request_id} if claim.request_id else {}),
     )
     return Result(claim, answer, duration_ms)
 

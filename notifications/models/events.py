@@ -7,6 +7,7 @@ from django.db.models import Q
 from django.utils import timezone
 from typeid import TypeID
 
+from notifications.correlation import LONGEST_REQUEST_ID, request_id
 from notifications.events.alerts import ALERT_PREFIX
 from notifications.models.routing import validate_event_type
 from orders.models import Contact, Order, Source
@@ -35,6 +36,7 @@ class Event(models.Model):
     failed, and then built from `facts` by a retry. `routing` keeps for each attached channel what became of it:
     `{"channel": id, "name": its name then, "outcome": a RoutingOutcome, "delivery": id or null}`.
     `erased_at` is when `notifications.erasure` took a person's data out of it: it is never sent again.
+    `request_id` is that of the request that it came of, and `trace_context` leads to its span, where it is traced.
     An alert is an event as well, which has its body in `Alert`; `objects` leaves it out.
     """
 
@@ -59,6 +61,17 @@ class Event(models.Model):
     routing = models.JSONField(default=list)
     created_at = models.DateTimeField(default=timezone.now, editable=False)
     erased_at = models.DateTimeField(null=True, blank=True, editable=False)
+    request_id = models.CharField(  # noqa: DJ001 (null is "of no request")
+        max_length=LONGEST_REQUEST_ID,
+        null=True,
+        blank=True,
+        default=request_id,
+        editable=False,
+        help_text="Of the request that it came of.",
+    )
+    trace_context = models.JSONField(
+        null=True, blank=True, editable=False, help_text="By W3C Trace Context, where it is traced."
+    )
 
     objects = _OfTheShop()
     every: ClassVar[models.Manager["Event"]] = models.Manager()
@@ -74,6 +87,8 @@ class Event(models.Model):
             models.Index(fields=["type", "-id"], name="event_of_type"),
             # GET /events?source=, and the logs of events and deliveries by source: one source, newest first.
             models.Index(fields=["source", "-id"], name="event_of_source"),
+            # The log of events by request: all that came of one.
+            models.Index(fields=["request_id", "-id"], condition=Q(request_id__isnull=False), name="event_of_request"),
             # retention.purge: the oldest first.
             models.Index(fields=["created_at"], name="event_created"),
         ]

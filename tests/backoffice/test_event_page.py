@@ -105,3 +105,22 @@ def test_an_event_is_for_those_who_may_see_it(people, failed):
     assert people["staff without a group"].get(page_of(failed.event)).status_code == 403
     assert people["superuser"].get(url("notifications_event_change", "evt_5Fnobody")).status_code == 404
     assert people["superuser"].post(page_of(failed.event)).status_code == 405
+
+
+def test_an_event_names_its_request_which_leads_to_all_that_came_of_it(people, failed):
+    request = "Root=1-6789/x+y:z"
+    alike = Event.objects.create(type="contact.created", source="shop", request_id=request)
+    other = Event.objects.create(type="contact.created", source="shop", request_id="other")
+    unasked = Event.objects.create(type="contact.created", source="shop")
+    Event.objects.filter(pk=failed.event_id).update(request_id=request)
+    page = people["superuser"].get(page_of(failed.event))
+    assert f"Request id {request}" in text_of(page)
+    query = "?q=Root%3D1-6789%2Fx%2By%3Az"
+    assert f'href="{url("notifications_event_changelist")}{query}"' in page.content.decode()
+
+    found = people["superuser"].get(url("notifications_event_changelist") + query).content.decode()
+    assert page_of(alike) in found and page_of(failed.event) in found
+    assert page_of(other) not in found
+    found = people["superuser"].get(url("notifications_delivery_changelist") + query).content.decode()
+    assert page_of(failed) in found
+    assert "Request id None: no request made it" in text_of(people["superuser"].get(page_of(unasked)))

@@ -71,6 +71,8 @@ def _event(event: Event) -> Iterator[str]:
         yield f"  order     {event.order.number}"
     if event.contact_id:
         yield f"  contact   {event.contact_id}"
+    if event.request_id:
+        yield f"  request   {event.request_id}"
     built = "not built" if event.body is None else f"{len(event.body.encode())} bytes"
     yield f"  body      {built}{', erased' if event.erased_at else ''}"
 
