@@ -102,6 +102,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     # Outermost, since they speak of every answer.
+    "config.http_metrics.HttpMetricsMiddleware",
     "config.security_headers.SecurityHeadersMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "backoffice.content_security.ContentSecurityMiddleware",
