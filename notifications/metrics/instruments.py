@@ -5,11 +5,10 @@ function that counts with `harmless`.
 """
 
 import time
-from collections import Counter as Tally
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import wraps
-from typing import ParamSpec
+from typing import NamedTuple, ParamSpec
 
 import structlog
 from prometheus_client import CollectorRegistry, Counter, Histogram
@@ -31,6 +30,14 @@ _ARRIVAL_BOUNDS = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300
 _STATEMENT_BOUNDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 5)
 
 
+_counted = 0
+
+
+def counts() -> int:
+    """A number that is another one once something was counted."""
+    return _counted
+
+
 def counter(name: str, text: str, *labels: str) -> Counter:
     """A counter; its samples are called `name` with `_total` behind it."""
     SHAPES[name] = tuple(sorted(labels)), ()
@@ -50,9 +57,11 @@ def harmless(count: Callable[P, None]) -> Callable[P, None]:
 
     @wraps(count)
     def counted(*args: P.args, **kwargs: P.kwargs) -> None:
+        global _counted
         nonlocal complained_at
         try:
             count(*args, **kwargs)
+            _counted += 1  # two threads may make one step of it: that it has moved is all that is asked
         except Exception:
             now = time.monotonic()
             if now - complained_at >= COMPLAINS_EVERY_SECONDS:
@@ -97,8 +106,7 @@ PURGE_SECONDS = histogram(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Attempted:
+class Attempted(NamedTuple):
     """An attempt that was recorded. `status` is what its delivery is now.
 
     `arrived_after` is for how many seconds a delivery of an event was on its way that was taken at the first attempt.
@@ -111,30 +119,32 @@ class Attempted:
     seconds: float | None = None
     arrived_after: float | None = None
 
-    @property
-    def of_an_event(self) -> bool:
-        return self.trigger not in {ALERT, "test"}
-
 
 @harmless
 def attempts_recorded(attempts: Iterable[Attempted]) -> None:
     """Count attempts that were recorded together; call it after the commit."""
-    ended, finished, retries = Tally[tuple[str, ...]](), Tally[tuple[str, ...]](), Tally[tuple[str, ...]]()
-    for each in attempts:
-        ended[each.kind, each.outcome, each.trigger] += 1
-        if each.seconds is not None:
-            ATTEMPT_SECONDS.labels(each.kind).observe(each.seconds)
-        if each.arrived_after is not None:
-            ARRIVAL_SECONDS.labels(each.kind).observe(each.arrived_after)
-        if not each.of_an_event:
+    alike: dict[tuple[str, str, str, str], int] = defaultdict(int)
+    took: dict[str, list[float]] = defaultdict(list)
+    arrived: dict[str, list[float]] = defaultdict(list)
+    for kind, outcome, trigger, status, seconds, arrived_after in attempts:
+        alike[kind, outcome, trigger, status] += 1
+        if seconds is not None:
+            took[kind].append(seconds)
+        if arrived_after is not None:
+            arrived[kind].append(arrived_after)
+    for (kind, outcome, trigger, status), number in alike.items():
+        ATTEMPTS.labels(kind, outcome, trigger).inc(number)
+        if trigger in {ALERT, "test"}:
             continue
-        if each.status != "pending":
-            finished[each.kind, each.status] += 1
-        elif each.outcome != "unknown":
-            retries[each.kind, each.outcome] += 1
-    for family, counted in ((ATTEMPTS, ended), (FINISHED, finished), (RETRIES, retries)):
-        for labels, number in counted.items():
-            family.labels(*labels).inc(number)
+        if status != "pending":
+            FINISHED.labels(kind, status).inc(number)
+        elif outcome != "unknown":
+            RETRIES.labels(kind, outcome).inc(number)
+    for family, times in ((ATTEMPT_SECONDS, took), (ARRIVAL_SECONDS, arrived)):
+        for kind, each_took in times.items():
+            observe = family.labels(kind).observe
+            for seconds in each_took:
+                observe(seconds)
 
 
 @harmless

@@ -9,6 +9,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from django.conf import settings
 from django.db import connection, transaction
 from prometheus_client import CollectorRegistry
 
-from notifications.metrics.instruments import REGISTRY
+from notifications.metrics.instruments import REGISTRY, counts
 from notifications.metrics.pool import PoolCollector
 from notifications.metrics.series import Snapshot, snapshot
 
@@ -72,11 +73,16 @@ class _Report:
 
 
 class Reporter:
-    """Reports for one process. `role` (web, worker or beat) is "" where it was not started."""
+    """Reports for one process. `role` (web, worker or beat) is "" where it was not started.
 
-    def __init__(self, registry: CollectorRegistry = REGISTRY) -> None:
+    While `counts` returns what it returned before, there is no news in `registry`.
+    """
+
+    def __init__(self, registry: CollectorRegistry = REGISTRY, counts: Callable[[], object] = counts) -> None:
         self.role = ""
         self._registry = registry
+        self._counts = counts
+        self._counted: object = None
         self._pid = 0
         self._id: UUID = uuid4()
         self._number = 0
@@ -152,6 +158,9 @@ class Reporter:
     def _report(self, whole: bool) -> None:
         if self._pid != os.getpid():
             self._pid, self._id, self._number, self._pending = os.getpid(), uuid4(), 0, None
+        counted = self._counts()
+        if counted == self._counted and not whole and time.monotonic() < self._seen_until:
+            return
         if self._pending is not None:
             self._send(self._pending, snapshot(self._registry))
         now = snapshot(self._registry)
@@ -164,6 +173,7 @@ class Reporter:
         if is_news or (whole and news) or time.monotonic() >= self._seen_until:
             self._pending = _Report(self._number + 1, news, now.totals)
             self._send(self._pending, now)
+        self._counted = counted
 
     def _send(self, report: _Report, now: Snapshot) -> None:
         values: dict[str, Any] = {

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from prometheus_client import CollectorRegistry, Metric
@@ -29,7 +30,7 @@ class Series:
     bounds: tuple[float, ...] = ()
 
     def __str__(self) -> str:
-        return json.dumps([self.name, dict(self.labels), self.bounds], separators=(",", ":"))
+        return _text(self)
 
     @property
     def shape(self) -> tuple[tuple[str, ...], tuple[float, ...]]:
@@ -43,6 +44,11 @@ class Series:
     @classmethod
     def parse(cls, text: str) -> "Series":
         return cls.of(*json.loads(text))
+
+
+@cache
+def _text(series: Series) -> str:
+    return json.dumps([series.name, dict(series.labels), series.bounds], separators=(",", ":"))
 
 
 def snapshot(registry: CollectorRegistry) -> Snapshot:

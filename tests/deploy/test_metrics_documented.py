@@ -29,8 +29,8 @@ ALERT = re.compile(r"^\| `(Tidings\w+)` \|", re.MULTILINE)
 @pytest.fixture
 def metrics(client: Client, db: None) -> dict[str, Told]:
     """What is told where there is something of everything: a sample shows the labels."""
-    for name in Heartbeat.Name:
-        beat(name, at_most_every=0)
+    for program in Heartbeat.Name:
+        beat(program, at_most_every=0)
     channel = create_channel(name="Warehouse", kind="postback", url="https://example.com/")
     make_delivery(channel)
     alert_raising.channel_failing(channel_id=channel.pk)

@@ -24,7 +24,7 @@ class Process:
         self.sent = Counter("sent", "Sent.", ["kind"], registry=self.registry)
         self.took = Histogram("took", "Took.", buckets=[0.1, 1], registry=self.registry)
         self.used = Gauge("used", "Used.", ["role"], registry=self.registry)
-        self.reporter = Reporter(self.registry)
+        self.reporter = Reporter(self.registry, counts=object)
 
     def send(self, number: int) -> None:
         self.sent.labels("postback").inc(number)

@@ -15,7 +15,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from api.keys import create_key
 from notifications.models import Delivery, MetricProcess, MetricTotal
 from tests.config.serving import command
-from tests.notifications.worker.conftest import ROOT
+from tests.notifications.worker.conftest import ROOT, Program
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow, pytest.mark.timeout(400)]
@@ -134,7 +134,7 @@ def told(scrape: Scrape) -> list[float]:
 
 
 def test_counts_are_whole_over_all_processes_and_over_killed_ones(
-    start: Callable[..., object], web: Web, receiver, channel
+    start: Callable[..., Program], web: Web, receiver, channel
 ) -> None:
     workers = [start("worker"), start("worker")]
     start("beat")
