@@ -31,26 +31,30 @@ BROKER_TIMEOUT_SECONDS = 2
 # and goes is told by the counters of events and deliveries.
 COUNTED_AT_MOST = 10_000
 COUNTED_OF_A_CHANNEL = 1_000
-# By the index delivery_due, of each channel no further than the bound, and of all together no further than theirs.
+# By the index delivery_due, of each channel no further than the bound, and of all together no further either: channels
+# that can be sent to come first, so that what the others hold hides none of it.
 _DUE = """
-SELECT count(*) FROM (
-    SELECT FROM channels_app_channel channel
-    LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
+SELECT count(*) AS due, count(*) FILTER (WHERE sendable) AS sendable FROM (
+    SELECT channel.sendable FROM (
+        SELECT channel.id, channel.paused_at IS NULL AND coalesce(health.failures_in_row, 0) < %(failures)s AS sendable
+        FROM channels_app_channel channel
+        LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
+        WHERE channel.archived_at IS NULL
+        ORDER BY sendable DESC
+    ) channel
     CROSS JOIN LATERAL (
         SELECT FROM notifications_delivery
         WHERE channel_id = channel.id AND status = 'pending' AND lease_token IS NULL AND NOT is_alert
             AND next_attempt_at <= statement_timestamp()
-        ORDER BY next_attempt_at LIMIT {bound}
+        ORDER BY next_attempt_at LIMIT %(bound)s
     ) due
-    WHERE channel.archived_at IS NULL AND {which} LIMIT {bound}
+    LIMIT %(bound)s
 ) counted
 """
-_IS_SENDABLE = "channel.paused_at IS NULL AND coalesce(health.failures_in_row, 0) < %(failures)s"
 _IS_FAILING = "paused_at IS NULL AND health.failures_in_row >= %(failures)s"
 # In flight no more than all processes have room for, by the index delivery_leased; alerts by delivery_alert_due.
 COUNT = f"""
-SELECT ({_DUE.format(which="true", bound="%(bound)s")}),
-    ({_DUE.format(which=_IS_SENDABLE, bound="%(bound)s")}),
+SELECT counted.due, counted.sendable,
     (SELECT count(*) FROM notifications_delivery delivery JOIN channels_app_channel channel
         ON channel.id = delivery.channel_id AND channel.archived_at IS NULL
         WHERE delivery.lease_token IS NOT NULL AND NOT delivery.is_alert),
@@ -61,6 +65,7 @@ SELECT ({_DUE.format(which="true", bound="%(bound)s")}),
         SELECT event_id FROM notifications_delivery WHERE status = 'pending' AND is_alert LIMIT %(bound)s) alert),
     (SELECT extract(epoch FROM statement_timestamp() - created_at)::float FROM notifications_alert
         ORDER BY id DESC LIMIT 1)
+FROM ({_DUE}) counted
 """  # noqa: S608 (made of constants)
 COUNT_OF_CHANNELS = """
 SELECT wanted.id, due.number FROM unnest(%(channels)s::text[]) AS wanted(id)

@@ -165,6 +165,9 @@ def test_what_waits_is_counted_up_to_a_bound(channel, monkeypatch):
         waiting(each, 1)
     counts = monitoring.count()
     assert (counts.due, counts.sendable) == (4, 4)
+    ChannelHealth.objects.create(channel=channel, failures_in_row=5)
+    counts = monitoring.count()
+    assert (counts.due, counts.sendable) == (4, 3)
     assert monitoring.count_due([channel.pk, other.pk]) == {channel.pk: 2, other.pk: 2}
 
 
