@@ -6,7 +6,7 @@ from typing import Any
 
 import celery
 from celery import Celery
-from celery.signals import setup_logging
+from celery.signals import beat_init, setup_logging
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -37,6 +37,14 @@ class Task(celery.Task):
 app = Celery("tidings", task_cls=Task)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@beat_init.connect
+def _report_metrics(**_: object) -> None:
+    """Of workers `notifications.delivery.clock` sees to it."""
+    from notifications.metrics.reporting import reporter
+
+    reporter.start("beat")
 
 
 @setup_logging.connect

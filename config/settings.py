@@ -103,6 +103,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     # Outermost, since they speak of every answer.
     "config.request_log.RequestLogMiddleware",
+    "config.http_metrics.HttpMetricsMiddleware",
     "config.security_headers.SecurityHeadersMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "backoffice.content_security.ContentSecurityMiddleware",

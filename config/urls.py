@@ -7,7 +7,8 @@ from django.templatetags.static import static
 from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
-from api.health import deliveries, healthz, metrics, readyz
+from api.health import deliveries, healthz, readyz
+from api.metrics import metrics
 from api.v1 import v1
 
 

@@ -13,6 +13,7 @@ from notifications import history
 from notifications.alert_targets import targets_for
 from notifications.errors import Conflict
 from notifications.events.alerts import ALERT_TYPES, AlertKind
+from notifications.metrics import instruments
 from notifications.models import Alert, AlertDelivery, Event, new_alert_id
 from orders.locks import take_lock
 from orders.models import Source
@@ -83,11 +84,12 @@ def write(
     nobody has been sent that yet.
     """
     with transaction.atomic():
+        new_id = new_alert_id()
         with connection.cursor() as cursor:
             cursor.execute(
                 WRITE,
                 {
-                    "id": new_alert_id(),
+                    "id": new_id,
                     "kind": kind,
                     "channel": channel_id,
                     "facts": connection.ops.adapt_json_value(facts or {}, None),
@@ -115,6 +117,8 @@ def write(
             )
             for target in sorted(targets)
         )
+        if alert_id == new_id:
+            transaction.on_commit(lambda: instruments.alert_written(kind=str(kind)), robust=True)
     return alert_id
 
 

@@ -1,16 +1,22 @@
 """Is delivering going on? For `check_delivery`, `/healthz/deliveries`, `/metrics` and the banners of all pages."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from django.db import DatabaseError, connection
 from django.db.models import QuerySet
 from redis import RedisError
 
-from channels_app.models import Channel
 from notifications import waiting
 from notifications.display import counted
-from notifications.models import FAILURES_BEFORE_PROBING, AlertDelivery, ChannelHealth, Heartbeat
+from notifications.models import (
+    FAILURES_BEFORE_PROBING,
+    ChannelHealth,
+    Delivery,
+    DeliveryAttempt,
+    Event,
+    Heartbeat,
+)
 from notifications.patience import within
 from notifications.redis_client import new_client
 from notifications.waiting import Lateness
@@ -21,15 +27,62 @@ BEAT_SILENT_SECONDS = 300
 LONGEST_WAIT_SECONDS = 120
 BROKER_TIMEOUT_SECONDS = 2
 
-# How many deliveries are due and not being sent on each channel, and how many are in flight in all.
-QUEUE = """
-SELECT delivery.channel_id,
-    count(*) FILTER (WHERE delivery.lease_token IS NULL AND delivery.next_attempt_at <= statement_timestamp()),
-    count(*) FILTER (WHERE delivery.lease_token IS NOT NULL)
-FROM notifications_delivery delivery JOIN channels_app_channel channel ON channel.id = delivery.channel_id
-WHERE delivery.status = 'pending' AND NOT delivery.is_alert AND channel.archived_at IS NULL
-GROUP BY delivery.channel_id
+# So far what waits is counted, in all and on one channel: to count costs the same with a million rows. How much comes
+# and goes is told by the counters of events and deliveries.
+COUNTED_AT_MOST = 10_000
+COUNTED_OF_A_CHANNEL = 1_000
+# By the index delivery_due, of each channel no further than the bound, and of all together no further either: channels
+# that can be sent to come first, so that what the others hold hides none of it.
+_DUE = """
+SELECT count(*) AS due, count(*) FILTER (WHERE sendable) AS sendable FROM (
+    SELECT channel.sendable FROM (
+        SELECT channel.id, channel.paused_at IS NULL AND coalesce(health.failures_in_row, 0) < %(failures)s AS sendable
+        FROM channels_app_channel channel
+        LEFT JOIN notifications_channelhealth health ON health.channel_id = channel.id
+        WHERE channel.archived_at IS NULL
+        ORDER BY sendable DESC
+    ) channel
+    CROSS JOIN LATERAL (
+        SELECT FROM notifications_delivery
+        WHERE channel_id = channel.id AND status = 'pending' AND lease_token IS NULL AND NOT is_alert
+            AND next_attempt_at <= statement_timestamp()
+        ORDER BY next_attempt_at LIMIT %(bound)s
+    ) due
+    LIMIT %(bound)s
+) counted
 """
+_IS_FAILING = "paused_at IS NULL AND health.failures_in_row >= %(failures)s"
+# In flight no more than all processes have room for, by the index delivery_leased; alerts by delivery_alert_due.
+COUNT = f"""
+SELECT counted.due, counted.sendable,
+    (SELECT count(*) FROM notifications_delivery delivery JOIN channels_app_channel channel
+        ON channel.id = delivery.channel_id AND channel.archived_at IS NULL
+        WHERE delivery.lease_token IS NOT NULL AND NOT delivery.is_alert),
+    (SELECT count(*) FROM channels_app_channel channel
+        JOIN notifications_channelhealth health ON health.channel_id = channel.id
+        WHERE channel.archived_at IS NULL AND {_IS_FAILING}),
+    (SELECT count(DISTINCT event_id) FROM (
+        SELECT event_id FROM notifications_delivery WHERE status = 'pending' AND is_alert LIMIT %(bound)s) alert),
+    (SELECT extract(epoch FROM statement_timestamp() - created_at)::float FROM notifications_alert
+        ORDER BY id DESC LIMIT 1)
+FROM ({_DUE}) counted
+"""  # noqa: S608 (made of constants)
+COUNT_OF_CHANNELS = """
+SELECT wanted.id, due.number FROM unnest(%(channels)s::text[]) AS wanted(id)
+CROSS JOIN LATERAL (
+    SELECT count(*) AS number FROM (
+        SELECT FROM notifications_delivery
+        WHERE channel_id = wanted.id AND status = 'pending' AND lease_token IS NULL AND NOT is_alert
+            AND next_attempt_at <= statement_timestamp()
+        ORDER BY next_attempt_at LIMIT %(bound)s) counted
+) due
+"""
+# What PostgreSQL itself keeps count of, so nothing is read for it.
+ROWS = """
+SELECT name, pg_stat_get_live_tuples(to_regclass(name)), pg_stat_get_dead_tuples(to_regclass(name))
+FROM unnest(%s::text[]) AS counted(name)
+"""
+COUNTED_TABLES = tuple(model._meta.db_table for model in (Event, Delivery, DeliveryAttempt))
 AGES = f"""
 SELECT name, '', '', extract(epoch FROM statement_timestamp() - at)::float, 0, 'seen', 0 FROM notifications_heartbeat
 UNION ALL ({waiting.WORST})
@@ -48,6 +101,7 @@ class Condition:
     broker: bool
     worker_age: float | None = None
     beat_age: float | None = None
+    purge_age: float | None = None
     oldest_due: float | None = None
     oldest_sendable: float | None = None
     lateness: Lateness = field(default_factory=Lateness)
@@ -83,20 +137,19 @@ class Condition:
 
 @dataclass(frozen=True)
 class Counts:
-    """Due deliveries that are not being sent, by channel, and those that are being sent; channels; alerts to be sent.
+    """Due deliveries that are not being sent, and those that are being sent; channels; alerts to be sent.
 
-    `sendable` are those of channels that are neither paused nor failing.
+    `sendable` are those of channels that are neither paused nor failing. `due`, `sendable` and `alerts_waiting` are
+    counted up to `COUNTED_AT_MOST`. `alert_age` is since when the latest alert was written (seconds; None: none is
+    kept).
     """
 
-    due_by_channel: Mapping[str, int]
+    due: int
     sendable: int
     in_flight: int
     channels_failing: int
     alerts_waiting: int
-
-    @property
-    def due(self) -> int:
-        return sum(self.due_by_channel.values())
+    alert_age: float | None
 
 
 def look() -> Condition:
@@ -111,6 +164,7 @@ def look() -> Condition:
         broker=broker,
         worker_age=seen.get(Heartbeat.Name.WORKER),
         beat_age=seen.get(Heartbeat.Name.BEAT),
+        purge_age=seen.get(Heartbeat.Name.PURGE),
         oldest_due=late.oldest.seconds if late.oldest else None,
         oldest_sendable=late.oldest_sendable.sendable_seconds if late.oldest_sendable else None,
         lateness=late,
@@ -135,24 +189,24 @@ def _ask() -> tuple[dict[str, float], Lateness]:
 
 
 def count() -> Counts:
-    """Count what waits, for `/metrics`: it takes as long as the backlog is large.
-
-    Raises `DatabaseError` when PostgreSQL is away.
-    """
+    """Count what waits, for `/metrics`, by one query whose cost is bounded. Raises `DatabaseError`."""
     with connection.cursor() as cursor:
-        cursor.execute(QUEUE)
-        rows = cursor.fetchall()
-    due = {channel_id: waits for channel_id, waits, _ in rows if waits}
-    failing = failing_channels()
-    held = set(Channel.objects.filter(pk__in=due, paused_at__isnull=False).values_list("pk", flat=True))
-    held |= set(failing.filter(pk__in=due).values_list("pk", flat=True))
-    return Counts(
-        due_by_channel=due,
-        sendable=sum(waits for channel_id, waits in due.items() if channel_id not in held),
-        in_flight=sum(in_flight for _, _, in_flight in rows),
-        channels_failing=failing.count(),
-        alerts_waiting=AlertDelivery.objects.filter(status="pending").values("event").distinct().count(),
-    )
+        cursor.execute(COUNT, {"bound": COUNTED_AT_MOST, "failures": FAILURES_BEFORE_PROBING})
+        return Counts(*cursor.fetchone())
+
+
+def count_due(channel_ids: Iterable[str]) -> Mapping[str, int]:
+    """How much is due on each of these channels, counted up to `COUNTED_OF_A_CHANNEL`. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(COUNT_OF_CHANNELS, {"channels": list(channel_ids), "bound": COUNTED_OF_A_CHANNEL})
+        return dict(cursor.fetchall())
+
+
+def count_rows() -> list[tuple[str, int, int]]:
+    """Of each of the large tables how many rows live and are dead, as PostgreSQL estimates. One query."""
+    with connection.cursor() as cursor:
+        cursor.execute(ROWS, [list(COUNTED_TABLES)])
+        return list(cursor.fetchall())
 
 
 def failing_channels() -> QuerySet[ChannelHealth]:

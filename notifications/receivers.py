@@ -16,6 +16,7 @@ from notifications import doorbell
 from notifications.database_time import database_now
 from notifications.events import EVENT_TYPES, EventType
 from notifications.events.bodies import build_body
+from notifications.metrics import instruments
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, new_delivery_id
 
 log = structlog.get_logger(__name__)
@@ -70,6 +71,10 @@ def record_event(event_type: EventType, *, source: str, facts: dict[str, Any]) -
     deliveries = Delivery.objects.bulk_create(_delivery(event, route) for route in routes if route.delivery)
     if deliveries:
         doorbell.ring_on_commit()
+    transaction.on_commit(
+        lambda: instruments.event_recorded(event_type=event_type.key, source=source, deliveries=len(deliveries)),
+        robust=True,
+    )
     return event
 
 

@@ -1,6 +1,7 @@
 """Celery tasks of notifications. Each may run twice at once, in any process."""
 
 import threading
+import time
 
 import structlog
 from celery import shared_task
@@ -13,6 +14,7 @@ from notifications.alerts.watching import watch
 from notifications.delivery.alone import send_late_alerts
 from notifications.delivery.clock import engine
 from notifications.delivery.maintenance import beat
+from notifications.metrics import instruments
 from notifications.models import Heartbeat
 
 log = structlog.get_logger(__name__)
@@ -40,7 +42,12 @@ def record_beat() -> None:
 @shared_task(name="notifications.tasks.purge", one_at_a_time=True)
 def purge() -> int:
     """Forget what is older than `RETENTION_DAYS`. A worker that is asked to stop does so after the present batch."""
-    return retention.purge(stop=shutting_down.is_set)
+    began = time.monotonic()
+    gone = retention.purge(stop=shutting_down.is_set)
+    if not shutting_down.is_set():
+        beat(Heartbeat.Name.PURGE, at_most_every=0)
+        instruments.purged(seconds=time.monotonic() - began)
+    return gone
 
 
 @shared_task(name="notifications.tasks.recount", one_at_a_time=True)

@@ -46,7 +46,7 @@ LOOK_EVERY_SECONDS = 0.5
 # Files that are not connections: logs, the pool's connections, modules.
 FILES_RESERVED = 128
 # Supervisors get their answer also while every thread waits for the database.
-PROBES = {"/healthz", "/readyz", "/healthz/deliveries"}
+PROBES = {"/healthz", "/readyz", "/healthz/deliveries", "/metrics"}
 PROBE_THREADS = 2
 REFUSALS: tuple[tuple[type[Exception], HTTPStatus], ...] = (
     (errors.LimitRequestLine, HTTPStatus.REQUEST_URI_TOO_LONG),

@@ -18,6 +18,7 @@ from notifications import alert_targets
 from notifications.alerts import turn
 from notifications.delivery.claim_sql import BEGIN, CLAIM, LOCK
 from notifications.delivery.marks import Marks
+from notifications.metrics import instruments
 from notifications.models import FAILURES_BEFORE_PROBING, TESTS_AT_ONCE, Trigger, new_attempt_id
 from orders.locks import waited_too_long
 
@@ -51,6 +52,7 @@ class Claim:
     its worker died the last time. `first`: nothing else was in flight to its channel. `slowed` and `troubled` say how
     the channel was: slow to answer, and known for failures. Of an alert, `words` are what people are told (JSON).
     `request_id` is that of the request that the event came of.
+    `waited` is for how many seconds it was due, or its channel resumed, at `read_at`.
     """
 
     delivery_id: str
@@ -78,6 +80,7 @@ class Claim:
     order_id: int | None = None
     contact_id: str | None = None
     request_id: str | None = None
+    waited: float = 0.0
 
     @property
     def lease_ends(self) -> float:
@@ -141,8 +144,9 @@ def claim(
     """
     token = uuid4()
     marks = Marks() if marks is None else marks
+    began = time.monotonic()
     try:
-        leased = _lease(
+        leased, lock_seconds = _lease(
             token,
             marks,
             slots=min(slots, ROWS_AT_ONCE),
@@ -156,12 +160,15 @@ def claim(
         if not waited_too_long(error):
             raise
         log.warning("claim_lock_not_available")
+        instruments.claim_lock_not_had()
         return []
+    rows = len(leased)
     if alerts is not None:
         alerts.token, alerts.leased = token, [each for each in leased if each.is_alert]
         leased = [each for each in leased if not each.is_alert]
     claims = _begin(leased, token) if leased else []
     _mark(marks, leased, claims)
+    instruments.claimed(rows=rows, seconds=time.monotonic() - began, lock_seconds=lock_seconds)
     return claims
 
 
@@ -207,7 +214,8 @@ def _mark(marks: Marks, leased: list[Leased], claims: list[Claim]) -> None:
         marks.set_at = each.claimed_at
 
 
-def _lease(token: UUID, marks: Marks, **limits: int) -> list[Leased]:
+def _lease(token: UUID, marks: Marks, **limits: int) -> tuple[list[Leased], float]:
+    """What was leased, and how long the lock was waited for (seconds)."""
     values: dict[str, Any] = {
         **limits,
         "cap": settings.CHANNEL_CONCURRENCY,
@@ -221,9 +229,11 @@ def _lease(token: UUID, marks: Marks, **limits: int) -> list[Leased]:
         "marked_at": marks.set_at,
     }
     with transaction.atomic(), connection.cursor() as cursor:
+        asked = time.monotonic()
         cursor.execute(LOCK, [LOCK_AWAITED_AT_MOST, CLAIM_LOCK])
+        lock_seconds = time.monotonic() - asked
         cursor.execute(CLAIM, values)
-        return [Leased(**row) for row in _named(cursor)]
+        return [Leased(**row) for row in _named(cursor)], lock_seconds
 
 
 def _begin(leased: list[Leased], token: UUID) -> list[Claim]:

@@ -191,6 +191,8 @@ SELECT claimed.id AS delivery_id, claimed.attempt_id, claimed.event_id, claimed.
     event.order_id, event.contact_id, event.request_id,
     claimed.lease_expires_at - make_interval(secs => %(lease)s) AS claimed_at, statement_timestamp() AS read_at,
     extract(epoch FROM claimed.lease_expires_at - statement_timestamp())::double precision AS lease_left,
+    extract(epoch FROM statement_timestamp() - greatest(claimed.next_attempt_at, channel.resumed_at))::double precision
+        AS waited,
     channel.id AS channel_id, channel.name AS channel_name, channel.kind AS channel_kind, channel.url AS channel_url,
     channel.url_is_secret AS channel_url_is_secret, channel.encrypted_url AS channel_encrypted_url,
     channel.recipients AS channel_recipients, channel.system AS channel_system,

@@ -15,6 +15,7 @@ from django.conf import settings
 from notifications import notices
 from notifications.delivery.claim import lease_seconds
 from notifications.delivery.engine import Engine
+from notifications.metrics.reporting import reporter
 
 log = structlog.get_logger(__name__)
 
@@ -54,6 +55,7 @@ def _start(**_: object) -> None:
         notices.warm_up()
     except Exception:
         log.exception("not_warmed_up")
+    reporter.start("worker")
     clock().start()
 
 
@@ -66,3 +68,4 @@ def _stop(**_: object) -> None:
 def _finish(**_: object) -> None:
     if not engine().join(timeout=lease_seconds()):
         log.error("in_flight_abandoned")
+    reporter.stop()

@@ -9,6 +9,8 @@ from typing import Any
 from django.db import connection, transaction
 
 from notifications import alert_raising
+from notifications.metrics import instruments
+from notifications.metrics.instruments import Attempted
 from notifications.models import new_attempt_id
 from notifications.tally import Counted, count
 
@@ -62,7 +64,9 @@ SET lease_token = NULL, lease_expires_at = NULL, outcome = 'unknown', status_cod
     next_attempt_at = CASE WHEN NOT told.last THEN statement_timestamp() END,
     finished_at = CASE WHEN told.last THEN statement_timestamp() END
 FROM told WHERE delivery.id = told.id
-RETURNING delivery.channel_id, delivery.status, delivery.next_trigger = 'test' OR delivery.is_alert
+RETURNING delivery.channel_id, delivery.status, delivery.next_trigger = 'test' OR delivery.is_alert,
+    (SELECT kind FROM channels_app_channel channel WHERE channel.id = delivery.channel_id),
+    CASE WHEN delivery.is_alert THEN 'alert' ELSE told.next_trigger END
 """
 WORKER_DIED = "The worker stopped before it could record the answer; the message may have arrived."
 NOT_SENT = "The worker stopped before it began to send; nothing was sent."
@@ -114,10 +118,15 @@ def recover() -> int:
             "most_unknowns": MOST_UNKNOWNS,
         }
         cursor.execute(RECOVER, values)
-        lost = Counter(channel for channel, status, aside in cursor.fetchall() if status == "failed" and not aside)
+        recovered = cursor.fetchall()
+        lost = Counter(channel for channel, status, aside, *_ in recovered if status == "failed" and not aside)
         for channel_id, number in sorted(lost.items()):
             alert_raising.deliveries_lost(channel_id=channel_id, number=number)
         count(Counted(channel_id, "failed") for channel_id in lost.elements())
+    instruments.attempts_recorded(
+        Attempted(kind=kind, outcome="unknown", trigger=trigger, status=status)
+        for _, status, _, kind, trigger in recovered
+    )
     return len(ids)
 
 

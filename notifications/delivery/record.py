@@ -1,6 +1,7 @@
 """Writes down what came of attempts, many in one statement, fenced by the lease token."""
 
 import json
+import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,6 +18,8 @@ from notifications.delivery import health, policy
 from notifications.delivery.claim import Claim
 from notifications.delivery.maintenance import CHANNEL_DELETED, NOT_SENT
 from notifications.delivery.send import Result
+from notifications.metrics import instruments
+from notifications.metrics.instruments import ALERT, Attempted
 from notifications.models import Delivery, DeliveryAttempt, Trigger
 from notifications.pausing import pause_channel
 from notifications.tally import Counted, Tally, count
@@ -110,6 +113,7 @@ def _note_unsent(attempt_ids: Sequence[str]) -> None:
 
 
 def _record(sent: Sequence[tuple[Result, Answer]], tally: Tally | None) -> int:
+    began = time.monotonic()
     rows = [_row(result, answer) for result, answer in sent]
     with transaction.atomic():
         with connection.cursor() as cursor:
@@ -153,9 +157,29 @@ def _record(sent: Sequence[tuple[Result, Answer]], tally: Tally | None) -> int:
             count(counted)
     if tally is not None:
         tally.add(counted)
+    instruments.recorded(seconds=time.monotonic() - began)
+    instruments.attempts_recorded(
+        _attempted(result, answer, status=after[result.claim.attempt_id][0])
+        for result, answer in sent
+        if result.claim.attempt_id in after
+    )
     if len(after) < len(sent):
         log.warning("leases_lost", lost=len(sent) - len(after))
     return len(after)
+
+
+def _attempted(result: Result, answer: Answer, *, status: str) -> Attempted:
+    claim = result.claim
+    arrived = answer.outcome == Outcome.SUCCEEDED and claim.trigger == Trigger.FIRST and not claim.is_alert
+    on_its_way = claim.waited + result.ended - claim.read_at_monotonic
+    return Attempted(
+        kind=claim.channel.kind,
+        outcome=answer.outcome,
+        trigger=ALERT if claim.is_alert else claim.trigger,
+        status=status,
+        seconds=result.duration_ms / 1000,
+        arrived_after=max(0.0, on_its_way) if arrived and result.ended else None,
+    )
 
 
 def _of_the_channel(results: Iterable[tuple[Result, Answer]]) -> Iterator[tuple[Result, Answer]]:

@@ -19,11 +19,15 @@ log = structlog.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Result:
-    """What came of a claim. `answer` is None where nothing was sent because the lease was running out."""
+    """What came of a claim. `answer` is None where nothing was sent because the lease was running out.
+
+    `ended` is when the attempt ended, on the monotonic clock; 0: it was not sent.
+    """
 
     claim: Claim
     answer: Answer | None
     duration_ms: int
+    ended: float = 0.0
 
 
 def send(claim: Claim) -> Result:
@@ -37,7 +41,8 @@ def send(claim: Claim) -> Result:
         log.warning("lease_ran_out", delivery_id=claim.delivery_id, event_id=claim.event_id)
         return Result(claim, None, 0)
     answer = _answer(claim, timeout)
-    duration_ms = round((time.monotonic() - started) * 1000)
+    ended = time.monotonic()
+    duration_ms = round((ended - started) * 1000)
     log.info(
         "attempt",
         delivery_id=claim.delivery_id,
@@ -51,7 +56,7 @@ def send(claim: Claim) -> Result:
         duration_ms=duration_ms,
         **({"request_id": claim.request_id} if claim.request_id else {}),
     )
-    return Result(claim, answer, duration_ms)
+    return Result(claim, answer, duration_ms, ended)
 
 
 def _answer(claim: Claim, timeout: float) -> Answer:

@@ -21,6 +21,7 @@ from notifications.models.deliveries import (
 from notifications.models.events import TEST_EVENT_PREFIX, Event, new_event_id, new_test_event_id
 from notifications.models.health import FAILURES_BEFORE_PROBING, ChannelBacklog, ChannelHealth, ChannelHour, Heartbeat
 from notifications.models.history import HistoryEntry
+from notifications.models.metrics import MetricProcess, MetricTotal
 from notifications.models.replays import ReplayJob, new_replay_id
 from notifications.models.routing import EventChannel, EventTypeSwitch, validate_event_type
 
@@ -45,6 +46,8 @@ __all__ = [
     "EventTypeSwitch",
     "Heartbeat",
     "HistoryEntry",
+    "MetricProcess",
+    "MetricTotal",
     "ReplayJob",
     "Trigger",
     "new_alert_id",

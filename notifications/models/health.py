@@ -115,13 +115,14 @@ class ChannelHour(models.Model):
 class Heartbeat(models.Model):
     """When a worker last claimed and when beat last ran, for `check_delivery` and `/healthz/deliveries`.
 
-    And until when `notifications.recounting` has counted.
+    And until when `notifications.recounting` has counted, and when the last purge ended.
     """
 
     class Name(models.TextChoices):
         WORKER = "worker", "Worker"
         BEAT = "beat", "Beat"
         RECOUNT = "recount", "Recount"
+        PURGE = "purge", "Purge"
 
     name = models.CharField(primary_key=True, max_length=10, choices=Name)
     at = models.DateTimeField(db_default=Now())

@@ -149,10 +149,26 @@ def test_what_waits_is_counted(channel):
     ChannelHealth.objects.create(channel=failing, failures_in_row=5)
     waiting(failing, 1)
     alert_raising.channel_failing(channel_id=failing.pk)
-    assert monitoring.count() == monitoring.Counts(
-        due_by_channel={channel.pk: 2, failing.pk: 1}, sendable=2, in_flight=1, channels_failing=1, alerts_waiting=1
+    counts = monitoring.count()
+    assert counts == monitoring.Counts(
+        due=3, sendable=2, in_flight=1, channels_failing=1, alerts_waiting=1, alert_age=counts.alert_age
     )
-    assert monitoring.count().due == 3
+    assert counts.alert_age is not None and 0 <= counts.alert_age < 60
+    assert monitoring.count_due([channel.pk, failing.pk]) == {channel.pk: 2, failing.pk: 1}
+
+
+def test_what_waits_is_counted_up_to_a_bound(channel, monkeypatch):
+    monkeypatch.setattr(monitoring, "COUNTED_AT_MOST", 4)
+    monkeypatch.setattr(monitoring, "COUNTED_OF_A_CHANNEL", 2)
+    other = create_channel(name="Mailing", kind="postback", url="https://example.com/")
+    for each in (channel, channel, channel, other, other, other):
+        waiting(each, 1)
+    counts = monitoring.count()
+    assert (counts.due, counts.sendable) == (4, 4)
+    ChannelHealth.objects.create(channel=channel, failures_in_row=5)
+    counts = monitoring.count()
+    assert (counts.due, counts.sendable) == (4, 3)
+    assert monitoring.count_due([channel.pk, other.pk]) == {channel.pk: 2, other.pk: 2}
 
 
 def test_looking_takes_one_query_of_the_database(channel, django_assert_num_queries):

@@ -191,14 +191,14 @@ def test_the_doorbell_rings_once_a_transaction(attach, channel, lead, mug, djang
     with django_capture_on_commit_callbacks() as callbacks:
         pay(order)
     assert Delivery.objects.count() == 3
-    assert callbacks == [doorbell.ring]
+    assert callbacks.count(doorbell.ring) == 1
 
 
 def test_nothing_rings_where_nobody_is_to_hear(lead, mug, django_capture_on_commit_callbacks):
     order = place(lead, item("mug"))
     with django_capture_on_commit_callbacks() as callbacks:
         pay(order)
-    assert callbacks == []
+    assert doorbell.ring not in callbacks
 
 
 class TestAttaching:
