@@ -11,11 +11,10 @@ from django.conf import settings
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from config.request_log import method_of, route_of
 from notifications.metrics.instruments import counter, harmless, histogram
 
 UNMATCHED, STATIC = "unmatched", "static"
-METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
-OTHER_METHOD = "other"
 
 REQUESTS = counter("tidings_http_requests", "HTTP requests that were answered.", "method", "route", "status")
 REQUEST_SECONDS = histogram(
@@ -27,27 +26,28 @@ REQUEST_SECONDS = histogram(
 
 
 class HttpMetricsMiddleware:
-    """The outermost: what the others refuse is counted as well."""
+    """Stands far out: what the others refuse is counted as well."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponseBase]) -> None:
         self._get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         began = time.monotonic()
+        method = method_of(request)  # middlewares turn HEAD into GET
         response = self._get_response(request)
-        _answered(request, response.status_code, time.monotonic() - began)
+        _answered(method, request, response.status_code, time.monotonic() - began)
         return response
 
 
 @harmless
-def _answered(request: HttpRequest, status: int, seconds: float) -> None:
-    method = request.method if request.method in METHODS else OTHER_METHOD
+def _answered(method: str, request: HttpRequest, status: int, seconds: float) -> None:
     route = _route(request)
     REQUESTS.labels(method, route, status).inc()
     REQUEST_SECONDS.labels(method, route).observe(seconds)
 
 
 def _route(request: HttpRequest) -> str:
-    if request.resolver_match is not None:
-        return f"/{request.resolver_match.route}"
+    found = route_of(request)
+    if found is not None:
+        return found
     return STATIC if request.path.startswith(str(settings.STATIC_URL)) else UNMATCHED
