@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from config.environment import NAMES
+from tests.demo.local.launching import PROJECT
 from tests.deploy import reading
 from tests.deploy.reading import ADDRESS, MAKE_ENV, Program
-from tests.demo.local.launching import PROJECT
 
 WAYS = {
     "containers": reading.programs_of_compose,
