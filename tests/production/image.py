@@ -209,10 +209,20 @@ def packages_are_reached(folder: Path) -> bool:
 
 
 def ended(command: Sequence[str], timeout: float) -> "subprocess.CompletedProcess[str]":
-    """Raises Unavailable where it takes longer."""
+    """Run it to its end. Raises Unavailable where it takes longer, and leaves nothing of it then."""
+    process = subprocess.Popen(
+        command,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        start_new_session=True,
+    )
     try:
-        return subprocess.run(
-            command, capture_output=True, text=True, errors="replace", stdin=subprocess.DEVNULL, timeout=timeout
-        )
+        out, err = process.communicate(timeout=timeout)
     except subprocess.TimeoutExpired as error:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
         raise Unavailable(f"{command[0]} takes longer than {timeout:.0f} seconds here") from error
+    return subprocess.CompletedProcess(command, process.returncode, out, err)
