@@ -8,7 +8,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make requirements" $(if $(UPGRADE),--upgrade)
 
-.PHONY: run test check bench lint format screenshots requirements help
+.PHONY: run test check bench lint lint-deploy format screenshots requirements help
 
 run: $(VENV)/.runtime ## Start a copy with demo data; prints the address and the login.
 	@exec $(BIN)/python -m demo.local
@@ -34,6 +34,9 @@ lint: $(VENV)/.developer ## Check format, lint, types, import contracts and migr
 	$(BIN)/python -m tests.embedded manage.py makemigrations --check --dry-run
 	$(BIN)/python -m tests.embedded -m tests.lint_migrations
 
+lint-deploy: $(VENV)/.developer ## Check deploy/ with each tool that is there; say what could not run.
+	$(BIN)/python -m tests.deploy.lint
+
 format: $(VENV)/.developer ## Format the code and mend what ruff can.
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
@@ -46,7 +49,7 @@ requirements: $(VENV)/.developer ## Pin all that is installed; UPGRADE=1 takes t
 	$(COMPILE) requirements-dev.in --constraint requirements.txt --output-file requirements-dev.txt
 
 help: ## List these targets.
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.runtime: requirements.txt
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)

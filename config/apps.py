@@ -7,6 +7,7 @@ class TidingsAdminConfig(AdminConfig):
     default_site = "backoffice.site.TidingsAdminSite"
 
     def ready(self) -> None:
+        from config import checks  # noqa: F401 (registers them)
         from config.content_type import put_right_before_requests
         from config.statement_limit import limit_requests
 

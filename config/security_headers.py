@@ -1,7 +1,8 @@
 """The security headers of every answer: of pages, the API, static files, health checks and refusals."""
 
+from collections.abc import Callable
+
 from django.http import HttpRequest, HttpResponse
-from django.middleware.security import SecurityMiddleware
 
 # What no page of ours asks a browser for. Copying to the clipboard is not among it.
 _UNUSED = (
@@ -24,10 +25,16 @@ OF_THE_SERVER = {
 }
 
 
-class SecurityHeadersMiddleware(SecurityMiddleware):
-    """Stands outermost, and sets what Django's own does (HSTS among it) and `HEADERS`."""
+class SecurityHeadersMiddleware:
+    """Stands outermost, and sets `HEADERS`. Django's own `SecurityMiddleware` within it sets the others, HSTS among
+    them: by its name alone, no subclass of it, `manage.py check --deploy` knows that they are sent.
+    """
 
-    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self._get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self._get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
-        return super().process_response(request, response)
+        return response

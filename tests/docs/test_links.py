@@ -12,8 +12,8 @@ PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 NAMES = [str(page.relative_to(ROOT)) for page in PAGES]
 # It tells of what was, too.
 PRESENT = [name for name in NAMES if name != "CHANGELOG.md"]
-# Where operators put templates of their own.
-NOT_OURS = {"templates/channels_app/mail/"}
+# Where operators put what is their own: templates, an environment, certificates.
+NOT_OURS = {"templates/channels_app/mail/", "deploy/.env", "deploy/tls/"}
 FOLDERS = sorted(path.name for path in ROOT.iterdir() if path.is_dir() and not path.name.startswith("."))
 FILES = {
     path.name

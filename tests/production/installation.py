@@ -1,22 +1,19 @@
 """Tidings as the README says it is run: its own commands, in a folder where nothing was before, by nobody special."""
 
-import json
 import os
 import re
 import shutil
 import signal
 import subprocess
 import sys
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
 
 from config.environment import NAMES
 from demo.local import processes
 from demo.local.processes import Child, Service
 from tests.demo.local.launching import PROJECT, copy_of_project, free_port
+from tests.production.client import Client, person
 from tests.production.programs import servant
 from tests.waiting import wait_until
 
@@ -43,7 +40,7 @@ def readme_command(word: str) -> str:
     return found
 
 
-class Installation:
+class Installation(Client):
     """A clone in `folder`, with these settings beside those that README.md exports. Programs run until `close`.
 
     They run as nobody where the tests run as root: with the right to read what root alone may (the tests' Python may
@@ -137,45 +134,6 @@ class Installation:
     def log(self, child: Child) -> str:
         return (child.service.log or Path(os.devnull)).read_text(errors="replace")
 
-    def call(self, method: str, path: str, body: object = None, timeout: float = 30) -> Any:
-        """Call the API; `path` begins after `/api/v1`. Raises HTTPError for a refusal."""
-        request = urllib.request.Request(
-            f"http://127.0.0.1:{self.port}/api/v1{path}",
-            data=None if body is None else json.dumps(body).encode(),
-            method=method,
-            headers={"Authorization": f"Bearer {self.key}", "Content-Type": "application/json"},
-        )
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            return json.loads(answer.read())
-
-    def get(self, path: str) -> tuple[int, str]:
-        """Status and text of a page."""
-        try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=30) as answer:
-                return answer.status, answer.read().decode()
-        except urllib.error.HTTPError as error:
-            return error.code, error.read().decode()
-
-    def web_answers(self) -> bool:
-        try:
-            return self.get("/healthz")[0] == 200
-        except OSError:
-            return False
-
-    def attach(self, url: str, *event_types: str) -> str:
-        """A postback channel for these event types. Returns its signing secret."""
-        channel = self.call("POST", "/channels", {"name": "Warehouse", "kind": "postback", "url": url})
-        for event_type in event_types:
-            self.call("PATCH", f"/event-types/{event_type}", {"enabled": True})
-            attached = {"channel": channel["id"], "sources": ["admin", "shop", "funnel"]}
-            self.call("POST", f"/event-types/{event_type}/channels", attached)
-        secret: str = channel["secret"]
-        return secret
-
-    def contact(self, number: int, timeout: float = 30) -> None:
-        """One event, `contact.created`."""
-        self.call("POST", "/contacts", {"source": "shop", **person(f"ada{number}")}, timeout)
-
     def buy(self) -> None:
         """An order that completes at once: `contact.created`, `transaction.approved`, `order.completed` and others."""
         self.manage(
@@ -223,7 +181,3 @@ _OF_TESTS = ("DJANGO_SETTINGS_MODULE", "TIDINGS_TEST_SERVERS", "HOME", "DEMO")
 def last_line(done: "subprocess.CompletedProcess[str]") -> str:
     """What a person at the terminal reads last."""
     return (done.stderr.strip() or done.stdout.strip()).splitlines()[-1]
-
-
-def person(name: str) -> dict[str, str]:
-    return {"email": f"{name}@example.com", "first_name": name.title(), "last_name": "Byron"}

@@ -25,6 +25,7 @@ PACKAGES = {
     "redis-server": "redis-server",
     "ip": "iproute2",
     "unshare": "util-linux",
+    "nginx": "nginx-light",
     "nsenter": "util-linux",
 }
 _FOLDERS = ("/usr/sbin", "/sbin")
