@@ -4,12 +4,14 @@ A copy takes a fraction of a second, a cluster and its migrations several second
 It lies in pytest's own cache folder; whoever removes it has it made again.
 """
 
+import contextlib
 import hashlib
 import os
 import shutil
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
@@ -20,6 +22,7 @@ from tests.waiting import wait_until
 
 ROOT = Path(__file__).resolve().parents[1]
 _KEPT = ROOT / ".pytest_cache" / "clusters"
+UNUSED_SECONDS = 24 * 60 * 60
 # The cluster is thrown away: nothing in it has to survive a crash of the machine.
 NOTHING_IS_KEPT = ("fsync=off", "synchronous_commit=off", "full_page_writes=off")
 
@@ -33,11 +36,12 @@ def make_cluster() -> Path:
     """The folder of the kept cluster. Nothing may run on it."""
     kept = _KEPT / _state()
     if kept.exists():
+        os.utime(kept)
         return kept
     with tempfile.TemporaryDirectory(prefix="tidings-cluster-", ignore_cleanup_errors=True) as name:
         made = _migrated(Path(name))
-        shutil.rmtree(_KEPT, ignore_errors=True)
         _KEPT.mkdir(parents=True, exist_ok=True)
+        _remove_unused()
         unfinished = kept.with_name(f"{kept.name}.{os.getpid()}")
         copy_owned(made, unfinished)
     try:
@@ -45,6 +49,14 @@ def make_cluster() -> Path:
     except OSError:  # another run was quicker
         shutil.rmtree(unfinished, ignore_errors=True)
     return kept
+
+
+def _remove_unused() -> None:
+    """Another run, of another Python or before a change, may be copying one that was used lately."""
+    for path in _KEPT.iterdir():
+        with contextlib.suppress(FileNotFoundError):
+            if time.time() - path.stat().st_mtime > UNUSED_SECONDS:
+                shutil.rmtree(path, ignore_errors=True)
 
 
 def copy_owned(source: Path, target: Path) -> None:

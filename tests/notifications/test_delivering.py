@@ -1,6 +1,5 @@
 """The engine with a real receiver: what is sent, what is tried again, what is not."""
 
-import socket
 import threading
 from typing import Any
 
@@ -17,6 +16,7 @@ from notifications.events import EVENT_TYPES
 from notifications.models import ChannelHealth, Delivery
 from tests.notifications.deliveries import make_delivery, make_due, story
 from tests.orders.shop import item, pay, place
+from tests.servers.hostile import refusing_port
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -93,14 +93,12 @@ def test_410_pauses_the_channel_and_holds_what_waits(engine, receiver, channel):
 
 
 def test_a_refused_connection_is_retried_and_delivered_once_somebody_listens(engine, receiver, channel, settings):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
     settings.POSTBACK_RETRY_DELAYS_SECONDS = [3600.0]
-    channel.url = f"http://127.0.0.1:{port}/"
-    channel.save()
-    delivery = make_delivery(channel)
-    engine.deliver_due()
+    with refusing_port() as port:
+        channel.url = f"http://127.0.0.1:{port}/"
+        channel.save()
+        delivery = make_delivery(channel)
+        engine.deliver_due()
     delivery.refresh_from_db()
     assert (delivery.status, delivery.outcome, delivery.next_trigger) == ("pending", "connection_error", "automatic")
     assert str(port) in delivery.error

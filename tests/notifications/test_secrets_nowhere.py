@@ -9,7 +9,6 @@ import base64
 import html
 import json
 import logging
-import socket
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
@@ -43,6 +42,7 @@ from tests.calling import Caller
 from tests.notifications.alerting import send_due
 from tests.notifications.deliveries import claim_all, let_leases_run_out, make_delivery
 from tests.orders.shop import item, pay, place
+from tests.servers.hostile import refusing_port
 from tests.servers.receiver import Receiver
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.slow]
@@ -116,11 +116,9 @@ def deliver_in_every_way(keeper: Channel, engine: Engine, receiver: Receiver, se
         receiver.answer = answer
         deliver(keeper, engine)
     assert AlertDelivery.objects.filter(status="succeeded").count() == 1
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        nowhere = f"http://127.0.0.1:{free.getsockname()[1]}/hook"
-    for elsewhere in ("http://10.0.0.5/hook", nowhere):
-        deliver(keeper, engine, url=elsewhere)
+    with refusing_port() as port:
+        for elsewhere in ("http://10.0.0.5/hook", f"http://127.0.0.1:{port}/hook"):
+            deliver(keeper, engine, url=elsewhere)
     done = threading.Event()
     receiver.answer = lambda _: 200 if done.wait(20) else 500
     settings.POSTBACK_TIMEOUT_SECONDS = 0.3

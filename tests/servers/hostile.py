@@ -264,6 +264,14 @@ def unaccepting_port(*hosts: str) -> Iterator[int]:
         yield port
 
 
+@contextlib.contextmanager
+def refusing_port() -> Iterator[int]:
+    """A port of 127.0.0.1 that refuses connections: it is taken, so nobody else comes to listen on it meanwhile."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
 def sends_then_drips(data: bytes, pieces: Iterable[bytes]) -> Behaviour:
     """Reads the request, sends `data` at once and `pieces` after it, slowly."""
 

@@ -293,6 +293,8 @@ class DeadlineContext(ssl.SSLContext):
 
 def note_failed_handshake(exchange: Exchange, sock: ssl.SSLSocket | ssl.SSLObject) -> None:
     """Take note of how far it came."""
+    if sock._sslobj is None:  # type: ignore[union-attr]
+        return  # The connection was over before TLS began. Python says so when the handshake is asked for.
     exchange.cipher_agreed = sock.cipher() is not None
     # Documented from Python 3.13 on; before that it lies one level deeper.
     known = sock if hasattr(sock, "get_unverified_chain") else sock._sslobj  # type: ignore[union-attr]

@@ -7,7 +7,6 @@ import asyncio
 import email
 import email.policy
 import re
-import socket
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +17,8 @@ from types import TracebackType
 from typing import Any, ClassVar, Self
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
+
+from tests.servers.hostile import refusing_port
 
 EVENT_ID = re.compile(r"evt_\w+")
 # What an answer may be: taken, not now, never; or the connection is closed without one. It may also block.
@@ -49,6 +50,7 @@ class HttpReceiver:
         self.answer = answer
         self.received: list[Arrived] = []
         self.settings: dict[str, str] = {}
+        self._open = ExitStack()
 
     def channel(self, path: str) -> dict[str, Any]:
         """What a channel that leads here is created with."""
@@ -56,7 +58,7 @@ class HttpReceiver:
 
     def nowhere(self) -> dict[str, Any]:
         """The same of one that leads to where nobody listens."""
-        return {"kind": self.kind, "url": f"http://127.0.0.1:{_unused_port()}/hook"}
+        return {"kind": self.kind, "url": f"http://127.0.0.1:{self._open.enter_context(refusing_port())}/hook"}
 
     def arrived(self, path: str, headers: dict[str, str], body: str) -> Arrived:
         return Arrived(self.kind, path, headers["webhook-id"], headers["webhook-id"], body)
@@ -92,7 +94,7 @@ class HttpReceiver:
                 """Who is killed hangs up."""
 
         self._server = Server(("127.0.0.1", 0), Handler)
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.005}, daemon=True).start()
         return self
 
     def __exit__(
@@ -100,6 +102,7 @@ class HttpReceiver:
     ) -> None:
         self._server.shutdown()
         self._server.server_close()
+        self._open.close()
 
 
 class SlackReceiver(HttpReceiver):
@@ -118,6 +121,7 @@ class MailReceiver:
     def __init__(self, answer: Answer) -> None:
         self.answer = answer
         self.received: list[Arrived] = []
+        self._open = ExitStack()
         self._answering = ThreadPoolExecutor(256, thread_name_prefix="mail-answers")
 
     @property
@@ -129,7 +133,7 @@ class MailReceiver:
 
     def nowhere(self) -> dict[str, Any]:
         """One mail server serves all channels: from now on `settings` lead to where nobody listens."""
-        self._port = _unused_port()
+        self._port = self._open.enter_context(refusing_port())
         return self.channel("/hook")
 
     def __enter__(self) -> Self:
@@ -165,6 +169,7 @@ class MailReceiver:
         asyncio.run_coroutine_threadsafe(stop(), self._loop)
         self._thread.join(20)
         self._answering.shutdown(wait=False, cancel_futures=True)
+        self._open.close()
 
     def _session(self) -> SMTP:
         return SMTP(self, hostname="mail.example.com", loop=self._loop)
@@ -219,10 +224,3 @@ class Receivers:
 
     def __exit__(self, *error: Any) -> None:
         self._open.close()
-
-
-def _unused_port() -> int:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port: int = free.getsockname()[1]
-    return port

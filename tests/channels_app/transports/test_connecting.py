@@ -15,7 +15,14 @@ from channels_app.transports import Outcome
 from channels_app.transports.net.deadline import DeadlineSocket
 from channels_app.transports.net.lookup import Lookups
 from tests.channels_app.transports.sending import resolver, send
-from tests.servers.hostile import HostileServer, answers, resets_at_once, server_context, unaccepting_port
+from tests.servers.hostile import (
+    HostileServer,
+    answers,
+    refusing_port,
+    resets_at_once,
+    server_context,
+    unaccepting_port,
+)
 
 NAME = "receiver.example"
 
@@ -120,9 +127,8 @@ def test_a_silent_address_leaves_time_for_the_next() -> None:
 
 
 def test_nothing_listens() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    answer = send(f"http://127.0.0.1:{port}/")
+    with refusing_port() as port:
+        answer = send(f"http://127.0.0.1:{port}/")
 
     assert answer.outcome == Outcome.CONNECTION_ERROR
     assert answer.error == f"Nothing listens on 127.0.0.1 port {port}."

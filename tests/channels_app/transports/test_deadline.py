@@ -21,11 +21,14 @@ def has_been_reset(sock: socket.socket) -> bool:
     return False
 
 
-def test_a_connection_that_is_reset_before_tls_begins_is_closed() -> None:
+@pytest.mark.parametrize("ended", [False, True], ids=["reset", "ended and reset"])
+def test_a_connection_that_is_reset_before_tls_begins_is_closed(ended: bool) -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         sock = DeadlineSocket(Exchange(10), socket.AF_INET)
         sock.connect(listener.getsockname())
         accepted, _ = listener.accept()
+        if ended:
+            accepted.shutdown(socket.SHUT_WR)
         accepted.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         accepted.close()
         wait_until(lambda: has_been_reset(sock))

@@ -9,7 +9,7 @@ import pytest
 from channels_app.transports import Outcome
 from channels_app.transports.net.lookup import Lookups
 from tests.channels_app.transports.mailing import STAGES, every_stage, mail_goes_to, meets, send_mail, told
-from tests.servers.hostile import Peer
+from tests.servers.hostile import Peer, refusing_port
 from tests.servers.mailserver import (
     HostileMailServer,
     begins_and_closes,
@@ -150,11 +150,8 @@ def test_a_last_line_that_is_cut_off_counts(reply: bytes) -> None:
 
 
 def test_a_server_that_is_not_there() -> None:
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-        with mail_goes_to(port):
-            answer = send_mail()
+    with refusing_port() as port, mail_goes_to(port):
+        answer = send_mail()
 
     assert (answer.outcome, answer.retry) == (Outcome.CONNECTION_ERROR, None)
     assert answer.error == f"Nothing listens on 127.0.0.1 port {port}."

@@ -1,6 +1,5 @@
 """A day of a shop and two funnels, as the rules tell it and as the receivers see it."""
 
-import socket
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from decimal import Decimal
@@ -13,6 +12,7 @@ from api.keys import create_key
 from demo.local import processes, programs
 from demo.local.processes import Service
 from orders.models import Funnel, Product, Survey
+from tests.demo.local.launching import free_port
 from tests.demo.play.day import Day, Plan, read_catalogue
 from tests.demo.play.player import Api
 from tests.demo.play.reading import EVENT_TYPES
@@ -40,9 +40,7 @@ SURVEYS = {"welcome": "How did you hear of us?", "after": "How was it?"}
 @pytest.fixture
 def tidings(subprocess_environment: dict[str, str], tmp_path: Path) -> Iterator[str]:
     """The URL of web, worker and beat, which work on the test database as `make run` starts them."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     environment = {
         **subprocess_environment,
         "DATA_DIR": str(tmp_path),
