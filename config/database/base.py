@@ -125,10 +125,11 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def init_connection_state(self) -> None:
         super().init_connection_state()
         if self._in_time not in self.execute_wrappers:
-            self.execute_wrappers.insert(0, self._in_time)  # the innermost: it sees what is sent
+            self.execute_wrappers.insert(0, self._in_time)
         default = getattr(self.connection, "default_isolation", _READ_COMMITTED)
         if default != _READ_COMMITTED and self._in_read_committed not in self.execute_wrappers:
-            self.execute_wrappers.append(self._in_read_committed)
+            # The outermost: it has to see the statement before the limit stands in front of it.
+            self.execute_wrappers.insert(0, self._in_read_committed)
 
     def _set_autocommit(self, autocommit: bool) -> None:
         """Begin a transaction in our own words; psycopg, which stays in autocommit, ends it as it does any other."""

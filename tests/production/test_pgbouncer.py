@@ -10,29 +10,32 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
 
 CONTACTS = 40
-# Eight threads write one row at a time, each in a statement of its own, as heartbeats are written.
+# Eight threads write one row at a time, each in a statement of its own, as heartbeats are written. Half of them have a
+# limit for their statements, as the web process has, and half have none.
 CONTEND = """
 import threading
+from contextlib import nullcontext
 from django.db import connection
+from config.database.limits import statements_limited
 from notifications.delivery.maintenance import beat
 
 failed = []
 
-def write():
+def write(limited):
     try:
         for _ in range(50):
-            beat("contended", at_most_every=0)
+            with statements_limited(60) if limited else nullcontext():
+                beat("contended", at_most_every=0)
     except Exception as error:
         failed.append(error)
     finally:
         connection.close()
 
-threads = [threading.Thread(target=write) for _ in range(8)]
+threads = [threading.Thread(target=write, args=[number % 2 == 0]) for number in range(8)]
 [thread.start() for thread in threads]
 [thread.join() for thread in threads]
 print("failed", failed)
 """
-# Half of the threads have a limit for their statements, as the web process has, and half have none.
 LIMITED = """
 import threading
 from contextlib import nullcontext
