@@ -12,7 +12,8 @@ from queue import Empty, SimpleQueue
 import pytest
 
 from benchmarks.receiver import Receiver
-from tests.production.installation import Installation, person
+from tests.faults.installation import person
+from tests.production.installation import Installation
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
