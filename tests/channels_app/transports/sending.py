@@ -13,7 +13,7 @@ from channels_app.transports.postback.transport import PostbackTransport
 NOW = datetime(2026, 11, 23, 18, 36, tzinfo=UTC)
 BODY = '{"id":"evt_1","name":"Zoë"}'.encode()
 SECRET = new_secret()
-NOISE = 3.0  # seconds that a busy machine may add to a deadline
+NOISE = 10.0  # seconds that a busy machine may add to a deadline
 
 
 def send(
