@@ -1,20 +1,26 @@
 """Fixtures that every test may need. The servers come from `tests.embedded`."""
 
+import gc
 from collections.abc import Generator, Iterator
 from importlib import import_module
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.auth.models import User
 from django.db import connection
-from django.test import override_settings
+from django.test import Client, override_settings
+from django.test import client as test_client
 from pytest_django.plugin import DjangoDbBlocker
 
+from backoffice import banners
 from tests import emptying
 from tests.distribution import ROOMS_OF_ONE_SYSTEM, FilesAndRooms
 from tests.embedded import migrated_database
 from tests.programs import environment_of_programs
+from tests.signing_in import logged_in
 
 _HERE = Path(__file__).parent
 _ROOMS_OF_PROCESSES = ("benchmarks", "browser", "faults", "hostile", "production", "demo/local")
@@ -32,23 +38,39 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> Generator[None]:
 
     The rooms of one system come first, so that at the end no process is at work on one of them alone.
     """
-    for item in items:
-        path = item.path.relative_to(_HERE)
-        if (
-            any(path.is_relative_to(room) for room in _ROOMS_OF_PROCESSES)
-            or path.stem.endswith(("_migration", "_migrations"))
-            or "subprocess_environment" in getattr(item, "fixturenames", ())
-            or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
-        ):
-            item.add_marker(pytest.mark.slow)
+    for path, of_file in groupby(items, lambda item: item.path):
+        slow = _is_slow(path)
+        for item in of_file:
+            if (
+                slow
+                or "subprocess_environment" in getattr(item, "fixturenames", ())
+                or getattr(getattr(item, "obj", None), "is_hypothesis_test", False)
+            ):
+                item.add_marker(pytest.mark.slow)
     yield
     items.sort(key=_room_of_one_system)
 
 
+def _is_slow(path: Path) -> bool:
+    within = path.relative_to(_HERE)
+    return any(within.is_relative_to(room) for room in _ROOMS_OF_PROCESSES) or within.stem.endswith(
+        ("_migration", "_migrations")
+    )
+
+
 def _room_of_one_system(item: pytest.Item) -> str:
     """A key under which those rooms come first, each in one piece; all other tests keep their order."""
-    room = item.path.relative_to(_HERE).parts[0]
+    room = item.nodeid.split("/")[1]
     return room if room in ROOMS_OF_ONE_SYSTEM else "~"
+
+
+def pytest_collection_finish() -> None:
+    """What is there by now stays: the garbage collector need not walk through thousands of tests time and again, and
+    it looks for what the pages of a test leave less often.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(20_000, 10, 10)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -97,7 +119,34 @@ def subprocess_environment(django_db_setup: None, django_db_blocker: DjangoDbBlo
         yield environment
 
 
+@pytest.fixture(scope="session", autouse=True)
+def context_of_pages() -> Iterator[None]:
+    """`response.context` is that with which the page began. Django's client copies those of all included templates."""
+    store = test_client.store_rendered_templates  # type: ignore[attr-defined] # not in the stubs
+
+    def store_first(kept: dict[str, Any], **rendered: Any) -> None:
+        if "context" not in kept:
+            store(kept, **rendered)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(test_client, "store_rendered_templates", store_first)
+        yield
+
+
+@pytest.fixture
+def admin_client(admin_user: User) -> Client:
+    """In place of pytest-django's, which takes the way through the login."""
+    return logged_in(admin_user)
+
+
 @pytest.fixture(autouse=True)
-def no_banners_of_another_test(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is wrong is looked up for each page, not kept in the process."""
+def banners_of_this_test(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong is looked up for the first page of a test and kept for the others, however long they take."""
+    monkeypatch.setattr("backoffice.banners.KEPT_SECONDS", float("inf"))
+    banners.forget()
+
+
+@pytest.fixture
+def banners_of_each_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is wrong is looked up for each page."""
     monkeypatch.setattr("backoffice.banners.KEPT_SECONDS", 0.0)

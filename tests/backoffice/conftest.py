@@ -7,6 +7,7 @@ from django.test import Client
 
 from tests.notifications.conftest import attach, channel, engine, quick_delivery, receiver
 from tests.orders.conftest import announced, club, course, funnel, lead, mug, poster, survey
+from tests.signing_in import logged_in
 
 __all__ = [
     "announced",
@@ -40,8 +41,6 @@ def sign_in(db: None) -> SignIn:
         found = list(Permission.objects.filter(wanted))
         assert len(found) == len(permissions)
         user.user_permissions.set(found)
-        client = Client()
-        client.force_login(user)
-        return client
+        return logged_in(user)
 
     return sign_in

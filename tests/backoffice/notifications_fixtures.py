@@ -19,44 +19,44 @@ from channels_app.services import create_channel
 from notifications.models import Delivery, DeliveryAttempt, Event
 from orders.models import Contact, Order
 from tests.orders.shop import contact_input
+from tests.signing_in import logged_in
 
 GROUPS = ("Notification administrators", "Order staff", "Viewers")
+ANONYMOUS = "anonymous"
+ROLES = (ANONYMOUS, "superuser", "staff without a group", *GROUPS)
 
 
 class People(Mapping[str, Client]):
-    """A client for each role, logged in the first time that it is asked for, and one that is nobody."""
+    """A client for each role, whose user is made when it is first asked for, and one that is nobody."""
 
-    def __init__(self, users: dict[str, User | None]) -> None:
-        self._users = users
+    def __init__(self) -> None:
         self._clients: dict[str, Client] = {}
 
     def __getitem__(self, role: str) -> Client:
         if role not in self._clients:
-            client, user = Client(), self._users[role]
-            if user:
-                client.force_login(user)
-            self._clients[role] = client
+            self._clients[role] = Client() if role == ANONYMOUS else logged_in(_user_of(role))
         return self._clients[role]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._users)
+        return iter(ROLES)
 
     def __len__(self) -> int:
-        return len(self._users)
+        return len(ROLES)
+
+
+def _user_of(role: str) -> User:
+    if role == "superuser":
+        return User.objects.create_superuser("root")
+    if role == "staff without a group":
+        return User.objects.create_user("nobody", is_staff=True)
+    user = User.objects.create_user(role.split()[0].lower(), is_staff=True)
+    user.groups.add(Group.objects.get(name=role))
+    return user
 
 
 @pytest.fixture
 def people(db: None) -> People:
-    """A user of each role, and nobody."""
-    users: dict[str, User | None] = {
-        "anonymous": None,
-        "superuser": User.objects.create_superuser("root"),
-        "staff without a group": User.objects.create_user("nobody", is_staff=True),
-    }
-    for name in GROUPS:
-        users[name] = user = User.objects.create_user(name.split()[0].lower(), is_staff=True)
-        user.groups.add(Group.objects.get(name=name))
-    return People(users)
+    return People()
 
 
 @pytest.fixture

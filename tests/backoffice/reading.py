@@ -8,6 +8,9 @@ from django.contrib.messages import get_messages
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+# How a page tells a time of a moment ago, however long the machine took.
+LATELY = r"(?:now|(?:a|\d+) (?:second|minute)s? ago)"
+
 
 def text_of(response: Any) -> str:
     """The page's text on one line, as a person reads it."""

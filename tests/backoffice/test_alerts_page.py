@@ -16,7 +16,7 @@ from notifications.alert_raising import write_test
 from notifications.alerts import stages
 from notifications.models import Alert, AlertChannel, AlertDelivery, HistoryEntry
 from tests.backoffice.notifications_fixtures import admin, page_of, people, said, text_of, url, warehouse
-from tests.backoffice.reading import buttons_of
+from tests.backoffice.reading import LATELY, buttons_of
 from tests.notifications.alerting import failing, let_pass, send_due
 
 ROLES = ("Order staff", "staff without a group")
@@ -156,18 +156,18 @@ class TestLatest:
         page = admin.get(url("alerts"))
         (row,) = rows(page)
         assert re.fullmatch(
-            r"Warehouse was paused Warehouse (now|\d+ seconds? ago) Waits Administrators, \S+.* Waits Hook, \S+.*", row
+            rf"Warehouse was paused Warehouse {LATELY} Waits Administrators, \S+.* Waits Hook, \S+.*", row
         )
         assert f'href="{page_of(warehouse)}"' in page.content.decode()
         send_due()
         (row,) = rows(admin.get(url("alerts")))
-        assert re.search(r"Sent Administrators, (now|\d+ seconds? ago) Next try Hook, .* from now", row)
+        assert re.search(rf"Sent Administrators, {LATELY} Next try Hook, .* from now", row)
         assert "The receiver answered 503" in row
         services.resume_channel(channel_id=warehouse.pk, by="grace")
         let_pass(minutes=5)
         send_due()
         (row,) = rows(admin.get(url("alerts")))
-        assert re.search(r"Withdrawn Hook, (now|\d+ seconds? ago) It was no longer so when its turn came\.", row)
+        assert re.search(rf"Withdrawn Hook, {LATELY} It was no longer so when its turn came\.", row)
 
     def test_one_that_is_refused_for_good_says_so(self, admin, addressed, warehouse, receiver):
         hook = create_channel(name="Hook", kind="postback", url=receiver.url)
@@ -203,6 +203,7 @@ class TestLatest:
         assert "Nothing has gone wrong yet." in text_of(admin.get(url("alerts")))
 
 
+@pytest.mark.usefixtures("banners_of_each_page")
 def test_many_alerts_are_on_several_pages_at_the_same_cost(admin, addressed, warehouse, ops, django_assert_num_queries):
     alert_targets.choose(channel_id=ops.pk, by="grace")
     alert_raising.write(Alert.Kind.PAUSED, channel_id=warehouse.pk)

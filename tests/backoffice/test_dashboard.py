@@ -147,6 +147,7 @@ class TestWhoSeesWhat:
             assert "You have no permission" not in text_of(people[name].get("/admin/"))
 
 
+@pytest.mark.usefixtures("banners_of_each_page")
 def test_it_costs_the_same_however_much_there_is(people, warehouse, order):
     client = people["superuser"]
 

@@ -193,6 +193,7 @@ def test_a_mail_server_that_cannot_be_reached_has_not_answered(admin, mail):
     assert "The message in words is made from the body below." not in text
 
 
+@pytest.mark.usefixtures("banners_of_each_page")
 def test_a_delivery_costs_the_same_queries_for_one_attempt_and_for_many(admin, mail, django_assert_num_queries):
     with CaptureQueriesContext(connection) as one:
         admin.get(page_of(mail))

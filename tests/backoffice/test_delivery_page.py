@@ -119,6 +119,7 @@ def test_an_attempt_without_an_answer_says_so(admin, failed):
     assert "Answer There was no answer." in text
 
 
+@pytest.mark.usefixtures("banners_of_each_page")
 def test_a_delivery_costs_the_same_queries_for_one_attempt_and_for_many(admin, failed, django_assert_num_queries):
     with CaptureQueriesContext(connection) as one:
         admin.get(page_of(failed))

@@ -72,6 +72,7 @@ def test_an_event_that_reached_nobody_says_so(admin, failed):
     )
 
 
+@pytest.mark.usefixtures("banners_of_each_page")
 def test_an_event_costs_the_same_queries_for_one_channel_and_for_many(admin, failed, order, django_assert_num_queries):
     event = failed.event
     with CaptureQueriesContext(connection) as one:

@@ -85,6 +85,7 @@ def test_a_filter_that_cannot_be_meant_says_so(admin, changes):
     assert "There is no such choice. Choose from the list." in text_of(page)
 
 
+@pytest.mark.usefixtures("banners_of_each_page")
 def test_the_history_costs_the_same_queries_for_one_row_and_for_many(admin, changes, failed, django_assert_num_queries):
     HistoryEntry.objects.exclude(action="attached").delete()
     with CaptureQueriesContext(connection) as one:

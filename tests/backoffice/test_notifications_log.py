@@ -135,6 +135,7 @@ def test_a_long_log_is_read_page_by_page_and_stays_in_place_while_more_arrives(a
 
 
 @pytest.mark.parametrize("name", [LOG, EVENTS])
+@pytest.mark.usefixtures("banners_of_each_page")
 def test_a_list_costs_the_same_queries_for_one_row_and_for_many_and_counts_nothing(
     admin, warehouse, order, django_assert_num_queries, name
 ):

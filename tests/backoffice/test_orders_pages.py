@@ -64,7 +64,7 @@ def test_every_model_that_staff_work_with_is_registered():
     }
 
 
-@pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", quick_first(REGISTERED, 2), ids=lambda model: model.__name__)
 def test_list_search_filter_and_page_open(model, admin_client, rows):
     row = model.objects.order_by("pk").first()
     for address in [
@@ -93,7 +93,7 @@ def test_add_page_opens_only_where_staff_add(model, admin_client):
     assert admin_client.get(url(model, "add")).status_code == (200 if model in ADDED_BY_STAFF else 403)
 
 
-@pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", quick_first(REGISTERED, 2), ids=lambda model: model.__name__)
 def test_nothing_is_deleted(model, admin_client, rows):
     row = model.objects.order_by("pk").first()
     before = counts()
@@ -120,7 +120,9 @@ def test_pages_need_the_permission_of_their_model(model, sign_in, rows):
 
 
 @pytest.mark.parametrize(
-    "model", [Order, Quote, Refund, Subscription, SurveyResponse, Transaction], ids=lambda model: model.__name__
+    "model",
+    quick_first([Order, Quote, Refund, Subscription, SurveyResponse, Transaction]),
+    ids=lambda model: model.__name__,
 )
 def test_a_record_is_not_changed_by_posting_to_its_page(model, admin_client, rows):
     row = model.objects.order_by("pk").first()
@@ -251,7 +253,7 @@ def test_lists_are_filtered_and_overlook_what_no_filter_offers(admin_client, row
     assert '<option value="paid" selected>Paid</option>' in page
 
 
-@pytest.mark.parametrize("model", REGISTERED, ids=lambda model: model.__name__)
+@pytest.mark.parametrize("model", quick_first(REGISTERED, 2), ids=lambda model: model.__name__)
 def test_an_empty_list_says_what_to_do_and_a_search_without_a_match_how_to_clear_it(model, admin_client):
     empty = admin_client.get(url(model, "changelist"))
     nothing_yet = admin.site._registry[model].nothing_yet

@@ -17,7 +17,7 @@ from notifications.delivery.maintenance import beat
 from notifications.models import ChannelHealth, Heartbeat
 from tests.notifications.deliveries import make_delivery
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("banners_of_each_page")]
 
 
 @pytest.fixture(autouse=True)

@@ -25,6 +25,8 @@ ORDERS = [changes for count in (1, 2, 3) for changes in permutations(CHANGES, co
 ORDERS = [
     changes for changes in ORDERS if "delete" not in changes or "detach" not in changes[changes.index("delete") :]
 ]
+# Each change alone in `make check`, all orders of them in `make test`.
+WALK = [pytest.param(changes, marks=() if len(changes) == 1 else pytest.mark.slow) for changes in ORDERS]
 DELETED = "The channel was deleted."
 
 
@@ -58,7 +60,7 @@ def state(delivery: Delivery) -> tuple[str, str]:
     return delivery.status, delivery.error
 
 
-@pytest.mark.parametrize("changes", ORDERS, ids=", ".join)
+@pytest.mark.parametrize("changes", WALK, ids=", ".join)
 class TestAround:
     def test_a_delivery_that_waits(self, engine, receiver, channel, delivery, changes):
         change(channel, changes)

@@ -11,8 +11,8 @@ from notifications.redis_client import redis_client
 from tests.servers.hostile import HostileServer, Peer
 
 # Far above the promised second, for machines that are busy.
-SOON_SECONDS = 3
-SILENT_SECONDS = 4
+SOON_SECONDS = 6
+SILENT_SECONDS = 8
 
 
 @pytest.fixture

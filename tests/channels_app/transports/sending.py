@@ -1,10 +1,11 @@
 """One call of the postback transport, with what most tests do not care about filled in."""
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from channels_app.transports import Answer, Destination, Message
+from channels_app.transports import Answer, Destination, Message, Outcome
 from channels_app.transports.http.client import Client
 from channels_app.transports.postback.signature import new_secret
 from channels_app.transports.postback.transport import PostbackTransport
@@ -12,7 +13,7 @@ from channels_app.transports.postback.transport import PostbackTransport
 NOW = datetime(2026, 11, 23, 18, 36, tzinfo=UTC)
 BODY = '{"id":"evt_1","name":"Zoë"}'.encode()
 SECRET = new_secret()
-NOISE = 3.0  # seconds that a busy machine may add to a deadline
+NOISE = 10.0  # seconds that a busy machine may add to a deadline
 
 
 def send(
@@ -35,6 +36,24 @@ def send(
     began = time.monotonic()
     answer = transport.send(destination, message or Message("evt_1", BODY), now=now, timeout=timeout)
     assert time.monotonic() - began < timeout + NOISE
+    return answer
+
+
+def cut_while(
+    doing: str, attempt: Callable[[float], Answer], seconds: float = 0.6, told: Callable[[str], str] = str
+) -> Answer:
+    """What `attempt` says whose deadline ends it while `doing`; its parameter is the limit.
+
+    A busy machine may not have come so far by then: the next one has twice the time, up to ten seconds. `told` adds
+    to the sentence what else is said.
+    """
+    while True:
+        answer = attempt(seconds)
+        expected = told(f"The {seconds:g} s for one attempt were over while {doing}.")
+        if answer.error == expected or seconds >= 10:
+            break
+        seconds *= 2
+    assert (answer.outcome, answer.error) == (Outcome.TIMEOUT, expected)
     return answer
 
 

@@ -102,6 +102,7 @@ def test_a_receiver_that_says_no_and_reads_nothing_more_is_not_waited_for(tls: s
     assert (told.outcome, told.status_code) == (Outcome.HTTP_ERROR, 413)
 
 
+@pytest.mark.slow
 def test_after_a_no_nothing_more_is_sent(tls: ssl.SSLContext | None) -> None:
     received: list[int] = []
 

@@ -14,6 +14,7 @@ from django.test import override_settings
 from channels_app.transports import Message, Outcome
 from channels_app.transports.http.client import Client
 from tests.channels_app.transports.sending import BODY, resolver, send
+from tests.parametrizing import quick_first
 from tests.servers.hostile import (
     Behaviour,
     HostileServer,
@@ -136,7 +137,7 @@ def test_only_http_proxies_are_usable(proxy: str) -> None:
         send(f"https://{NAME}/hook")
 
 
-@pytest.mark.parametrize("behaviour", [hangs_after_accept, hangs_after_request])
+@pytest.mark.parametrize("behaviour", quick_first([hangs_after_request, hangs_after_accept]))
 def test_the_deadline_cuts_a_hanging_proxy(behaviour: Behaviour) -> None:
     with HostileServer(behaviour) as proxy, through(proxy):
         assert send(f"https://{NAME}/hook", timeout=0.4).outcome == Outcome.TIMEOUT
@@ -380,7 +381,7 @@ def test_a_large_request_and_an_early_answer_go_through_tls_inside_tls(ca: trust
             assert server.requests[0][1] == whole.body
 
 
-@pytest.mark.parametrize("behaviour", [hangs_unread, hangs_after_request, drip_body()])
+@pytest.mark.parametrize("behaviour", quick_first([hangs_after_request, hangs_unread, drip_body()]))
 def test_the_deadline_cuts_tls_inside_tls(behaviour: Behaviour, ca: trustme.CA) -> None:
     with (
         HostileServer(behaviour, tls=server_context(ca, NAME)) as server,
