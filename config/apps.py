@@ -1,3 +1,4 @@
+from django.conf import settings
 from django.contrib.admin.apps import AdminConfig
 
 
@@ -14,3 +15,7 @@ class TidingsAdminConfig(AdminConfig):
         super().ready()
         put_right_before_requests()
         limit_requests()
+        if settings.TRACING:
+            from config import tracing  # not imported unless wanted
+
+            tracing.begin()

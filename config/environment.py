@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection, Sequence
 from email.utils import parseaddr
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import environ
 import pycountry
@@ -27,7 +28,9 @@ NAMES = (
     *("POSTBACK_ALLOWED_NETWORKS", "EGRESS_PROXY_URL", "EXTRA_CA_BUNDLE", "FUNNEL_COMPLETION_SECONDS"),
     *("DELIVERY_CONCURRENCY", "CHANNEL_CONCURRENCY", "SWEEP_INTERVAL_SECONDS", "RETENTION_DAYS"),
     *("TRUSTED_PROXY_COUNT", "EMAIL_FROM", "PAUSE_FAILING_AFTER_DAYS", "DATABASE_POOL_SIZE"),
-    *("HSTS_INCLUDE_SUBDOMAINS", "API_RATE_PER_MINUTE", "SENTRY_DSN"),
+    *("HSTS_INCLUDE_SUBDOMAINS", "API_RATE_PER_MINUTE", "SENTRY_DSN", "POSTBACK_TRACEPARENT"),
+    *("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OTLP_PROTOCOL"),
+    *("OTEL_TRACES_EXPORTER", "OTEL_SDK_DISABLED"),
 )
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -39,7 +42,7 @@ def load(base_dir: Path) -> environ.Env:
     `DATA_DIR/local.env` holds `NAME=value` lines, taken literally; the environment wins over it, and where
     `DATABASE_URL` is set it is not read. It lets `manage.py` work beside a running `make run`.
     """
-    for name in NAMES:
+    for name in [*NAMES, *(name for name in os.environ if name.startswith("OTEL_"))]:
         if not os.environ.get(name, "").strip():
             os.environ.pop(name, None)
     published = Path(os.environ.get("DATA_DIR", base_dir / ".data")) / LOCAL_ENVIRONMENT_FILE
@@ -87,6 +90,19 @@ def uri(name: str, value: str) -> str:
         return as_uri(value)
     except ValueError as error:
         raise ImproperlyConfigured(f"{name} cannot be used: {error}") from error
+
+
+def collector(name: str) -> str:
+    """The address of a collector of OpenTelemetry, as it stands. Raises `ImproperlyConfigured` without quoting it."""
+    value = literal(name)
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = False
+    if value and not usable:
+        raise ImproperlyConfigured(f"{name} must be like http://collector.example.com:4318.")
+    return value
 
 
 def mailbox(env: environ.Env, name: str, default: str) -> str:

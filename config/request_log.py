@@ -43,7 +43,7 @@ class RequestLogMiddleware:
         response = self.get_response(request)
         response[REQUEST_ID_HEADER] = structlog.contextvars.get_contextvars()["request_id"]
         if response.streaming:
-            _when_closed(response, lambda: _finish(request, response, method, began))
+            when_closed(response, lambda: _finish(request, response, method, began))
         else:
             _finish(request, response, method, began)
         return response
@@ -76,7 +76,8 @@ def route_of(request: HttpRequest) -> str | None:
     return "/" + found.route if found else None
 
 
-def _when_closed(response: HttpResponseBase, finish: Callable[[], None]) -> None:
+def when_closed(response: HttpResponseBase, finish: Callable[[], None]) -> None:
+    """Call `finish` once when the answer has been sent, or given up."""
     close = response.close
 
     def close_and_finish() -> None:

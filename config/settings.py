@@ -331,6 +331,27 @@ UNFOLD = {
     "SIDEBAR": {"navigation": "backoffice.site.navigation"},
 }
 
+# Where spans are exported to. All other variables of OpenTelemetry's SDK hold as well, once there is an exporter.
+OTEL_EXPORTER_OTLP_ENDPOINT = environment.collector("OTEL_EXPORTER_OTLP_ENDPOINT")
+OTEL_EXPORTER_OTLP_TRACES_ENDPOINT = environment.collector("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
+OTEL_EXPORTER_OTLP_PROTOCOL = environment.choice(
+    "OTEL_EXPORTER_OTLP_PROTOCOL", env.str("OTEL_EXPORTER_OTLP_PROTOCOL", default="http/protobuf"), ["http/protobuf"]
+)
+OTEL_TRACES_EXPORTER = environment.choice(
+    "OTEL_TRACES_EXPORTER", env.str("OTEL_TRACES_EXPORTER", default="otlp"), ["otlp", "none"]
+)
+OTEL_SDK_DISABLED = environment.boolean(env, "OTEL_SDK_DISABLED")
+TRACING = (
+    bool(OTEL_EXPORTER_OTLP_ENDPOINT or OTEL_EXPORTER_OTLP_TRACES_ENDPOINT)
+    and OTEL_TRACES_EXPORTER == "otlp"
+    and not OTEL_SDK_DISABLED
+)
+POSTBACK_TRACEPARENT = environment.boolean(env, "POSTBACK_TRACEPARENT")
+if TRACING:  # within the request's line, so that it tells the trace
+    MIDDLEWARE.insert(
+        MIDDLEWARE.index("config.request_log.RequestLogMiddleware") + 1, "config.tracing.TracingMiddleware"
+    )
+
 # Where errors are reported.
 SENTRY_DSN = environment.literal("SENTRY_DSN")
 

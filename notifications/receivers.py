@@ -18,6 +18,7 @@ from notifications.events import EVENT_TYPES, EventType
 from notifications.events.bodies import build_body
 from notifications.metrics import instruments
 from notifications.models import Delivery, Event, EventChannel, EventTypeSwitch, new_delivery_id
+from notifications.tracing import trace_event
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +68,7 @@ def record_event(event_type: EventType, *, source: str, facts: dict[str, Any]) -
     )
     event.body = _body_if_possible(event, event_type, facts)
     event.routing = [route.as_json() for route in routes]
+    trace_event(event, {route.delivery: route.channel_id for route in routes if route.delivery})
     event.save(force_insert=True)
     deliveries = Delivery.objects.bulk_create(_delivery(event, route) for route in routes if route.delivery)
     if deliveries:

@@ -6,7 +6,7 @@ recording happen once, around every transport, in `notifications.delivery`.
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -113,7 +113,8 @@ class Message:
     """A message to send. `id` is the event's, the same on every attempt, as are the bytes of `body`.
 
     `delivery_id` names this message to this channel, the same on every attempt. `notice` makes what people read of the
-    body, when it is called. `reached` are those recipients that have had it in an earlier attempt.
+    body, when it is called. `reached` are those recipients that have had it in an earlier attempt. `trace_headers` tell
+    a program of the trace that this attempt is part of (W3C Trace Context).
     """
 
     id: str
@@ -121,6 +122,7 @@ class Message:
     delivery_id: str = ""
     notice: Callable[[], Notice] | None = field(default=None, repr=False)
     reached: tuple[str, ...] = ()
+    trace_headers: Mapping[str, str] = field(default_factory=dict)
 
     def in_words(self) -> Notice:
         """The message in words. Raises `ValueError` where it has none."""

@@ -3,6 +3,7 @@
 All times are the database's; a claimed row carries a lease that its worker must not outlive.
 """
 
+import json
 import time
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -51,7 +52,7 @@ class Claim:
     this machine's monotonic clock showed `read_at_monotonic`, and the lease had `lease_left` seconds then. `suspect`:
     its worker died the last time. `first`: nothing else was in flight to its channel. `slowed` and `troubled` say how
     the channel was: slow to answer, and known for failures. Of an alert, `words` are what people are told (JSON).
-    `request_id` is that of the request that the event came of.
+    `request_id` is that of the request that the event came of, `trace_context` leads to the event's span.
     `waited` is for how many seconds it was due, or its channel resumed, at `read_at`.
     """
 
@@ -81,6 +82,7 @@ class Claim:
     contact_id: str | None = None
     request_id: str | None = None
     waited: float = 0.0
+    trace_context: dict[str, str] | None = None
 
     @property
     def lease_ends(self) -> float:
@@ -281,4 +283,6 @@ def _named(cursor: Any) -> list[dict[str, Any]]:
 def _claim(row: dict[str, Any], token: UUID, asked: float) -> Claim:
     of_channel = {name.removeprefix("channel_"): row.pop(name) for name in list(row) if name.startswith("channel_")}
     row["reached"] = tuple(row["reached"])
+    if row["trace_context"] is not None:
+        row["trace_context"] = json.loads(row["trace_context"])  # Django has psycopg leave JSON as it is
     return Claim(lease_token=token, read_at_monotonic=asked, channel=Channel(**of_channel), **row)

@@ -188,7 +188,7 @@ SELECT claimed.id AS delivery_id, claimed.attempt_id, claimed.event_id, claimed.
     coalesce(event.body, alert.body) AS body, claimed.is_alert, alert.words,
     claimed.attempts_made AS number, claimed.next_trigger AS trigger, claimed.automatic_retries, claimed.reached,
     claimed.slowed, claimed.troubled, claimed.suspect, claimed.next_attempt_at AS due_at,
-    event.order_id, event.contact_id, event.request_id,
+    event.order_id, event.contact_id, event.request_id, event.trace_context,
     claimed.lease_expires_at - make_interval(secs => %(lease)s) AS claimed_at, statement_timestamp() AS read_at,
     extract(epoch FROM claimed.lease_expires_at - statement_timestamp())::double precision AS lease_left,
     extract(epoch FROM statement_timestamp() - greatest(claimed.next_attempt_at, channel.resumed_at))::double precision

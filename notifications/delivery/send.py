@@ -11,6 +11,7 @@ from channels_app.transports import Answer, Message, Notice, Outcome
 from channels_app.transports import send as send_once
 from notifications.alert_targets import NOBODY
 from notifications.alerts.wording import notice_of_alert
+from notifications.delivery import attempt_span
 from notifications.delivery.claim import Claim
 from notifications.notices import notice_of
 
@@ -40,8 +41,10 @@ def send(claim: Claim) -> Result:
     if started + timeout > claim.lease_ends:
         log.warning("lease_ran_out", delivery_id=claim.delivery_id, event_id=claim.event_id)
         return Result(claim, None, 0)
-    answer = _answer(claim, timeout)
+    span = attempt_span.begin(claim)
+    answer = _answer(claim, timeout, span.headers if span and settings.POSTBACK_TRACEPARENT else {})
     ended = time.monotonic()
+    attempt_span.end(span, answer)
     duration_ms = round((ended - started) * 1000)
     log.info(
         "attempt",
@@ -55,11 +58,12 @@ def send(claim: Claim) -> Result:
         status_code=answer.status_code,
         duration_ms=duration_ms,
         **({"request_id": claim.request_id} if claim.request_id else {}),
+        **({"trace_id": span.trace_id} if span else {}),
     )
     return Result(claim, answer, duration_ms, ended)
 
 
-def _answer(claim: Claim, timeout: float) -> Answer:
+def _answer(claim: Claim, timeout: float, trace_headers: dict[str, str]) -> Answer:
     if claim.channel.system and not claim.channel.recipients:
         return Answer(Outcome.INTERNAL_ERROR, error=NOBODY)
     try:
@@ -70,6 +74,7 @@ def _answer(claim: Claim, timeout: float) -> Answer:
             delivery_id=claim.delivery_id,
             notice=lambda: _notice(claim),
             reached=claim.reached,
+            trace_headers=trace_headers,
         )
         return send_once(destination, message, now=claim.now(), timeout=timeout)
     except SecretUnreadable as error:

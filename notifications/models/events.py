@@ -100,6 +100,12 @@ class Event(models.Model):
         return f"{self.type} {self.id}"
 
     @property
+    def trace_id(self) -> str:
+        """Of the trace that it is part of, in hexadecimal digits; empty where it was not traced."""
+        parts = str((self.trace_context or {}).get("traceparent", "")).split("-")
+        return parts[1] if len(parts) == 4 else ""
+
+    @property
     def channels_told(self) -> str:
         """How many of the channels attached to its type were told of it, or will be: `1 of 2`."""
         if not self.routing:

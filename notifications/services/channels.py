@@ -22,6 +22,7 @@ from notifications.events.bodies import sample_body
 from notifications.events.samples import SAMPLE_SOURCE
 from notifications.models import IS_WAITING, Delivery, Event, EventChannel, HistoryEntry, Trigger, new_test_event_id
 from notifications.services.routing import check_kind
+from notifications.tracing import trace_event
 
 # How long one entry of the history is enough for a script that reads the values of headers again and again.
 ONE_ENTRY_STANDS_FOR = timedelta(hours=1)
@@ -256,6 +257,7 @@ def send_test(*, channel_id: str, event_type: EventType, by: str) -> Delivery:
     event.routing = [
         {"channel": channel.pk, "name": channel.name, "outcome": "delivered", "delivery": delivery.pk},
     ]
+    trace_event(event, {delivery.pk: channel.pk})
     event.save(force_insert=True)
     delivery.save(force_insert=True)
     delivery.refresh_from_db(fields=["next_attempt_at", "created_at"])

@@ -112,7 +112,8 @@ def test_an_event_names_its_request_which_leads_to_all_that_came_of_it(people, f
     request = "Root=1-6789/x+y:z"
     alike = Event.objects.create(type="contact.created", source="shop", request_id=request)
     other = Event.objects.create(type="contact.created", source="shop", request_id="other")
-    unasked = Event.objects.create(type="contact.created", source="shop")
+    trace = {"traceparent": f"00-{'4b' * 16}-00f067aa0ba902b7-01"}
+    unasked = Event.objects.create(type="contact.created", source="shop", trace_context=trace)
     Event.objects.filter(pk=failed.event_id).update(request_id=request)
     page = people["superuser"].get(page_of(failed.event))
     assert f"Request id {request}" in text_of(page)
@@ -124,4 +125,6 @@ def test_an_event_names_its_request_which_leads_to_all_that_came_of_it(people, f
     assert page_of(other) not in found
     found = people["superuser"].get(url("notifications_delivery_changelist") + query).content.decode()
     assert page_of(failed) in found
-    assert "Request id None: no request made it" in text_of(people["superuser"].get(page_of(unasked)))
+    assert "Trace id" not in text_of(page)
+    told = text_of(people["superuser"].get(page_of(unasked)))
+    assert f"Request id None: no request made it Trace id {'4b' * 16}" in told

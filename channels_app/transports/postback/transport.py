@@ -47,6 +47,7 @@ class PostbackTransport(Transport):
             extra = check_headers(destination.headers)
         except ValueError as error:
             return Answer(Outcome.BLOCKED, url=shown, error=str(error))
+        own = {name.lower() for name in extra}
         timestamp = int(now.timestamp())
         signatures = (sign(secret, message.id, timestamp, message.body) for secret in destination.secrets)
         headers = {
@@ -54,6 +55,7 @@ class PostbackTransport(Transport):
             "webhook-id": message.id,
             "webhook-timestamp": str(timestamp),
             "webhook-signature": " ".join(signatures),
+            **{name: value for name, value in message.trace_headers.items() if name not in own},
             **extra,
         }
         answer = self._client.post(
