@@ -32,7 +32,6 @@ def buildah():
 
 @pytest.fixture
 def container(buildah, folder, postgres, redis):
-    postgres.create("image")
     replaced = {
         "DATABASE_URL": postgres.url("image"),
         "REDIS_URL": redis.url(),
@@ -44,6 +43,7 @@ def container(buildah, folder, postgres, redis):
 
 
 def test_it_serves_and_delivers(container, receiver, postgres):
+    postgres.create("image")
     programs = {program.name: program for program in reading.programs_of_compose()}
     services = reading.compose(reading.new_environment())["services"]
     environment = programs["web"].environment

@@ -52,7 +52,8 @@ def machine(folder, tidings, postgres, redis):
 def test_they_serve_deliver_restart_and_stop(machine, tidings, receiver):
     machine.do("systemctl", "start", "tidings-migrate")
     machine.do("systemctl", "enable", "--now", "tidings.target", *UNITS)
-    assert tidings.get("/readyz")[0] == 200  # Type=notify: web is up when `start` returns
+    wait_until(tidings.web_answers, timeout=90)
+    assert tidings.get("/readyz")[0] == 200
     key = machine.do(*MANAGE, "create_api_key", "Shop", "--scope", "storefront", "--scope", "manage")
     tidings.key = key.split()[-1]
     tidings.attach(receiver.url, "contact.created")
@@ -76,6 +77,7 @@ def test_they_serve_deliver_restart_and_stop(machine, tidings, receiver):
     wait_until(lambda: len(receiver.received) == 2, timeout=120)
 
     machine.do("systemctl", "reload", "tidings-web")
+    wait_until(tidings.web_answers, timeout=60)
     assert tidings.get("/readyz")[0] == 200
     machine.do("systemctl", "stop", "tidings.target", *UNITS)
     stopped = {unit: machine.show(unit) for unit in UNITS}
