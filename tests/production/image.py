@@ -50,7 +50,7 @@ class Buildah:
         storage = ("--storage-driver", "vfs", "--root", str(folder / "images"), "--runroot", str(folder / "run"))
         self.command = ["buildah", *storage]
 
-    def run(self, *words: str, timeout: float = 120) -> str:
+    def run(self, *words: str, timeout: float = 300) -> str:
         """What it printed. Raises Unavailable where it takes too long, and AssertionError where it fails."""
         done = ended([*self.command, *words], timeout)
         assert done.returncode == 0, f"buildah {' '.join(words)}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
@@ -123,7 +123,7 @@ class Container(Client):
         self.programs: list[Child] = []
         self._temporaries: dict[int, Path] = {}
 
-    def run(self, program: Program, timeout: float = 110) -> "subprocess.CompletedProcess[str]":
+    def run(self, program: Program, timeout: float = 300) -> "subprocess.CompletedProcess[str]":
         """Run it to its end."""
         temporary = self._temporary()
         done = ended(self._command(program, temporary), timeout)
