@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -26,6 +27,9 @@ RELEASE = "bookworm"
 CHROOT = ("--isolation", "chroot", "--network", "host")
 # Makes the root of a container read-only for what follows, in a mount namespace that nobody else sees.
 READ_ONLY = 'mount --bind "$0" "$0" && mount --options remount,bind,ro "$0" && exec "$@"'
+# buildah stumbles over a root that is read-only when it cleans up, so how a program ended is told beside it.
+TOLD = "exit-status"
+TELLING = f'"$@"; echo $? > /tmp/{TOLD}'
 LISTENS_AT = ":8000"
 
 
@@ -46,7 +50,7 @@ class Buildah:
         storage = ("--storage-driver", "vfs", "--root", str(folder / "images"), "--runroot", str(folder / "run"))
         self.command = ["buildah", *storage]
 
-    def run(self, *words: str, timeout: float = 120) -> str:
+    def run(self, *words: str, timeout: float = 300) -> str:
         """What it printed. Raises Unavailable where it takes too long, and AssertionError where it fails."""
         done = ended([*self.command, *words], timeout)
         assert done.returncode == 0, f"buildah {' '.join(words)}: {done.stdout[-2000:]}\n{done.stderr[-4000:]}"
@@ -117,10 +121,13 @@ class Container(Client):
             (self.root / path).touch()
         self.port = free_port()
         self.programs: list[Child] = []
+        self._temporaries: dict[int, Path] = {}
 
-    def run(self, program: Program, timeout: float = 110) -> "subprocess.CompletedProcess[str]":
+    def run(self, program: Program, timeout: float = 300) -> "subprocess.CompletedProcess[str]":
         """Run it to its end."""
-        return ended(self._command(program), timeout)
+        temporary = self._temporary()
+        done = ended(self._command(program, temporary), timeout)
+        return subprocess.CompletedProcess(program.command, told_in(temporary), done.stdout, done.stderr)
 
     def manage(self, environment: Mapping[str, str], *words: str) -> str:
         """What a command of manage.py says. Raises AssertionError where it fails."""
@@ -130,16 +137,19 @@ class Container(Client):
 
     def start(self, program: Program) -> Child:
         log = self._folder / f"{len(self.programs)} {program.name}.log"
-        service = Service(program.name, self._command(program), log=log, death_signal=signal.SIGKILL)
+        temporary = self._temporary()
+        service = Service(program.name, self._command(program, temporary), log=log, death_signal=signal.SIGKILL)
         child = processes.start(service, os.environ, self._folder)
         self.programs.append(child)
+        self._temporaries[child.pid] = temporary
         return child
 
     def stop(self, child: Child, patience: float) -> int:
         """SIGTERM to the program itself, as an engine sends it to the first process. Returns how it ended."""
         os.kill(first_program(child.pid), signal.SIGTERM)
         self.programs.remove(child)
-        return child.process.wait(patience)
+        child.process.wait(patience)
+        return told_in(self._temporaries[child.pid])
 
     def log(self, child: Child) -> str:
         return (child.service.log or Path(os.devnull)).read_text(errors="replace")
@@ -150,17 +160,26 @@ class Container(Client):
                 os.kill(pid, signal.SIGKILL)
             child.kill()
 
-    def _command(self, program: Program) -> list[str]:
-        temporary = self._folder / f"tmp of {program.name}"
-        temporary.mkdir(exist_ok=True)
-        temporary.chmod(0o1777)
+    def _temporary(self) -> Path:
+        """What a program finds as its /tmp."""
+        folder = Path(tempfile.mkdtemp(prefix="tmp-", dir=self._folder))
+        folder.chmod(0o1777)
+        return folder
+
+    def _command(self, program: Program, temporary: Path) -> list[str]:
         environment = {**program.environment, **self._replaced}
         return [
             *("unshare", "--mount", "--propagation", "private", "sh", "-c", READ_ONLY, str(self.root)),
             *(*self._buildah.command, "run", *CHROOT, "--volume", f"{temporary}:/tmp"),
             *(word for name, value in environment.items() for word in ("--env", f"{name}={value}")),
-            *(self._name, "--", *(word.replace(LISTENS_AT, f":{self.port}") for word in program.command)),
+            *(self._name, "--", "sh", "-c", TELLING, "sh"),
+            *(word.replace(LISTENS_AT, f":{self.port}") for word in program.command),
         ]
+
+
+def told_in(temporary: Path) -> int:
+    """How the program ended that had this /tmp. Raises FileNotFoundError where it was killed with all around it."""
+    return int((temporary / TOLD).read_text())
 
 
 def healthcheck() -> list[str]:

@@ -30,8 +30,10 @@ def buildah():
         shutil.rmtree(folder, ignore_errors=True)
 
 
-@pytest.fixture
-def container(buildah, folder, postgres, redis):
+@pytest.fixture(scope="module")
+def container(buildah, postgres, redis):
+    """One for all tests: each is a copy of the whole root."""
+    folder = folder_for_all()
     postgres.create("image")
     replaced = {
         "DATABASE_URL": postgres.url("image"),
@@ -41,6 +43,7 @@ def container(buildah, folder, postgres, redis):
     container = Container(buildah, folder, replaced)
     yield container
     container.close()
+    shutil.rmtree(folder, ignore_errors=True)
 
 
 def test_it_serves_and_delivers(container, receiver, postgres):
@@ -74,10 +77,9 @@ def test_it_serves_and_delivers(container, receiver, postgres):
     style = page.partition('<link href="')[2].partition('"')[0]
     assert (status, style.startswith("/static/"), container.get(style)[0]) == (200, True, 200)
 
-    # In the order of an engine, each in the time that it is given.
+    # In the order of an engine. How long it would give each of them, tests/deploy/test_files.py looks at.
     for child in (web, *workers, beat):
-        seconds = services[child.service.name].get("stop_grace_period", "10s").removesuffix("s")
-        assert container.stop(child, patience=float(seconds)) == 0, container.log(child)[-3000:]
+        assert container.stop(child, patience=120) == 0, container.log(child)[-3000:]
     assert {log for log in map(container.log, (web, *workers, beat)) if "Traceback" in log} == set()
     assert container.run(probe).returncode != 0
 

@@ -23,7 +23,7 @@ from tests.production.installation import Installation
 from tests.production.programs import give_away, program, servant
 from tests.waiting import wait_until
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
 HOST = ADDRESS.removeprefix("https://")
 CONTACT = b'{"source": "shop", "email": "a@example.com", "first_name": "A", "last_name": "B"}'
