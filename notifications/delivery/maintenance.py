@@ -73,10 +73,9 @@ NOT_SENT = "The worker stopped before it began to send; nothing was sent."
 
 # What a deleted channel left pending, or a transaction that overlapped the deletion recorded for it; alerts apart,
 # which are judged at their turn.
+# Chosen once: as a part of the update itself PostgreSQL may choose anew for each row, and takes more than a batch then.
 ABANDON = """
-UPDATE notifications_delivery delivery
-SET status = 'failed', next_attempt_at = NULL, finished_at = statement_timestamp(), error = %(error)s
-WHERE id IN (
+WITH chosen AS MATERIALIZED (
     SELECT left_over.id FROM channels_app_channel channel
     CROSS JOIN LATERAL (
         SELECT id FROM notifications_delivery
@@ -86,7 +85,10 @@ WHERE id IN (
     WHERE channel.archived_at IS NOT NULL
     LIMIT %(batch)s
 )
-RETURNING channel_id, next_trigger = 'test'
+UPDATE notifications_delivery delivery
+SET status = 'failed', next_attempt_at = NULL, finished_at = statement_timestamp(), error = %(error)s
+FROM chosen WHERE delivery.id = chosen.id
+RETURNING delivery.channel_id, delivery.next_trigger = 'test'
 """
 # How many rows are abandoned in one statement, some tens of milliseconds.
 ABANDON_BATCH = 1000

@@ -36,7 +36,7 @@ SEEN_EVERY_SECONDS = 10.0
 NO_NEWS = ('["tidings_pool_', '["tidings_claim_')
 # A row of a process that was not seen for so long is removed when the next one starts.
 FORGOTTEN_AFTER_SECONDS = 3600
-ENDS_WITHIN_SECONDS = 5.0
+ENDS_WITHIN_SECONDS = 10.0
 
 # In the order of the series, like every lock on several rows: two processes never wait for each other.
 REPORT = """

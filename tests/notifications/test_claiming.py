@@ -263,6 +263,17 @@ class TestDeletedChannels:
         assert failed.filter(error="The channel was deleted.").count() == 10
         assert receiver.received == []
 
+    def test_a_batch_is_no_larger_where_postgresql_expects_fewer_rows(self, channel, monkeypatch):
+        """It then joins row by row, and must not choose anew for each."""
+        monkeypatch.setattr("notifications.delivery.maintenance.ABANDON_BATCH", 4)
+        make_delivery(channel)
+        with connection.cursor() as cursor:
+            cursor.execute("ANALYZE")
+        for _ in range(9):
+            make_delivery(channel)
+        Channel.objects.filter(pk=channel.pk).update(archived_at=timezone.now())
+        assert [abandon() for _ in range(4)] == [4, 4, 2, 0]
+
     def test_what_is_in_flight_then_is_left_to_its_worker(self, channel):
         make_delivery(channel), make_delivery(channel)
         (in_flight,) = claim(slots=1, slowed_slots=1)
