@@ -1,4 +1,11 @@
+from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+
+
+class InstallationConfig(AppConfig):
+    """The room itself, for its command `doctor`."""
+
+    name = "config"
 
 
 class TidingsAdminConfig(AdminConfig):

@@ -84,6 +84,7 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "config.error_reports.NoValues"
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "config.apps.TidingsAdminConfig",
+    "config.apps.InstallationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
