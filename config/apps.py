@@ -17,7 +17,9 @@ class TidingsAdminConfig(AdminConfig):
         from config import checks  # noqa: F401 (registers them)
         from config.content_type import put_right_before_requests
         from config.statement_limit import limit_requests
+        from config.sub_path import take_away_before_requests
 
         super().ready()
+        take_away_before_requests()
         put_right_before_requests()
         limit_requests()
