@@ -3,8 +3,6 @@
 import http.client
 import json
 import re
-import subprocess
-import sys
 import threading
 from collections.abc import Iterator, Mapping
 from html.parser import HTMLParser
@@ -31,8 +29,7 @@ from demo.channels import point_channels_here
 from notifications.public_links import bare, public_link
 from tests.api.test_settings import PRODUCTION, load
 from tests.browser.pages import PUBLIC, find_pages
-from tests.config.serving import Server, serving
-from tests.demo.local.launching import PROJECT
+from tests.config.serving import Server, collect_static_files, serving
 from tests.programs import environment_of_programs
 
 BELOW = "/tidings"
@@ -189,8 +186,7 @@ class Browser:
 def below_a_path(django_db_setup: None, django_db_blocker: DjangoDbBlocker) -> Iterator[Server]:
     with environment_of_programs(django_db_blocker, "the server below a path") as environment:
         settings = {**environment, "PUBLIC_URL": PUBLIC_URL, "TRUSTED_PROXY_COUNT": "1"}
-        collect = "import django; django.setup(); from demo.local.prepare import collect_static_files as c; c()"
-        subprocess.run([sys.executable, "-c", collect], cwd=PROJECT, env=settings, check=True)
+        collect_static_files(settings)
         with serving(settings) as server:
             yield server
 
