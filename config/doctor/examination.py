@@ -63,10 +63,10 @@ def unknown(says: str, do: str = "") -> Finding:
     return Finding(Status.UNKNOWN, says, do)
 
 
-def examine(checks: Iterable[Check], *, database: str, seconds: float = SECONDS) -> Iterator[Finding]:
+def examine(checks: Iterable[Check], *, database: str, seconds: float | None = None) -> Iterator[Finding]:
     """Run `checks` in their order, each for `seconds` at most. Yields what each finds as soon as it is known.
 
-    Those that need the database are not begun once the check named `database` has found a fault.
+    Without `seconds` it is `SECONDS`. Those that need the database are not begun once the check named `database` has found a fault.
     """
     redactor = Redactor(secrets())
     reachable = True
@@ -74,7 +74,7 @@ def examine(checks: Iterable[Check], *, database: str, seconds: float = SECONDS)
         if check.needs_database and not reachable:
             found: Sequence[Finding] = [unknown("Cannot be seen while the database is not reached.")]
         else:
-            found = _in_time(check, seconds)
+            found = _in_time(check, SECONDS if seconds is None else seconds)
         if check.name == database:
             reachable = all(finding.status != Status.FAULT for finding in found)
         for finding in found:

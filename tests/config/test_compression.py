@@ -36,7 +36,7 @@ def answer(response: HttpResponseBase, method: str = "GET", accepts: str | None 
     """What becomes of a response on its way out."""
     headers = {} if accepts is None else {"Accept-Encoding": accepts}
     request = RequestFactory().generic(method, "/", headers=headers)
-    return CompressionMiddleware(lambda _request: response)(request)  # type: ignore[arg-type]
+    return CompressionMiddleware(lambda _request: response)(request)
 
 
 @pytest.mark.parametrize(

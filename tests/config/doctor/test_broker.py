@@ -16,6 +16,12 @@ from tests.config.doctor.looking import Line, look
 from tests.waiting import wait_until
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The machine may be busy with other tests."""
+    monkeypatch.setattr(broker, "TIMEOUT_SECONDS", 30.0)
+
+
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Valkey]:
     """One whose configuration a test may change."""

@@ -76,13 +76,16 @@ def test_the_terminal_has_a_line_of_the_first_burst_and_then_address_and_login_a
     lines = running.output().splitlines()
     first = lines.index("Ctrl-C stops it.")
     assert lines[first - 2 : first + 1] == where
-    assert re.fullmatch(r"\d\d:\d\d  \d+ attempts to deliver, \d+ succeeded and \d+ failed(; .*)?\.", lines[first + 1])
-    assert lines[first + 2 : first + 5] == where
+    told = next(
+        number for number, line in enumerate(lines) if re.match(r"\d\d:\d\d  \d+ (attempt|warning|error)", line)
+    )
+    assert told > first
+    assert lines[told + 1 : told + 4] == where
 
 
 def test_the_log_is_in_files_of_the_owner_and_not_on_the_terminal(running: Launcher) -> None:
     folder = running.data / "log"
-    attempts = wait_until(lambda: (folder / "worker-1.log").read_text().count("event='attempt'"))
+    attempts = wait_until(lambda: (folder / "worker-1.log").read_text().count("event='attempt'"), timeout=60)
     assert attempts > 0
     assert "event=" not in running.output()
     assert f"The log is in {folder}/; make logs follows it." in running.output()
