@@ -2,16 +2,19 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+INSTALL := $(if $(wildcard $(BIN)/python),$(BIN)/python,$(PYTHON)) -m demo.local.install $(VENV)
 
 # What is pinned stays at its version unless UPGRADE=1 or its line in the .in file says otherwise.
 COMPILE := $(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-annotate \
 	--custom-compile-command "make requirements" $(if $(UPGRADE),--upgrade)
 
-.PHONY: run test check bench lint lint-deploy format screenshots requirements help
+.PHONY: run logs test check bench lint lint-deploy format screenshots requirements help
 
 run: $(VENV)/.runtime ## Start a copy with demo data; prints the address and the login.
 	@exec $(BIN)/python -m demo.local
+
+logs: ## Follow the log of a running copy.
+	@exec $(PYTHON) -m demo.local.follow
 
 # Compiled files are kept whatever the shell says: to compile all tests anew takes each process longer than to run many.
 test check: export PYTHONDONTWRITEBYTECODE =
@@ -52,11 +55,9 @@ help: ## List these targets.
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "make %-14s%s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 $(VENV)/.runtime: requirements.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -r requirements.txt
-	touch $@
+	@$(INSTALL) requirements.txt
+	@touch $@
 
 $(VENV)/.developer: requirements.txt requirements-dev.txt
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) -r requirements-dev.txt
-	touch $(VENV)/.runtime $@
+	@$(INSTALL) requirements-dev.txt
+	@touch $(VENV)/.runtime $@

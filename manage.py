@@ -16,9 +16,17 @@ def main() -> None:
             sys.exit("Django is not installed. Run `make run` or `make test` once: they create .venv.")
         os.execv(python, [str(python), *sys.argv])  # noqa: S606
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
+    from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as refusal:
+        if sys.argv[1:2] != ["doctor"]:
+            raise
+        from config.doctor.report import tell_refusal
+
+        sys.exit(tell_refusal(refusal, as_json="--json" in sys.argv))
 
 
 if __name__ == "__main__":

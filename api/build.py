@@ -23,6 +23,7 @@ from api.idempotency import idempotent
 from api.openapi.document import Document
 from api.parsing import StrictParser, strict_query
 from notifications.events import EventType
+from notifications.public_links import bare
 from orders.representations import time_text
 
 
@@ -88,7 +89,8 @@ class ConventionalAPI(NinjaAPI):
     ) -> OpenAPISchema:
         """The same object each time: it takes a tenth of a second to make, and everybody may ask for it."""
         if path_prefix is None:
-            path_prefix = self.get_root_path(path_params or {})
+            # The servers have the sub-path already, if there is one.
+            path_prefix = bare(self.get_root_path(path_params or {}))
         if path_prefix not in self._documents:
             self._documents[path_prefix] = Document(self, path_prefix, self.event_types)
         return self._documents[path_prefix]
@@ -117,6 +119,7 @@ def build_api(
     namespace: str,
     description: str = "",
     public_url: str = "",
+    sub_path: str = "",
     contact: dict[str, str] | None = None,
     tags: Iterable[dict[str, str]] = (),
     event_types: Iterable[EventType] = (),
@@ -124,14 +127,15 @@ def build_api(
     """An API that keeps the conventions, without routers. `namespace` is the one of its URL names.
 
     Its document is at `openapi.json` and for people at `docs`, both open to everybody; the page loads everything
-    from this host. `public_url` is where the installation is reached, if that is known; `contact` whom to ask.
+    from this host. `public_url` is where the installation is reached, if that is known, `sub_path` below which path of
+    its host; `contact` whom to ask.
     """
     api = ConventionalAPI(
         title=title,
         version=version,
         description=description,
         servers=[
-            {"url": "/", "description": "Where this document comes from"},
+            {"url": sub_path or "/", "description": "Where this document comes from"},
             *([{"url": public_url, "description": "The public address"}] if public_url else []),
         ],
         openapi_extra={"tags": list(tags), "info": {"contact": contact}} if contact else {"tags": list(tags)},

@@ -5,6 +5,7 @@ All that `channels_app.encryption` has written is listed here: `CHANNEL_SECRETS`
 is changed meanwhile is lost. What is up to date is left alone: run again, it goes on from where it stopped.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,7 +17,7 @@ from django.utils import timezone
 
 from api.models import IdempotencyRecord
 from channels_app import earlier_secrets
-from channels_app.encryption import SecretUnreadable, renewed
+from channels_app.encryption import SecretUnreadable, position_of_key, renewed
 from channels_app.models import Channel
 
 log = structlog.get_logger(__name__)
@@ -35,11 +36,15 @@ CHANNEL_SECRETS = {
 
 @dataclass
 class Tally:
-    """How many secrets were under an older key, under the newest, and under none that there is."""
+    """How many secrets were under an older key, under the newest, and under none that there is.
+
+    `by_key` has how many each key had written, by its position in `SECRETS_ENCRYPTION_KEYS`.
+    """
 
     rewritten: int = 0
     up_to_date: int = 0
     unreadable: int = 0
+    by_key: Counter[int] = field(default_factory=Counter)
 
 
 @dataclass
@@ -63,13 +68,8 @@ def reencrypt(*, dry_run: bool = False) -> Report:
     Raises `django.db.Error` when PostgreSQL is away; what was done until then stays done.
     """
     report = Report()
-    for channel, columns in _walk(Channel.objects.all(), list(CHANNEL_SECRETS), report.channels, dry_run):
-        needed = [CHANNEL_SECRETS[column] for column in columns if _is_needed(channel, column)]
-        report.unneeded += len(columns) - len(needed)
-        if needed:
-            report.lost.append(f"{channel.name} ({channel.pk}): {', '.join(needed)}")
-    for _ in _walk(IdempotencyRecord.objects.all(), ["encrypted_answer"], report.answers, dry_run):
-        report.unneeded += 1
+    _renew_channels(report, dry_run)
+    _renew_answers(report, dry_run)
     log.info(
         "secrets_reencrypted",
         dry_run=dry_run,
@@ -79,6 +79,33 @@ def reencrypt(*, dry_run: bool = False) -> Report:
         channels_lost=len(report.lost),
     )
     return report
+
+
+def look_at_channels() -> Report:
+    """What `reencrypt` would find of channels, which stay as they are. Raises `django.db.Error`."""
+    report = Report()
+    _renew_channels(report, dry_run=True)
+    return report
+
+
+def look_at_answers() -> Report:
+    """What `reencrypt` would find of kept answers, of which there may be many. Raises `django.db.Error`."""
+    report = Report()
+    _renew_answers(report, dry_run=True)
+    return report
+
+
+def _renew_channels(report: Report, dry_run: bool) -> None:
+    for channel, columns in _walk(Channel.objects.all(), list(CHANNEL_SECRETS), report.channels, dry_run):
+        needed = [CHANNEL_SECRETS[column] for column in columns if _is_needed(channel, column)]
+        report.unneeded += len(columns) - len(needed)
+        if needed:
+            report.lost.append(f"{channel.name} ({channel.pk}): {', '.join(needed)}")
+
+
+def _renew_answers(report: Report, dry_run: bool) -> None:
+    for _ in _walk(IdempotencyRecord.objects.all(), ["encrypted_answer"], report.answers, dry_run):
+        report.unneeded += 1
 
 
 def _walk(
@@ -133,15 +160,16 @@ def _renew(row: models.Model, columns: Sequence[str], tally: Tally) -> list[str]
 def _renewed(token: str, tally: Tally) -> str | None:
     """None where no key opens it."""
     try:
-        new = renewed(token)
+        position = position_of_key(token)
     except SecretUnreadable:
         tally.unreadable += 1
         return None
-    if new == token:
+    tally.by_key[position] += 1
+    if position == 0:
         tally.up_to_date += 1
-    else:
-        tally.rewritten += 1
-    return new
+        return token
+    tally.rewritten += 1
+    return renewed(token)
 
 
 def _is_needed(channel: Channel, column: str) -> bool:

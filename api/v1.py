@@ -60,6 +60,7 @@ v1 = build_api(
     namespace="api-v1",
     description=DESCRIPTION,
     public_url=settings.PUBLIC_URL,
+    sub_path=settings.SUB_PATH,
     contact=_contact(),
     tags=[
         {"name": "Storefront", "description": "What a shop or a funnel calls."},

@@ -118,7 +118,7 @@ def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:  # noq
 
 def _in_back_office(request: HttpRequest) -> bool:
     """Whether the request is for a page of the back office, by a user who is logged in there."""
-    inside = request.path_info.startswith(reverse("admin:index"))
+    inside = request.path.startswith(reverse("admin:index"))
     return inside and hasattr(request, "user") and admin.site.has_permission(request)
 
 

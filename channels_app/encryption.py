@@ -47,5 +47,16 @@ def renewed(token: str) -> str:
         raise SecretUnreadable(UNREADABLE) from error
 
 
+def position_of_key(token: str) -> int:
+    """The position in `SECRETS_ENCRYPTION_KEYS` of the key that wrote `token`. Raises `SecretUnreadable`."""
+    for position, key in enumerate(settings.SECRETS_ENCRYPTION_KEYS):
+        try:
+            Fernet(key).decrypt(token.encode())
+        except InvalidToken:
+            continue
+        return position
+    raise SecretUnreadable(UNREADABLE)
+
+
 def _keys() -> MultiFernet:
     return MultiFernet([Fernet(key) for key in settings.SECRETS_ENCRYPTION_KEYS])

@@ -64,7 +64,7 @@ class PeopleTimeZoneMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         zone = _zone(request.COOKIES.get(TIME_ZONE_COOKIE, ""))
-        if zone is None or not request.path_info.startswith(reverse("admin:index")):
+        if zone is None or not request.path.startswith(reverse("admin:index")):
             return self.get_response(request)
         with timezone.override(zone):
             return self.get_response(request)

@@ -17,7 +17,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from backoffice import content_security
-from config import environment, log_lines, redis_url
+from config import environment, log_lines, redis_url, sub_path
 from config.connection_urls import refuse_unencoded
 from config.database import url as database_url
 from config.email_url import email_settings
@@ -52,6 +52,9 @@ PUBLIC_URL = environment.uri("PUBLIC_URL", env.str("PUBLIC_URL", default="")).rs
 _public = urlsplit(PUBLIC_URL)
 if PUBLIC_URL and (_public.scheme not in {"http", "https"} or not _public.hostname):
     raise ImproperlyConfigured(f"PUBLIC_URL must be like https://notify.example.com, not {PUBLIC_URL!r}.")
+# The path below which everything is, such as /tidings; "" for none.
+SUB_PATH = sub_path.of_url("PUBLIC_URL", PUBLIC_URL)
+FORCE_SCRIPT_NAME = SUB_PATH or None
 ALLOWED_HOSTS = env.list(
     "ALLOWED_HOSTS", default=[host for host in (_public.hostname, "localhost", "127.0.0.1", "[::1]") if host]
 )
@@ -62,6 +65,11 @@ TRUSTED_PROXY_COUNT = environment.integer(env, "TRUSTED_PROXY_COUNT", 0, 0, 10)
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _public.scheme == "https"
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+if SUB_PATH:
+    SESSION_COOKIE_PATH = CSRF_COOKIE_PATH = SUB_PATH
+    # Browsers send those of the whole host here as well, and another Django there has Django's own names.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "tidings_session", "tidings_csrf"
+MESSAGE_STORAGE = "backoffice.message_storage.MessageStorage"
 if _public.scheme == "https":
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
     SECURE_HSTS_SECONDS = int(timedelta(days=365).total_seconds())
@@ -84,6 +92,7 @@ DEFAULT_EXCEPTION_REPORTER_FILTER = "config.error_reports.NoValues"
 INSTALLED_APPS = [
     "unfold.apps.BasicAppConfig",
     "config.apps.TidingsAdminConfig",
+    "config.apps.InstallationConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -111,6 +120,7 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "backoffice.content_security.ContentSecurityMiddleware",
+    "config.compression.CompressionMiddleware",
     "api.problems.ProblemMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "config.middleware.BoundedBodyMiddleware",
@@ -297,7 +307,8 @@ TIME_ZONE = environment.choice("TIME_ZONE", env.str("TIME_ZONE", default="UTC"),
 USE_I18N = True
 USE_TZ = True
 
-STATIC_URL = "static/"
+# With the sub-path in it: Django would add that by itself, but only in threads that it has told of it.
+STATIC_URL = f"{SUB_PATH}/static/"
 STATIC_ROOT = BASE_DIR / "staticfiles"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

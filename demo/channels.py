@@ -14,6 +14,7 @@ from channels_app.services import update_channel
 from demo.receivers import BUSY, FAILING, GONE, MOVED
 from demo.slack import REMOVED
 from notifications.events import EVENT_TYPES
+from notifications.public_links import bare
 from notifications.services import attach_channel, create_channel, pause_channel, set_event_type_enabled
 from orders.models import Source
 
@@ -92,8 +93,9 @@ def point_channels_here() -> int:
     for channel in Channel.objects.filter(archived_at=None, kind__in=_PATHS):
         before = channel.readable_url or ""
         parts = urlsplit(before)
-        url = parts._replace(scheme=base.scheme, netloc=base.netloc).geturl()
-        if _is_loopback(parts.hostname or "") and parts.path.startswith(_path(channel.kind)) and url != before:
+        _, receivers, receiver = parts.path.partition(_path(channel.kind))
+        url = parts._replace(scheme=base.scheme, netloc=base.netloc, path=f"{base.path}{receivers}{receiver}").geturl()
+        if _is_loopback(parts.hostname or "") and receivers and url != before:
             update_channel(channel_id=channel.pk, url=url)
             changed += 1
     return changed
@@ -111,7 +113,7 @@ def _base_url() -> str:
 
 def _path(kind: str, receiver: str = "") -> str:
     page, receivers = _PATHS[kind]
-    return reverse(receivers, args=[receiver]) if receiver else reverse(page)
+    return bare(reverse(receivers, args=[receiver]) if receiver else reverse(page))
 
 
 def _is_loopback(host: str) -> bool:

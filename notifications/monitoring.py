@@ -116,13 +116,26 @@ class Condition:
             found.append("The broker (REDIS_URL) cannot be reached.")
         if not self.database:
             return ["The database (DATABASE_URL) cannot be reached.", *found]
-        if self.worker_age is None or self.worker_age > WORKER_SILENT_SECONDS:
-            found.append(f"No worker has claimed for {in_words(self.worker_age)}. Is a worker running?")
-        if self.beat_age is None or self.beat_age > BEAT_SILENT_SECONDS:
-            found.append(f"No beat has run for {in_words(self.beat_age)}. Is beat running?")
-        if self.oldest_sendable is not None and self.oldest_sendable > max_age:
-            found.append(f"The oldest due delivery has waited for {in_words(self.oldest_sendable)}.")
-        return found
+        found += [self.problem_of_workers(), self.problem_of_beat(), self.problem_of_deliveries(max_age=max_age)]
+        return [sentence for sentence in found if sentence]
+
+    def problem_of_workers(self) -> str:
+        """A sentence, "" where a worker has claimed lately."""
+        if self.worker_age is not None and self.worker_age <= WORKER_SILENT_SECONDS:
+            return ""
+        return f"No worker has claimed for {in_words(self.worker_age)}. Is a worker running?"
+
+    def problem_of_beat(self) -> str:
+        """A sentence, "" where beat has run lately."""
+        if self.beat_age is not None and self.beat_age <= BEAT_SILENT_SECONDS:
+            return ""
+        return f"No beat has run for {in_words(self.beat_age)}. Is beat running?"
+
+    def problem_of_deliveries(self, *, max_age: float) -> str:
+        """A sentence, "" where none waits for longer than `max_age` seconds that could be sent now."""
+        if self.oldest_sendable is None or self.oldest_sendable <= max_age:
+            return ""
+        return f"The oldest due delivery has waited for {in_words(self.oldest_sendable)}."
 
     def waits(self) -> list[str]:
         """A sentence for each channel that keeps deliveries waiting, that of the oldest first."""

@@ -22,6 +22,7 @@ from notifications.events.words.lookups import JsonObject, one_line
 from notifications.events.words.occurrence import Occurrence
 from notifications.events.words.phrases import named_order, titled
 from notifications.models import TEST_EVENT_PREFIX
+from notifications.public_links import public_link
 
 TITLE_CHARACTERS = 150
 TEST = "Test: "
@@ -71,12 +72,12 @@ def _links(event: Occurrence, order_id: int | None, contact_id: str | None) -> l
     """The page of what the event is about comes first."""
     links = []
     if settings.PUBLIC_URL and order_id is not None:
-        path = reverse("admin:orders_order_change", args=[order_id])
+        url = public_link(reverse("admin:orders_order_change", args=[order_id]))
         number = event.order.text("number")
-        links.append(Link(f"Open order {number}" if number else "Open the order", f"{settings.PUBLIC_URL}{path}"))
+        links.append(Link(f"Open order {number}" if number else "Open the order", url))
     if settings.PUBLIC_URL and contact_id is not None:
-        path = reverse("admin:orders_contact_change", args=[quote(contact_id)])
-        links.append(Link("Open the contact", f"{settings.PUBLIC_URL}{path}"))
+        url = public_link(reverse("admin:orders_contact_change", args=[quote(contact_id)]))
+        links.append(Link("Open the contact", url))
     return links if event.order else links[::-1]
 
 

@@ -9,8 +9,10 @@ from django.conf import settings
 from django.contrib.auth.forms import PasswordResetForm
 from django.core.mail import EmailMessage, get_connection
 from django.template.loader import render_to_string
+from django.urls import reverse
 
 from channels_app.transports.email.message import automatic_headers
+from notifications.public_links import public_link
 
 log = structlog.get_logger(__name__)
 
@@ -45,6 +47,8 @@ class ResetMail(PasswordResetForm):
         html_email_template_name: str | None = None,
     ) -> None:
         """Send the link to one user. A failure is logged: there is no client to answer."""
+        page = reverse("admin:password_reset_confirm", args=[context["uid"], context["token"]])
+        context = {**context, "link": public_link(page)}
         subject = " ".join(render_to_string(subject_template_name, context).split())
         body = render_to_string(email_template_name, context)
         try:

@@ -9,6 +9,8 @@ from django.http import HttpRequest
 from django.urls import NoReverseMatch, Resolver404, ResolverMatch, resolve, reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 
+from notifications.public_links import bare
+
 # Name of the URL -> name of the page, which is found by those parts of the address that it has as well.
 PAGES = {
     "admin:alerts_add": "admin:alerts",
@@ -64,6 +66,6 @@ def page_of(path: str) -> str:
 
 def _resolved(path: str) -> ResolverMatch | None:
     try:
-        return resolve(path)
+        return resolve(bare(path))
     except Resolver404:
         return None

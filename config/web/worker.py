@@ -23,6 +23,7 @@ from gunicorn.http import errors
 from gunicorn.http.body import Body, ChunkedReader, LengthReader
 from gunicorn.workers.gthread import ThreadWorker
 
+from config import sub_path
 from config.security_headers import OF_THE_SERVER
 from config.web.connection import BufferTooLarge, Connection
 from config.web.limits import LONGEST_BODY
@@ -156,7 +157,7 @@ class BufferingWorker(ThreadWorker):
         connection.source.feed(body)
         connection.out.began = False
         self._leave_loop(connection, self._reading)
-        pool = self._probes if connection.request.path in PROBES else self.tpool
+        pool = self._probes if sub_path.without(connection.request.path) in PROBES else self.tpool
         pool.submit(self._respond, connection).add_done_callback(
             lambda future: self.method_queue.defer(self._responded, connection, future)
         )

@@ -11,12 +11,17 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from demo.local import environment, processes, programs
+from demo.local.folders import data_folder
+from demo.local.logs import Logs
 from demo.local.other_runs import AlreadyRunning, DataFolderLock, Records
 from demo.local.processes import Service
 from demo.local.servers import Postgres, ServerError, Valkey, socket_folder
+from demo.local.summary import Summary
 from demo.local.supervisor import RunFailed, StopRequested, Supervisor
 
 PROJECT = Path(__file__).resolve().parents[2]
@@ -29,7 +34,7 @@ def main() -> int:
         processes.die_with_parent(signal.SIGTERM)  # a killed make takes us along, in order
     try:
         port = environment.port()
-        data = environment.data_folder(PROJECT)
+        data = data_folder(PROJECT)
         data.mkdir(mode=0o711, parents=True, exist_ok=True)
         lock = DataFolderLock(data)
         records = Records(data / "processes.json")
@@ -53,7 +58,7 @@ def _run(port: int, data: Path, lock: DataFolderLock, records: Records) -> int:
     supervisor.listen_to_signals()
     try:
         run.start()
-        supervisor.watch()
+        supervisor.watch(run.look)
     except StopRequested:
         _say("Stopping: a delivery in flight ends first. Ctrl-C again does not wait for it.")
     except (RunFailed, ServerError) as problem:
@@ -74,6 +79,10 @@ class _Run:
         self._records = records
         self._port = port
         self._data = data
+        self._logs = Logs(data)
+        self._summary = Summary()
+        self._address = f"http://{HOST}:{port}/"
+        self._login: list[str] = []
         self._servers: list[Service] = []
         self._front: list[Service] = []
         self._workers: list[Service] = []
@@ -85,20 +94,54 @@ class _Run:
         self._start_servers(variables)
         self._supervisor.use(variables)
         _say("Preparing the database ...")
-        login = self._supervisor.run(programs.prepare()).split()
+        self._login = self._supervisor.run(self._logged(programs.prepare(), "prepare")).split()
         environment.publish(self._data, variables)
+        _say("Starting web, worker and beat ...")
 
         timeout = float(variables.get("POSTBACK_TIMEOUT_SECONDS", 30))
         numbers = range(1, programs.WORKER_PROCESSES + 1)
-        self._front = [programs.web(self._port), programs.beat()]
-        self._workers = [programs.worker(number, os.getpid(), timeout) for number in numbers]
+        web = self._logged(programs.web(self._port), "web")
+        self._front = [web, self._logged(programs.beat(), "beat")]
+        self._workers = [
+            self._logged(programs.worker(number, os.getpid(), timeout), f"worker-{number}") for number in numbers
+        ]
         for service in (*self._front, *self._workers):
             self._supervisor.start(service)
-        self._supervisor.wait_for(lambda: _answers(self._port), 120, "The web process does not answer")
-        _say(f"Tidings is running at http://{HOST}:{self._port}/")
-        if login:
-            _say("Log in as {} with the password {}".format(*login))
+        self._wait_for(lambda: _answers(self._port), 120, web)
+        _say(f"The log is in {self._logs.folder}/; make logs follows it.")
+        self._say_where()
+
+    def look(self) -> None:
+        """Reads on in the log, and tells now and then what there was in it; after the first time, where we are."""
+        self._summary.add(self._logs.new_lines())
+        if not self._summary.is_due():
+            return
+        first = not self._summary.has_told
+        told = f"{time.strftime('%H:%M')}  {self._summary.tell()}."
+        if first:
+            _say(told)
+            self._say_where()
+        else:
+            _say(f"{told} {self._address}")
+
+    def _logged(self, service: Service, name: str) -> Service:
+        """The same program, with the log of this name instead of the terminal."""
+        return replace(service, log=self._logs.begin(name))
+
+    def _say_where(self) -> None:
+        _say(f"Tidings is running at {self._address}")
+        if self._login:
+            _say("Log in as {} with the password {}".format(*self._login))
         _say("Ctrl-C stops it.")
+
+    def _wait_for(self, condition: Callable[[], bool], seconds: float, service: Service) -> None:
+        """Waits for a program to answer. Raises RunFailed with the end of its log, StopRequested."""
+        try:
+            self._supervisor.wait_for(condition, seconds, f"{service.name} does not answer")
+        except RunFailed as problem:
+            if (last_words := service.last_words()) in str(problem):
+                raise
+            raise RunFailed(f"{problem}\n{last_words}") from problem
 
     def stop(self) -> None:
         """Whatever had been started, and the traces of it."""
@@ -110,16 +153,14 @@ class _Run:
 
     def _start_servers(self, variables: dict[str, str]) -> None:
         """Starts the servers that the variables do not name, and names them there."""
-        logs = self._data / "logs"
-        logs.mkdir(mode=0o700, exist_ok=True)
         sockets = socket_folder()
         self._records.keep_sockets(sockets)
         if "DATABASE_URL" not in variables:
-            postgres = Postgres(self._data / "postgres", sockets, _emptied(logs / "postgres.log"))
+            postgres = Postgres(self._data / "postgres", sockets, self._logs.begin("postgres"))
             self._start_server(postgres)
             variables["DATABASE_URL"] = postgres.url
         if "REDIS_URL" not in variables:
-            valkey = Valkey(sockets, _emptied(logs / "valkey.log"))
+            valkey = Valkey(sockets, self._logs.begin("valkey"))
             self._start_server(valkey)
             variables["REDIS_URL"] = valkey.url
 
@@ -127,12 +168,7 @@ class _Run:
         service = server.service()
         self._servers.append(service)
         self._supervisor.start(service)
-        self._supervisor.wait_for(server.ready, 60, f"{service.name} does not answer; its log is {service.log}")
-
-
-def _emptied(log: Path) -> Path:
-    log.write_bytes(b"")
-    return log
+        self._wait_for(server.ready, 60, service)
 
 
 def _port_is_free(port: int, patience: float) -> bool:

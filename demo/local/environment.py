@@ -24,11 +24,6 @@ def port() -> int:
     return int(value)
 
 
-def data_folder(project: Path) -> Path:
-    """`DATA_DIR`, `.data` in the project by default; absolute."""
-    return Path(_given("DATA_DIR") or project / ".data").expanduser().resolve()
-
-
 def for_children(data: Path, port: int) -> dict[str, str]:
     """The caller's environment without its empty variables, with what `make run` sets where the caller is silent.
 

@@ -59,14 +59,15 @@ class Service:
     stop_signal: signal.Signals = signal.SIGTERM
     death_signal: signal.Signals = signal.SIGKILL  # what it gets when its starter has died
     patience: float = 10
-    log: Path | None = None  # both output streams are appended here; the terminal when None
+    log: Path | None = None  # what it writes is appended here, but for a captured stdout; the terminal when None
     account: Account = Account()
 
-    def last_words(self) -> str:
-        """The end of its log; empty when it has none."""
+    def last_words(self, lines: int = 8) -> str:
+        """The end of its log, and where that is; empty when it has none."""
         if self.log is None or not self.log.exists():
             return ""
-        return "\n".join(self.log.read_text(errors="replace").splitlines()[-8:])
+        end = self.log.read_text(errors="replace").splitlines()[-lines:]
+        return "\n".join([f"The end of {self.log}:", *end]) if end else ""
 
 
 def start(service: Service, environment: Mapping[str, str], folder: Path, captured: bool = False) -> "Child":

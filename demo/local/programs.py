@@ -12,7 +12,7 @@ _RECORDING_SECONDS = 10  # to record a delivery after its last second
 
 def prepare() -> Service:
     """Runs once, to its end; see `demo.local.prepare`."""
-    return Service("the preparation of the database", [sys.executable, "-m", "demo.local.prepare"])
+    return Service("The preparation of the database", [sys.executable, "-m", "demo.local.prepare"])
 
 
 def web(port: int) -> Service:

@@ -18,6 +18,8 @@ _POLL_SECONDS = 0.1
 _SETTLED_SECONDS = 30  # one that has lived longer has not failed at starting
 _DEATHS_IN_A_ROW = 5
 _FIRST_PAUSE_SECONDS = 0.5
+_LINES_OF_A_TRACEBACK = 20
+_LINES_OF_AN_ENDING = 3
 
 
 class StopRequested(Exception):
@@ -68,16 +70,17 @@ class Supervisor:
     def run(self, service: Service) -> str:
         """Runs a program to its end; returns what it wrote to stdout, at most a few lines. Raises RunFailed."""
         child = self._launch(service, captured=True)
-        try:
-            self.wait_for(lambda: not child.alive(), 600, f"{service.name} takes more than ten minutes")
-        finally:
-            processes.stop([child])
-            self._records.remove(child)
-        if child.process.returncode != 0:
-            raise RunFailed(f"{service.name} failed; see above.")
         assert child.process.stdout is not None  # noqa: S101 - it was captured
         with child.process.stdout as output:
-            return output.read().decode()
+            try:
+                self.wait_for(lambda: not child.alive(), 600, f"{service.name} takes more than ten minutes")
+            finally:
+                processes.stop([child])
+                self._records.remove(child)
+            said = output.read().decode()
+        if child.process.returncode != 0:
+            raise RunFailed(f"{service.name} failed.\n{service.last_words(_LINES_OF_A_TRACEBACK)}".rstrip())
+        return said
 
     def wait_for(self, condition: Callable[[], bool], seconds: float, problem: str) -> None:
         """Waits, keeping the programs running. Raises StopRequested, and RunFailed with `problem` when time is up."""
@@ -90,10 +93,14 @@ class Supervisor:
                 raise RunFailed(f"{problem}.")
             time.sleep(_POLL_SECONDS)
 
-    def watch(self) -> None:
-        """Returns never. Raises StopRequested, or RunFailed when a program keeps dying."""
+    def watch(self, look: Callable[[], None]) -> None:
+        """Returns never; calls `look` several times a second.
+
+        Raises StopRequested, or RunFailed when a program keeps dying.
+        """
         while True:
             self._look_after_programs()
+            look()
             time.sleep(_POLL_SECONDS)
 
     def stop(self, services: Collection[Service], unhurried: bool = False) -> None:
@@ -139,6 +146,8 @@ class Supervisor:
         pause = _FIRST_PAUSE_SECONDS * 2 ** (program.deaths - 1)
         program.due = time.monotonic() + pause
         self._say(f"{program.service.name} {how} unexpectedly; it starts again in {pause:g} s.")
+        if child.process.returncode > 0 and (last_words := program.service.last_words(_LINES_OF_AN_ENDING)):
+            self._say(last_words)
 
     def _on_interrupt(self, _number: int, _frame: FrameType | None) -> None:
         self._hurry = self._stop_requested

@@ -26,6 +26,7 @@ from notifications.events.alerts import ALERT_TYPES
 from notifications.events.bodies import build_body
 from notifications.models import Alert
 from notifications.permissions import ADMINISTRATORS
+from notifications.public_links import public_link
 from orders.models import Source
 
 log = structlog.get_logger(__name__)
@@ -137,7 +138,7 @@ def _words_of_many(alerts: Sequence[Alert]) -> Words:
         about = dict(facts_of(each).pairs)
         told = [about[label] for label in ("Address", "Waits for", "Latest failure") if label in about]
         facts.append((about["Channel"], ", ".join(told)))
-    page = f"{settings.PUBLIC_URL}{reverse('admin:channels_app_channel_changelist')}" if settings.PUBLIC_URL else ""
+    page = public_link(reverse("admin:channels_app_channel_changelist"))
     return Words(
         kind=alerts[0].kind,
         title=title_of(alerts),
@@ -284,11 +285,9 @@ def _named(channel: Channel | None) -> dict[str, str] | None:
 
 def _url(alert: Alert) -> str:
     """Of the page to go on from; "" where nobody has said where Tidings is reached."""
-    if not settings.PUBLIC_URL:
-        return ""
     if alert.channel is None:
-        return f"{settings.PUBLIC_URL}{reverse('admin:index')}"
-    return f"{settings.PUBLIC_URL}{reverse('admin:channels_app_channel_change', args=[quote(alert.channel.pk)])}"
+        return public_link(reverse("admin:index"))
+    return public_link(reverse("admin:channels_app_channel_change", args=[quote(alert.channel.pk)]))
 
 
 def _where(alert: Alert) -> str:

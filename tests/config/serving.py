@@ -68,6 +68,12 @@ def read_all(client: socket.socket) -> bytes:
     return bytes(received)
 
 
+def collect_static_files(environment: Mapping[str, str]) -> None:
+    """As `make run` does it: pages of a web process name the collected ones."""
+    collect = "import django; django.setup(); from demo.local.prepare import collect_static_files as c; c()"
+    subprocess.run([sys.executable, "-c", collect], cwd=PROJECT, env={**os.environ, **environment}, check=True)
+
+
 @contextmanager
 def serving(environment: Mapping[str, str], *arguments: str, log: Path | None = None) -> Iterator[Server]:
     port = free_port()

@@ -1,4 +1,4 @@
-"""Two machines with two workers each on one database, one worker and one web process killed among 100,000 deliveries."""
+"""Two machines, two workers each, one database: a worker and a web process are killed among 100,000 deliveries."""
 
 import json
 import random
@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 import pytest
 
 from benchmarks.receiver import Receiver
-from tests.faults.installation import person
+from tests.production.client import person
 from tests.production.installation import Installation
 from tests.waiting import wait_until
 

@@ -18,7 +18,7 @@ from config.environment import NAMES
 from tests.waiting import wait_until
 
 PROJECT = Path(__file__).resolve().parents[3]
-START_SECONDS = 60
+START_SECONDS = 100
 _PARTS = (
     *("api", "backoffice", "channels_app", "config", "demo", "notifications", "orders"),
     *("templates", "manage.py"),

@@ -65,6 +65,63 @@ def test_a_deep_folder_with_blanks_runs_and_shows_address_and_login(running: Lau
     assert "Log in as admin with the password tidings-demo" in running.output()
 
 
+def test_the_terminal_has_a_line_of_the_first_burst_and_then_address_and_login_again(running: Launcher) -> None:
+    running.says(" attempts to deliver, ")
+    wait_until(lambda: running.output().count("Ctrl-C stops it.") == 2)
+    where = [
+        f"Tidings is running at http://127.0.0.1:{running.port}/",
+        "Log in as admin with the password tidings-demo",
+        "Ctrl-C stops it.",
+    ]
+    lines = running.output().splitlines()
+    first = lines.index("Ctrl-C stops it.")
+    assert lines[first - 2 : first + 1] == where
+    told = next(
+        number for number, line in enumerate(lines) if re.match(r"\d\d:\d\d  \d+ (attempt|warning|error)", line)
+    )
+    assert told > first
+    assert lines[told + 1 : told + 4] == where
+
+
+def test_the_log_is_in_files_of_the_owner_and_not_on_the_terminal(running: Launcher) -> None:
+    folder = running.data / "log"
+    attempts = wait_until(lambda: (folder / "worker-1.log").read_text().count("event='attempt'"), timeout=60)
+    assert attempts > 0
+    assert "event=" not in running.output()
+    assert f"The log is in {folder}/; make logs follows it." in running.output()
+    assert {path.name for path in folder.glob("*.log")} == {
+        *("postgres.log", "valkey.log", "prepare.log", "web.log", "worker-1.log", "beat.log")
+    }
+    assert {stat.S_IMODE(path.stat().st_mode) for path in [folder, *folder.iterdir()]} <= {0o700, 0o600}
+
+
+def test_the_doctor_beside_it_finds_no_fault(running: Launcher, deep_project: Path) -> None:
+    def faults() -> list[str]:
+        answer = subprocess.run(
+            [sys.executable, "manage.py", "doctor"],
+            cwd=deep_project,
+            env=running.environment,
+            capture_output=True,
+            text=True,
+        )
+        found = [line for line in answer.stdout.splitlines() if line.startswith("fault")]
+        assert answer.returncode == (1 if found else 0), answer.stderr
+        assert "itself failed" not in answer.stdout
+        return found
+
+    wait_until(lambda: faults() == [], timeout=60)  # beat comes round within some seconds
+
+
+def test_a_start_that_fails_says_why_on_the_terminal(launch: Launch, tmp_path: Path) -> None:
+    launcher = launch(tmp_path / "data", settings={"DATABASE_URL": "postgres://nobody@127.0.0.1:1/none"})
+    assert launcher.process.wait(60) == 1
+    said = launcher.output()
+    assert "The preparation of the database failed." in said
+    assert f"The end of {tmp_path}/data/log/prepare.log:" in said
+    assert "Connection refused" in said
+    assert said.endswith("Stopped.\n")
+
+
 def test_keys_and_published_settings_are_for_the_owner_alone(running: Launcher) -> None:
     keys, published = running.data / "keys.env", running.data / "local.env"
     modes = [stat.S_IMODE(path.stat().st_mode) for path in (keys, published, _sockets(running))]
