@@ -66,7 +66,8 @@ def unknown(says: str, do: str = "") -> Finding:
 def examine(checks: Iterable[Check], *, database: str, seconds: float | None = None) -> Iterator[Finding]:
     """Run `checks` in their order, each for `seconds` at most. Yields what each finds as soon as it is known.
 
-    Without `seconds` it is `SECONDS`. Those that need the database are not begun once the check named `database` has found a fault.
+    Without `seconds` it is `SECONDS`. Those that need the database are not begun once the check named `database` has
+    found a fault.
     """
     redactor = Redactor(secrets())
     reachable = True
