@@ -15,9 +15,10 @@ from django.test import Client
 from api.keys import create_key
 from config.celery import app
 from config.error_tracking import ErrorTracker
-from notifications.models import Delivery, Heartbeat
+from notifications.models import Delivery
 from orders.models import Contact
 from tests.config.serving import serving
+from tests.config.workers import wait_until_it_takes_tasks
 from tests.notifications.deliveries import make_delivery
 from tests.notifications.worker.conftest import channel, receiver, start
 from tests.servers.sentry import Sentry
@@ -184,12 +185,6 @@ def test_errors_of_web_and_api_are_told_without_values(subprocess_environment, s
 
 def told(sentry: Sentry) -> list[dict[str, Any]]:
     return [event for event in sentry.events if "exception" in event]
-
-
-def wait_until_it_takes_tasks() -> None:
-    """Before that SIGTERM ends a worker at once."""
-    app.send_task("notifications.tasks.record_beat")
-    wait_until(lambda: Heartbeat.objects.filter(name="beat").exists(), timeout=60)
 
 
 @pytest.mark.slow

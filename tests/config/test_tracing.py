@@ -25,6 +25,7 @@ from orders.services import create_contact
 from tests.api.test_settings import PRODUCTION, load
 from tests.config.log_lines import log_lines
 from tests.config.serving import serving
+from tests.config.workers import wait_until_it_takes_tasks
 from tests.notifications.conftest import attach, engine, quick_delivery
 from tests.notifications.deliveries import make_delivery
 from tests.notifications.worker.conftest import channel, receiver, start
@@ -96,6 +97,7 @@ def test_one_trace_from_the_call_to_the_second_attempt(subprocess_environment, s
         status, _, _ = server.request("POST", "/api/v1/contacts", json.dumps(CONTACT).encode(), headers)
         assert status == 201
         wait_until(lambda: Delivery.objects.filter(status="succeeded").exists(), timeout=60)
+        wait_until_it_takes_tasks()
         assert worker.terminate() == 0
         told_by_worker = collector.spans
         stack.close()
@@ -284,6 +286,7 @@ def test_nothing_waits_for_a_collector_that_hangs_or_is_away(subprocess_environm
         wait_until(lambda: Delivery.objects.filter(status="succeeded").count() == 20, timeout=60)
         if not away:
             wait_until(lambda: len(collector.bodies) > 1, timeout=60)  # of both, and neither is answered
+        wait_until_it_takes_tasks()
         began = time.monotonic()
         assert worker.terminate() == 0
         assert time.monotonic() - began < LEFT_TO_ITSELF_SECONDS
