@@ -4,6 +4,7 @@ Needs nothing but Python: it may be called before, while and after a copy runs.
 """
 
 import os
+import signal
 import sys
 import time
 from pathlib import Path
@@ -23,6 +24,7 @@ def main() -> int:
     if not folder.is_dir():
         print(f"There is no log in {folder}: make run writes it there.", file=sys.stderr)
         return 1
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # also where a shell has it ignored in the background
     try:
         _follow(folder)
     except KeyboardInterrupt:
