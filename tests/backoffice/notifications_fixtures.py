@@ -31,17 +31,30 @@ class People(Mapping[str, Client]):
 
     def __init__(self) -> None:
         self._clients: dict[str, Client] = {}
+        self._users: dict[str, User] = {}
 
     def __getitem__(self, role: str) -> Client:
         if role not in self._clients:
-            self._clients[role] = Client() if role == ANONYMOUS else logged_in(_user_of(role))
+            self._clients[role] = Client() if role == ANONYMOUS else logged_in(self.user(role))
         return self._clients[role]
+
+    def user(self, role: str) -> User:
+        if role not in self._users:
+            self._users[role] = _user_of(role)
+        return self._users[role]
 
     def __iter__(self) -> Iterator[str]:
         return iter(ROLES)
 
     def __len__(self) -> int:
         return len(ROLES)
+
+
+def email_administrator(people: People, address: str) -> None:
+    """From now on the notification administrator has this address."""
+    administrator = people.user("Notification administrators")
+    administrator.email = address
+    administrator.save(update_fields=["email"])
 
 
 def _user_of(role: str) -> User:

@@ -15,7 +15,16 @@ from notifications import alert_raising, alert_targets, services
 from notifications.alert_raising import write_test
 from notifications.alerts import stages
 from notifications.models import Alert, AlertChannel, AlertDelivery, HistoryEntry
-from tests.backoffice.notifications_fixtures import admin, page_of, people, said, text_of, url, warehouse
+from tests.backoffice.notifications_fixtures import (
+    admin,
+    email_administrator,
+    page_of,
+    people,
+    said,
+    text_of,
+    url,
+    warehouse,
+)
 from tests.backoffice.reading import LATELY, buttons_of
 from tests.notifications.alerting import failing, let_pass, send_due
 
@@ -24,7 +33,7 @@ ROLES = ("Order staff", "staff without a group")
 
 @pytest.fixture
 def addressed(people) -> None:
-    User.objects.filter(username="notification").update(email="ada@example.com")
+    email_administrator(people, "ada@example.com")
 
 
 @pytest.fixture
@@ -261,7 +270,7 @@ class TestWhoMay:
         ]
 
 
-def test_the_card_says_how_many_are_told(admin, ops):
+def test_the_card_says_how_many_are_told(admin, ops, people):
     def fact() -> str:
         page = admin.get(url("integrations")).content.decode()
         return str(re.findall(r'class="ui-fact">([^<]+)<', page)[2])
@@ -269,5 +278,5 @@ def test_the_card_says_how_many_are_told(admin, ops):
     assert fact() == "Nobody is told"
     alert_targets.choose(channel_id=ops.pk, by="grace")
     assert fact() == "1 channel is told"
-    User.objects.filter(username="notification").update(email="ada@example.com")
+    email_administrator(people, "ada@example.com")
     assert fact() == "1 person and 1 channel are told"

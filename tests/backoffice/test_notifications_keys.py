@@ -170,7 +170,7 @@ def test_order_staff_who_administer_notifications_as_well_make_both(people, admi
 
 
 def test_no_other_path_makes_a_key_for_somebody_who_may_not(people):
-    vera = User.objects.get(username="viewers")
+    vera = people.user("Viewers")
     with pytest.raises(PermissionDenied, match="A key of the scope manage can change"):
         create_key(name="Mine", scopes=["manage"], made_by=vera)
     assert not ApiKey.objects.exists()

@@ -103,6 +103,7 @@ def pages(people: People, failed: Delivery, warehouse: Channel) -> dict[str, tup
         page_of(key): (NOTIFICATIONS,),
         page_of(key, "revoke"): (NOTIFICATIONS,),
     }
+    assert people.user("superuser")
     for model in (User, Group):
         name = model._meta.model_name
         own |= {url(f"auth_{name}_changelist"): (), url(f"auth_{name}_changelist") + "?q=a": ()}
@@ -175,6 +176,7 @@ def test_somebody_new_gets_a_group_and_may_enter_at_once(people):
 
 def test_a_group_keeps_what_it_may_when_it_is_saved(people):
     root, viewers = people["superuser"], Group.objects.get(name=VIEWERS)
+    assert people.user(VIEWERS)
     wanted = granted(VIEWERS)
     page = root.get(page_of(viewers)).content.decode()
     checked = re.findall(r'<input type="checkbox" name="permissions" value="(\d+)"[^>]* checked[ >]', page)

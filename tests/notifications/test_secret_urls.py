@@ -16,7 +16,7 @@ from channels_app.models import Channel
 from notifications import services
 from notifications.events import EVENT_TYPES
 from notifications.models import Delivery, DeliveryAttempt, HistoryEntry
-from tests.backoffice.notifications_fixtures import admin, page_of, people, text_of, url
+from tests.backoffice.notifications_fixtures import admin, email_administrator, page_of, people, text_of, url
 from tests.browser.pages import find_pages
 from tests.calling import Caller
 from tests.notifications.alerting import send_due
@@ -153,7 +153,7 @@ class TestThePages:
 def test_whatever_happens_it_is_told_nowhere(engine, receiver, people, call, settings, caplog):
     """A receiver that sends everything back; what was sent before it became a secret, too."""
     caplog.set_level(logging.DEBUG)
-    User.objects.filter(username="notification").update(email="grace@example.com")
+    email_administrator(people, "grace@example.com")
     whole = f"{receiver.url}/recognisable0key0123/?token=recognisable1"
     channel = services.create_channel(name="Zap", kind="postback", url=whole, headers=HEADERS, by="ada")
     event_type = EVENT_TYPES["order.completed"]

@@ -36,7 +36,7 @@ from notifications.delivery.engine import Engine
 from notifications.delivery.maintenance import recover
 from notifications.events import EVENT_TYPES
 from notifications.models import AlertDelivery, Delivery, DeliveryAttempt, Event, Trigger
-from tests.backoffice.notifications_fixtures import page_of, people, url
+from tests.backoffice.notifications_fixtures import email_administrator, page_of, people, url
 from tests.browser.pages import find_pages
 from tests.calling import Caller
 from tests.notifications.alerting import send_due
@@ -183,7 +183,7 @@ def test_whatever_happens_they_are_told_nowhere(
 ):
     caplog.set_level(logging.DEBUG)
     settings.ADMINS = [("Operators", "operators@example.com")]
-    User.objects.filter(username="notification").update(email="grace@example.com")
+    email_administrator(people, "grace@example.com")
     root, call, told = people["superuser"], Caller(create_key(name="Script", scopes=["manage"])[1]), Told()
     root.raise_request_exception = False
     pay(place(lead, item("mug")))
