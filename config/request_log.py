@@ -92,7 +92,7 @@ def when_closed(response: HttpResponseBase, finish: Callable[[], None]) -> None:
 def _finish(request: HttpRequest, response: HttpResponseBase, method: str, began: float) -> None:
     status = response.status_code
     log.log(
-        logging.ERROR if status >= 500 else logging.WARNING if status >= 400 else logging.INFO,
+        _level(response),
         "request",
         method=method,
         route=route_of(request),
@@ -101,6 +101,13 @@ def _finish(request: HttpRequest, response: HttpResponseBase, method: str, began
         **_user(request),
     )
     structlog.contextvars.clear_contextvars()
+
+
+def _level(response: HttpResponseBase) -> int:
+    """By the status, but for an answer that a view has marked with `on_purpose`: a receiver that plays a refusal."""
+    if response.status_code < 400 or getattr(response, "on_purpose", False):
+        return logging.INFO
+    return logging.ERROR if response.status_code >= 500 else logging.WARNING
 
 
 def _user(request: HttpRequest) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.contrib.auth.decorators import user_passes_test
 from django.core.paginator import Paginator
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 
 MAX_BODY_BYTES = 256 * 1024
 ON_A_PAGE = 25
@@ -29,3 +29,10 @@ def whole_body(request: HttpRequest) -> bytes | None:
     """The body of a POST; None where it is more than 256 KiB."""
     body: bytes = request.read(MAX_BODY_BYTES + 1)
     return body if len(body) <= MAX_BODY_BYTES else None
+
+
+def on_purpose(response: HttpResponse) -> HttpResponse:
+    """This answer, whose status is no trouble of this process: the log has it as any other request."""
+    response.on_purpose = True  # type: ignore[attr-defined]  # for `config.request_log`
+    response._has_been_logged = True  # type: ignore[attr-defined]  # Django's own line says that it is
+    return response

@@ -29,7 +29,7 @@ from channels_app.transports import Destination
 from channels_app.transports.postback.signature import sign
 from channels_app.transports.rules import MASK
 from demo.models import ReceivedPostback, ReceiverState, forget_oldest, storable
-from demo.pages import MAX_BODY_BYTES, list_context, staff_only, whole_body
+from demo.pages import MAX_BODY_BYTES, list_context, on_purpose, staff_only, whole_body
 
 # What the receivers of these names answer; one of any other name takes what comes and answers 200.
 FAILING, BUSY, MOVED, GONE = "failing", "busy", "moved", "gone"
@@ -61,7 +61,7 @@ def receive(request: HttpRequest, name: str) -> HttpResponse:
     status = take_postback(receiver=name, headers=request.headers, body=body)
     detail = "Received." if status == 200 else f"The receiver {name} answers so on purpose."
     wait = {"Retry-After": str(BUSY_SECONDS)} if name == BUSY else {}
-    return JsonResponse({"detail": detail}, status=status, headers=wait)
+    return on_purpose(JsonResponse({"detail": detail}, status=status, headers=wait))
 
 
 @staff_only

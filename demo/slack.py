@@ -24,7 +24,7 @@ from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_POST, require_safe
 
 from demo.models import SlackMessage, forget_oldest, storable
-from demo.pages import list_context, staff_only, whole_body
+from demo.pages import list_context, on_purpose, staff_only, whole_body
 
 KEPT = 1000
 # The status and text that Slack answers where the webhook has been removed.
@@ -42,7 +42,8 @@ def receive(request: HttpRequest, name: str) -> HttpResponse:
     """Take a message from any client and answer as Slack does; 413 above 256 KiB."""
     body = whole_body(request)
     status, text = (413, "too_large") if body is None else take_message(receiver=name, body=body)
-    return HttpResponse(text, status=status, content_type="text/plain")
+    answer = HttpResponse(text, status=status, content_type="text/plain")
+    return answer if body is None else on_purpose(answer)
 
 
 @staff_only
