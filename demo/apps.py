@@ -12,17 +12,18 @@ class DemoConfig(AppConfig):
         from demo import receivers, slack  # their models are not to be had before
 
         on_purpose = [
-            *((f"/demo/receiver/{receiver}/", status) for receiver, status in receivers.REFUSALS.items()),
-            *((f"/demo/slack/{receiver}/", status) for receiver, (status, _) in slack.REFUSALS.items()),
+            *(("/demo/receiver/", receiver, status) for receiver, status in receivers.REFUSALS.items()),
+            *(("/demo/slack/", receiver, status) for receiver, (status, _) in slack.REFUSALS.items()),
         ]
 
         def is_worth_reporting(record: logging.LogRecord) -> bool:
-            """`django.request` says "Service Unavailable: path", django-structlog has a record with the code."""
+            """`django.request` says "Service Unavailable: path"; the log of requests has the route and the status."""
             message = record.getMessage()
             return not any(
-                path in message and (message.startswith(f"{status.phrase}:") or f"'code': {status:d}" in message)
-                for path, status in on_purpose
+                message.startswith(f"{status.phrase}: {folder}{receiver}/")
+                or (f"'route': '{folder}" in message and f"'status': {status:d}," in message)
+                for folder, receiver, status in on_purpose
             )
 
-        for name in ("django.request", "django_structlog.middlewares.request"):
+        for name in ("django.request", "config.request_log"):
             logging.getLogger(name).addFilter(is_worth_reporting)
