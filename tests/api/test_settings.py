@@ -2,7 +2,6 @@
 
 import base64
 import os
-import runpy
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -11,8 +10,8 @@ import pytest
 from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import NAMES
+from tests.settings_file import read_settings
 
-SETTINGS = Path(__file__).resolve().parents[2] / "config" / "settings.py"
 DEMO_KEY = "ZGVtby1vbmx5LWtleS10aGF0LXByb3RlY3RzLW5vbmU="
 KEY = base64.urlsafe_b64encode(b"k" * 32).decode()
 PRODUCTION = {"SECRET_KEY": "$a-secret-of-its-own", "SECRETS_ENCRYPTION_KEYS": KEY}
@@ -22,7 +21,7 @@ def load(tmp_path: Path, **environment: str) -> dict[str, Any]:
     """What the settings come to in this environment, read anew beside those of the tests."""
     others = {name: value for name, value in os.environ.items() if name not in NAMES}
     with mock.patch.dict(os.environ, {**others, "DATA_DIR": str(tmp_path), **environment}, clear=True):
-        return runpy.run_path(str(SETTINGS))
+        return read_settings()
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 import os
 import re
-import runpy
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config.environment import NAMES
 from demo.local.environment import for_children
+from tests.settings_file import read_settings
 
 ROOT = Path(__file__).resolve().parents[2]
 CONFIG = ROOT / "config"
@@ -78,7 +78,7 @@ def load(data: Path, **given: str) -> tuple[dict[str, Any], Recorded]:
     others = {name: value for name, value in os.environ.items() if name not in NAMES}
     environment = Recorded({**others, **KEYS, "DATA_DIR": str(data), **given})
     with mock.patch.object(os, "environ", environment), mock.patch.object(environ.Env, "ENVIRON", environment):
-        return runpy.run_path(str(CONFIG / "settings.py")), environment
+        return read_settings(), environment
 
 
 def comparable(settings: Mapping[str, Any]) -> dict[str, str]:
