@@ -64,7 +64,8 @@ def test_a_worker_frozen_before_it_knows_of_its_claim_sends_nothing_of_it(tiding
     claimed = len(RECEIVERS) * CHANNEL_CAP
     with commits_held_up(tidings):
         sleeper = tidings.worker(DELIVERY_CONCURRENCY="32")
-        held_up = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep'"
+        # Others wait as well, such as what reports the metrics.
+        held_up = "SELECT count(*) FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND query ~ '^\\s*WITH claimed'"
         wait_until(lambda: tidings.ask(held_up) == [(1,)], timeout=60)
         freeze(sleeper)
     # The claim is committed, and the sleeper has not been told.
