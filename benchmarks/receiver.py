@@ -41,7 +41,7 @@ class Receiver:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._process.kill()
-        self._process.wait()
+        self._process.communicate()
 
     def url(self, channel: int | str) -> str:
         return f"http://127.0.0.1:{self.port}/{channel}/hook"

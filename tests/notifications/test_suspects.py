@@ -42,7 +42,8 @@ class TestAlone:
         made = [make_delivery(channel) for _ in range(4)]
         assert die(slots=2) == 2
         again = [claim(slots=64, slowed_slots=64) for _ in range(2)]
-        assert [[each.delivery_id for each in claims] for claims in again] == [[made[0].pk], [made[1].pk]]
+        # Due again at the same moment: either may be the first.
+        assert sorted([each.delivery_id for each in claims] for claims in again) == [[made[0].pk], [made[1].pk]]
         assert all(each.suspect for claims in again for each in claims)
         assert sorted(claim_all()) == sorted(each.pk for each in made[2:])
 
