@@ -3,8 +3,6 @@
 import re
 import subprocess
 import tarfile
-import threading
-import urllib.error
 from collections import Counter
 from io import BytesIO
 from pathlib import Path
@@ -12,12 +10,11 @@ from pathlib import Path
 import pytest
 
 from tests.demo.local.launching import PROJECT
-from tests.production.installation import Installation
+from tests.production.shop import Shop
 from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
-PAUSE_SECONDS = 0.05
 PROGRAMS = ("gunicorn", "worker", "beat")
 
 
@@ -36,37 +33,6 @@ def copy_of_version_before(folder: Path) -> None:
         pytest.skip(f"git has no version before to give, {commit}: {done.stderr.decode().strip()}")
     with tarfile.open(fileobj=BytesIO(done.stdout)) as files:
         files.extractall(folder, filter="data")
-
-
-class Shop(threading.Thread):
-    """Makes one contact after the other, and reads what became of them, until it is stopped."""
-
-    def __init__(self, tidings: Installation) -> None:
-        super().__init__(daemon=True)
-        self.tidings, self._ended = tidings, threading.Event()
-        self.made = 0
-        self.refusals: list[str] = []
-
-    def run(self) -> None:
-        while not self._ended.wait(PAUSE_SECONDS):
-            try:
-                self.tidings.contact(self.made)
-                self.made += 1
-                self.tidings.call("GET", "/deliveries?limit=5")
-                self.tidings.call("GET", "/event-types")
-            except urllib.error.HTTPError as error:
-                self.refusals.append(f"{error.code}: {error.read().decode()}")
-            except OSError as error:
-                self.refusals.append(str(error))
-
-    def make_more(self, number: int = 20) -> None:
-        """Wait until so many more have been made."""
-        reached = self.made + number
-        wait_until(lambda: self.made >= reached or bool(self.refusals), timeout=60)
-
-    def stop(self) -> None:
-        self._ended.set()
-        self.join(timeout=60)
 
 
 def test_nothing_is_lost_and_no_call_fails(install, postgres, redis, receiver):
