@@ -10,6 +10,7 @@ from django.http import HttpRequest, JsonResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from channels_app.text import some
 from notifications import monitoring
 from notifications.patience import Unanswered, within
 
@@ -38,9 +39,8 @@ def _problems() -> list[str]:
     if read_only:
         found.append("The database (DATABASE_URL) can only be read, as a replica can.")
     if missing := sorted(_migrations() - applied):
-        names = ", ".join(f"{app}.{name}" for app, name in missing[:NAMED])
-        more = f" and {len(missing) - NAMED} more" if len(missing) > NAMED else ""
-        found.append(f"Migrations are not applied: {names}{more}. Run manage.py migrate.")
+        names = some([f"{app}.{name}" for app, name in missing], NAMED)
+        found.append(f"Migrations are not applied: {names}. Run manage.py migrate.")
     return found
 
 

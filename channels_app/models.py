@@ -12,6 +12,7 @@ from typeid import TypeID
 
 from channels_app import earlier_secrets, encryption
 from channels_app.earlier_secrets import EarlierSecret
+from channels_app.text import some
 from channels_app.transports import Destination, kind_choices, takes
 from channels_app.transports.rules import MASK, masked_url
 
@@ -105,10 +106,9 @@ class Channel(models.Model):
     @property
     def short_address(self) -> str:
         """`address` with at most three e-mail addresses, for lists."""
-        more = len(self.recipients) - NAMED_RECIPIENTS
-        if more <= 1:
+        if len(self.recipients) <= NAMED_RECIPIENTS + 1:
             return self.address
-        return f"{', '.join(self.recipients[:NAMED_RECIPIENTS])} and {more} more"
+        return some(self.recipients, NAMED_RECIPIENTS)
 
     @property
     def whole_url(self) -> str:

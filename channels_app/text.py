@@ -1,6 +1,7 @@
 """Text from outside as part of a line of ours: on one line, printable, of bounded length."""
 
 import re
+from collections.abc import Sequence
 
 # Lone surrogates, which no encoding takes, and marks that turn the direction of all that follows.
 _UNFIT = re.compile(r"[\ud800-\udfff\u202a-\u202e\u2066-\u2069]")
@@ -20,3 +21,9 @@ def printable_line(text: str) -> str:
 def cut(text: str, longest: int) -> str:
     """`text`, or where it has more than `longest` characters as much of it as fits before an ellipsis."""
     return text if len(text) <= longest else f"{text[: longest - 1].rstrip()}…"
+
+
+def some(names: Sequence[str], at_most: int, noun: str = "") -> str:
+    """The first names, and how many there are besides: `a, b and 3 more`, or with a noun `a, b and 3 more tables`."""
+    listed, more = ", ".join(names[:at_most]), len(names) - at_most
+    return f"{listed} and {more} more{noun and f' {noun}'}" if more > 0 else listed

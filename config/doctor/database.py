@@ -14,7 +14,7 @@ from django.conf import settings
 from django.db import connection
 
 from api.health import readiness_problems
-from channels_app.text import one_line
+from channels_app.text import one_line, some
 from config.doctor.examination import Finding, fault, ok, unknown, warning
 from config.doctor.hosts import is_here
 from notifications.monitoring import in_words
@@ -90,7 +90,7 @@ def look_at_role() -> Sequence[Finding]:
     if missing := [table for table, may_all, _ in rights if not may_all]:
         return [
             fault(
-                f"{name} may not read and write {_some(missing)}.",
+                f"{name} may not read and write {some(missing, NAMED, 'tables')}.",
                 f"GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {name};",
             )
         ]
@@ -188,8 +188,3 @@ def _name() -> str:
     """The database and its server, without user name and password."""
     database = settings.DATABASES["default"]
     return f"{database['NAME'] or 'of its service'} on {database['HOST'] or 'this machine'}"
-
-
-def _some(names: Sequence[str]) -> str:
-    more = len(names) - NAMED
-    return ", ".join(names[:NAMED]) + (f" and {more} more tables" if more > 0 else "")

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.contrib.staticfiles.finders import get_finders
 from django.contrib.staticfiles.storage import staticfiles_storage
 
+from channels_app.text import some
 from config.doctor.examination import Finding, fault, ok, unknown, warning
 
 _PINNED = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
@@ -38,8 +39,7 @@ def look_at_packages() -> Sequence[Finding]:
         return [unknown("There is no requirements.txt beside the code to compare them with.")]
     others = [f"{name} {found} instead of {pinned}" for name, pinned, found in _others(pins.read_text())]
     if others:
-        more = f" and {len(others) - NAMED} more" if len(others) > NAMED else ""
-        says = f"Installed are {', '.join(others[:NAMED])}{more}."
+        says = f"Installed are {some(others, NAMED)}."
         return [warning(says, "pip install -r requirements.txt, and restart web, workers and beat.")]
     return [ok("They are those of requirements.txt.")]
 
@@ -62,8 +62,7 @@ def look_at_static_files() -> Sequence[Finding]:
         return [ok("They are served as they are.")]
     missing = [path for finder in get_finders() for path, _ in finder.list([]) if path not in collected]
     if missing:
-        more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
-        says = f"{settings.STATIC_ROOT} lacks {missing[0]}{more}: pages that need one are answered 500."
+        says = f"{settings.STATIC_ROOT} lacks {some(missing, 1)}: pages that need one are answered 500."
         return [fault(says, "manage.py collectstatic --noinput, then restart the web process.")]
     return [ok(f"All are in {settings.STATIC_ROOT}.")]
 

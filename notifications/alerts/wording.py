@@ -17,7 +17,7 @@ from django.db import Error
 from django.urls import reverse
 
 from channels_app.models import Channel
-from channels_app.text import one_line
+from channels_app.text import one_line, some
 from channels_app.transports import Link, Notice, Section
 from notifications.alerts.facts import Facts, facts_of, in_zone
 from notifications.alerts.joining import title_of
@@ -131,8 +131,6 @@ def _words(alert: Alert) -> Words:
 
 def _words_of_many(alerts: Sequence[Alert]) -> Words:
     names = [one_line(each.channel.name) for each in alerts if each.channel]
-    listed = ", ".join(names[:NAMED_AT_MOST])
-    more = f" and {len(names) - NAMED_AT_MOST:,} more" if len(names) > NAMED_AT_MOST else ""
     facts = []
     for each in alerts[:NAMED_AT_MOST]:
         about = dict(facts_of(each).pairs)
@@ -146,7 +144,7 @@ def _words_of_many(alerts: Sequence[Alert]) -> Words:
             filter(
                 None,
                 (
-                    f"{title_of(alerts)}: {listed}{more}.",
+                    f"{title_of(alerts)}: {some(names, NAMED_AT_MOST)}.",
                     COMMON if alerts[0].kind in COMMON_KINDS else "",
                     "What becomes of the deliveries of each, and what to do, stands on its channel's page.",
                     "" if page else "You find them in Tidings under Channels.",

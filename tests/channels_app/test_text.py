@@ -2,7 +2,7 @@
 
 import pytest
 
-from channels_app.text import cut, one_line, printable_line
+from channels_app.text import cut, one_line, printable_line, some
 
 
 @pytest.mark.parametrize(
@@ -29,3 +29,12 @@ def test_on_one_line(given, typed, printable):
 )
 def test_cut(given, longest, shown):
     assert cut(given, longest) == shown
+
+
+@pytest.mark.parametrize(
+    ("names", "at_most", "shown"),
+    [([], 3, ""), (["a"], 1, "a"), (["a", "b", "c"], 3, "a, b, c"), (["a", "b", "c", "d"], 2, "a, b and 2 more")],
+)
+def test_some_of_several(names, at_most, shown):
+    assert some(names, at_most) == shown
+    assert some(names, at_most, "tables") == (f"{shown} tables" if len(names) > at_most else shown)

@@ -4,6 +4,7 @@ import ssl
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from channels_app.text import some
 from channels_app.transports.base import Outcome
 from channels_app.transports.email.smtp import Session
 from channels_app.transports.email.smtp_replies import CLOSING, LackingError, NotSMTPError, RefusedError, Reply, Step
@@ -161,6 +162,4 @@ def _count_reached(have: Sequence[str], recipients: Sequence[str]) -> str:
 def _after_the_reached(have: Sequence[str], recipients: Sequence[str], sentence: str) -> str:
     if not have:
         return sentence
-    more = len(have) - NAMED
-    named = ", ".join(have[:NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f"{_count_reached(have, recipients)}: {named}. {sentence}"
+    return f"{_count_reached(have, recipients)}: {some(have, NAMED)}. {sentence}"
