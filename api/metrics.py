@@ -1,7 +1,8 @@
 """`/metrics`: what all processes have counted, and how the queue is at the moment of the scrape. For Prometheus.
 
 Every web process answers the same: counters are totals in PostgreSQL, the queue is looked at. `docs/metrics.md` lists
-all of it, and a test compares the two. A scrape reads as many rows whatever is kept and whatever waits.
+all of it, and a test compares the two. A scrape costs the same whatever is kept; of what waits it reads a bounded
+number of rows.
 """
 
 import hmac

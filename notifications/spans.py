@@ -39,14 +39,8 @@ class RealSpans:
         span = self._tracer.start_span(
             f"create {event.type}",
             kind=SpanKind.PRODUCER,
-            attributes={
-                "messaging.system": SYSTEM,
-                "messaging.operation.name": "create",
-                "messaging.operation.type": "create",
-                "messaging.destination.name": event.type,
-                "messaging.message.id": event.pk,
-                "tidings.event.source": event.source,
-            },
+            attributes=_messaging("create", event.type)
+            | {"messaging.message.id": event.pk, "tidings.event.source": event.source},
         )
         context = trace.set_span_in_context(span, Context())
         kept: dict[str, str] = {}
@@ -62,11 +56,8 @@ class RealSpans:
                     f"send {event.type}",
                     context=context,
                     kind=SpanKind.PRODUCER,
-                    attributes={
-                        "messaging.system": SYSTEM,
-                        "messaging.operation.name": "send",
-                        "messaging.operation.type": "send",
-                        "messaging.destination.name": event.type,
+                    attributes=_messaging("send", event.type)
+                    | {
                         "messaging.message.id": event.pk,
                         "tidings.delivery.id": delivery_id,
                         "tidings.channel.id": channel_id,
@@ -88,14 +79,8 @@ class RealSpans:
             f"attempt {event_type}",
             context=_of_delivery(delivery_id, event_context or {}),
             kind=SpanKind.CLIENT,
-            attributes={
-                "messaging.system": SYSTEM,
-                "messaging.operation.name": "attempt",
-                "messaging.operation.type": "process",
-                "messaging.destination.name": event_type,
-                "tidings.delivery.id": delivery_id,
-                **attributes,
-            },
+            attributes=_messaging("attempt", event_type, kind="process")
+            | {"tidings.delivery.id": delivery_id, **attributes},
         )
         return AttemptSpan(span, by_http="http.request.method" in attributes)
 
@@ -125,6 +110,16 @@ class AttemptSpan:
             self._span.set_attribute("error.type", str(answer.outcome))
             self._span.set_status(Status(StatusCode.ERROR))
         self._span.end()
+
+
+def _messaging(operation: str, event_type: str, *, kind: str = "") -> dict[str, str | int]:
+    """What each span has. `kind` is the operation's in the semantic conventions, where it has another name there."""
+    return {
+        "messaging.system": SYSTEM,
+        "messaging.operation.name": operation,
+        "messaging.operation.type": kind or operation,
+        "messaging.destination.name": event_type,
+    }
 
 
 def _of_delivery(delivery_id: str, event_context: Mapping[str, str]) -> Context:

@@ -5,6 +5,8 @@ when it is broken off, and Django begins it anew. So each of its steps is done w
 has not been done before.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
@@ -25,20 +27,14 @@ class SchemaEditor(DatabaseSchemaEditor):
     """Django's, but for the steps of migrations that are not atomic."""
 
     def create_model(self, model: type[Model]) -> None:
-        if not self._is_repeatable:
-            super().create_model(model)
-        elif not self._is_true(_TABLE_STANDS, model._meta.db_table):
-            with transaction.atomic(using=self.connection.alias):
+        if not self._is_done(_TABLE_STANDS, model._meta.db_table):
+            with self._whole():
                 super().create_model(model)
-                self._execute_deferred()
 
     def add_field(self, model: type[Model], field: "Field[Any, Any]") -> None:
-        if not self._is_repeatable:
-            super().add_field(model, field)
-        elif not self._is_true(_COLUMN_STANDS, model._meta.db_table, field.column):
-            with transaction.atomic(using=self.connection.alias):
+        if not self._is_done(_COLUMN_STANDS, model._meta.db_table, field.column):
+            with self._whole():
                 super().add_field(model, field)
-                self._execute_deferred()
 
     def add_index(self, model: type[Model], index: Index, concurrently: bool = False) -> None:
         if concurrently and self._is_repeatable:
@@ -53,11 +49,22 @@ class SchemaEditor(DatabaseSchemaEditor):
     def _is_repeatable(self) -> bool:
         return not self.atomic_migration and not self.collect_sql
 
-    def _execute_deferred(self) -> None:
-        """What follows a step (constraints, indexes) belongs to it: at the end of the migration it could be lost."""
-        deferred, self.deferred_sql = self.deferred_sql, []
-        for sql in deferred:
-            self.execute(sql, None)
+    def _is_done(self, query: str, *names: str | None) -> bool:
+        return self._is_repeatable and bool(self._is_true(query, *names))
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """The step in the block is done whole, with what follows it (constraints, indexes), or not at all: at the end
+        of the migration that could be lost.
+        """
+        if not self._is_repeatable:
+            yield
+            return
+        with transaction.atomic(using=self.connection.alias):
+            yield
+            deferred, self.deferred_sql = self.deferred_sql, []
+            for sql in deferred:
+                self.execute(sql, None)
 
     def _is_true(self, query: str, *names: str | None) -> bool | None:
         """The answer of a query; None where it has no row."""
