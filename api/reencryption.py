@@ -36,15 +36,20 @@ CHANNEL_SECRETS = {
 
 @dataclass
 class Tally:
-    """How many secrets were under an older key, under the newest, and under none that there is.
+    """How many secrets each key had written, by its position in `SECRETS_ENCRYPTION_KEYS`, and none that there is."""
 
-    `by_key` has how many each key had written, by its position in `SECRETS_ENCRYPTION_KEYS`.
-    """
-
-    rewritten: int = 0
-    up_to_date: int = 0
-    unreadable: int = 0
     by_key: Counter[int] = field(default_factory=Counter)
+    unreadable: int = 0
+
+    @property
+    def up_to_date(self) -> int:
+        """Under the newest key."""
+        return self.by_key[0]
+
+    @property
+    def rewritten(self) -> int:
+        """Under an older one."""
+        return self.by_key.total() - self.up_to_date
 
 
 @dataclass
@@ -165,11 +170,7 @@ def _renewed(token: str, tally: Tally) -> str | None:
         tally.unreadable += 1
         return None
     tally.by_key[position] += 1
-    if position == 0:
-        tally.up_to_date += 1
-        return token
-    tally.rewritten += 1
-    return renewed(token)
+    return renewed(token) if position else token
 
 
 def _is_needed(channel: Channel, column: str) -> bool:

@@ -36,15 +36,7 @@ def renewed(token: str) -> str:
 
     Raises `SecretUnreadable` like `decrypt`.
     """
-    try:
-        Fernet(settings.SECRETS_ENCRYPTION_KEYS[0]).decrypt(token.encode())
-        return token
-    except InvalidToken:
-        pass
-    try:
-        return _keys().rotate(token.encode()).decode()
-    except InvalidToken as error:
-        raise SecretUnreadable(UNREADABLE) from error
+    return _keys().rotate(token.encode()).decode() if position_of_key(token) else token
 
 
 def position_of_key(token: str) -> int:

@@ -56,7 +56,7 @@ def _which_keys(what: str, tally: Tally) -> Finding:
     """Whether keys are needed that are not the newest, and whether some are needed no longer. By position, from 1."""
     older = range(1, len(settings.SECRETS_ENCRYPTION_KEYS))
     needed = [position for position in older if tally.by_key[position]]
-    total = tally.up_to_date + tally.rewritten
+    total = tally.by_key.total()
     if needed:
         counts = ", ".join(f"key {position + 1} has written {tally.by_key[position]}" for position in needed)
         return warning(f"The keys open all {total} {what}; older keys are needed: {counts}.", _REWRITE)
