@@ -1,13 +1,11 @@
 """A collector of OpenTelemetry on loopback: takes spans by OTLP over real HTTP, and keeps them."""
 
-import gzip
-import threading
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from dataclasses import dataclass
+from typing import Any
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from tests.servers.collecting import Collecting, unpacked
 
 KINDS = {1: "internal", 2: "server", 3: "client", 4: "producer", 5: "consumer"}
 
@@ -29,54 +27,25 @@ class Told:
 
 
 @dataclass
-class Collector:
-    """`hangs`: it reads what is sent and never answers. `bodies` are the requests, decompressed."""
-
-    hangs: bool = False
-    bodies: list[bytes] = field(default_factory=list)
-
-    def __enter__(self) -> Self:
-        collector = self
-        self._ended = threading.Event()
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                assert self.path == "/v1/traces", self.path
-                assert self.headers["Content-Type"] == "application/x-protobuf"
-                encoded = self.headers.get("Content-Encoding") == "gzip"
-                collector.bodies.append(gzip.decompress(body) if encoded else body)
-                if collector.hangs:
-                    collector._ended.wait()
-                    return
-                self.send_response(200)
-                self.send_header("Content-Length", "0")
-                self.end_headers()
-
-            def log_message(self, format: str, *args: Any) -> None:
-                """Quiet."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._ended.set()
-        self._server.shutdown()
-        self._server.server_close()
+class Collector(Collecting):
+    @property
+    def bodies(self) -> list[bytes]:
+        """The requests."""
+        found = list(self.received)
+        for each in found:
+            assert each.path == "/v1/traces", each.path
+            assert each.headers["content-type"] == "application/x-protobuf"
+        return [unpacked(each) for each in found]
 
     @property
     def endpoint(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def spans(self) -> list[Told]:
         """All that were told, in the order of arrival."""
         found = []
-        for body in list(self.bodies):
+        for body in self.bodies:
             for of_resource in ExportTraceServiceRequest.FromString(body).resource_spans:
                 resource = _plain(of_resource.resource.attributes)
                 found += [_told(span, resource) for scope in of_resource.scope_spans for span in scope.spans]
